@@ -1,0 +1,1 @@
+"""PLENA reference package: instruction set, assembler, reference machine, kernels and comparison."""
