@@ -1,0 +1,239 @@
+// Control registers: an AXI4-Lite slave that starts and resumes programs, reports stops, and shows the architectural registers.
+// Timing: one access at a time; a write answers when address and data are both there, a read answers in the next cycle.
+// Specified in docs/registers.md.
+`timescale 1ns / 1ps
+`default_nettype none
+
+module control_regs #(
+    parameter int MLEN        = 64,       // shown in CONFIG0
+    parameter int BLEN        = 16,       // shown in CONFIG0
+    parameter int HLEN        = 64,       // shown in CONFIG0
+    parameter int MX_BLOCK    = 8,        // shown in CONFIG0
+    parameter int LOOP_DEPTH  = 8,        // shown in CONFIG0
+    parameter int VPREF       = 16,       // shown in CONFIG1
+    parameter int VSTORE      = 16,       // shown in CONFIG1
+    parameter int VRAM_ELEMS  = 1048576,  // shown in VRAM_ELEMS
+    parameter int MSRAM_TILES = 64,       // shown in MSRAM_TILES
+    parameter int FP_WORDS    = 1024,     // shown in FP_WORDS
+    parameter int INT_WORDS   = 1024      // shown in INT_WORDS
+) (
+    input wire logic clk,  // clock
+    input wire logic rst,  // synchronous reset
+    input wire logic [11:0] s_axil_awaddr,  // write address
+    input wire logic s_axil_awvalid,  // write address valid
+    output logic s_axil_awready,  // write address taken
+    input wire logic [31:0] s_axil_wdata,  // write data
+    input wire logic [3:0] s_axil_wstrb,  // write byte lanes
+    input wire logic s_axil_wvalid,  // write data valid
+    output logic s_axil_wready,  // write data taken
+    output logic [1:0] s_axil_bresp,  // write response: OKAY, or SLVERR for no such register
+    output logic s_axil_bvalid,  // write response valid
+    input wire logic s_axil_bready,  // write response taken
+    input wire logic [11:0] s_axil_araddr,  // read address
+    input wire logic s_axil_arvalid,  // read address valid
+    output logic s_axil_arready,  // read address taken
+    output logic [31:0] s_axil_rdata,  // read data
+    output logic [1:0] s_axil_rresp,  // read response: OKAY, or SLVERR for no such register
+    output logic s_axil_rvalid,  // read data valid
+    input wire logic s_axil_rready,  // read data taken
+    output logic irq,  // an enabled interrupt is pending
+    output logic start,  // CTRL.START was written
+    output logic resume,  // CTRL.RESUME was written
+    output logic [31:0] resume_pc,  // RESUME_PC
+    output logic [63:0] base,  // BASE
+    output logic [31:0] length,  // LENGTH
+    output logic [63:0] limit,  // LIMIT
+    output logic [63:0] watchdog,  // WATCHDOG
+    input wire logic running,  // a program runs
+    input wire logic stop,  // it stops now, with the report below
+    input wire logic [3:0] stop_cause,  // 0 or the trap cause
+    input wire logic [31:0] stop_pc,  // pc of the stop
+    input wire logic [63:0] cycles,  // cycles since the start
+    input wire logic [63:0] instructions,  // instructions completed since the start
+    input wire logic [511:0] gp_state,  // gp0..gp15
+    input wire logic [127:0] f_state,  // f0..f7
+    input wire logic [511:0] a_state,  // a0..a7
+    input wire logic [31:0] scale,  // SCALE
+    input wire logic [31:0] stride,  // STRIDE
+    input wire logic [MLEN/HLEN-1:0] v_mask  // V_MASK
+);
+  localparam logic [1:0] OKAY = 2'b00;
+  localparam logic [1:0] SLVERR = 2'b10;
+
+  logic stopped_q, trapped_q;
+  logic [ 3:0] cause_q;
+  logic [31:0] pc_q;
+  logic [1:0] irq_enable_q, irq_status_q;
+  assign irq = (irq_enable_q & irq_status_q) != 2'd0;
+
+  // Writes
+  logic aw_q, w_q;
+  logic [11:0] awaddr_q;
+  logic [31:0] wdata_q, wmask_q;
+  logic write, write_hit;
+  assign s_axil_awready = !aw_q;
+  assign s_axil_wready = !w_q;
+  assign write = aw_q && w_q && !s_axil_bvalid;
+  assign start = write && awaddr_q == plena_pkg::CSR_CTRL && wdata_q[plena_pkg::CSR_CTRL_START_LSB] && wmask_q[0];
+  assign resume = write && awaddr_q == plena_pkg::CSR_CTRL && wdata_q[plena_pkg::CSR_CTRL_RESUME_LSB] && wmask_q[0];
+
+  always_comb begin
+    case (awaddr_q)
+      plena_pkg::CSR_CTRL, plena_pkg::CSR_BASE_LO, plena_pkg::CSR_BASE_HI, plena_pkg::CSR_LENGTH,
+      plena_pkg::CSR_RESUME_PC, plena_pkg::CSR_LIMIT_LO, plena_pkg::CSR_LIMIT_HI, plena_pkg::CSR_WATCHDOG_LO,
+      plena_pkg::CSR_WATCHDOG_HI, plena_pkg::CSR_IRQ_ENABLE, plena_pkg::CSR_IRQ_STATUS:
+      write_hit = 1'b1;
+      default: write_hit = 1'b0;
+    endcase
+  end
+
+  always_ff @(posedge clk) begin
+    if (s_axil_awvalid && s_axil_awready) begin
+      aw_q <= 1'b1;
+      awaddr_q <= {s_axil_awaddr[11:2], 2'b00};
+    end
+    if (s_axil_wvalid && s_axil_wready) begin
+      w_q <= 1'b1;
+      wdata_q <= s_axil_wdata;
+      wmask_q <= {
+        {8{s_axil_wstrb[3]}}, {8{s_axil_wstrb[2]}}, {8{s_axil_wstrb[1]}}, {8{s_axil_wstrb[0]}}
+      };
+    end
+    if (s_axil_bvalid && s_axil_bready) s_axil_bvalid <= 1'b0;
+    if (write) begin
+      aw_q <= 1'b0;
+      w_q <= 1'b0;
+      s_axil_bvalid <= 1'b1;
+      s_axil_bresp <= write_hit ? OKAY : SLVERR;
+      case (awaddr_q)
+        plena_pkg::CSR_BASE_LO: base[31:0] <= (base[31:0] & ~wmask_q) | (wdata_q & wmask_q);
+        plena_pkg::CSR_BASE_HI: base[63:32] <= (base[63:32] & ~wmask_q) | (wdata_q & wmask_q);
+        plena_pkg::CSR_LENGTH: length <= (length & ~wmask_q) | (wdata_q & wmask_q);
+        plena_pkg::CSR_RESUME_PC: resume_pc <= (resume_pc & ~wmask_q) | (wdata_q & wmask_q);
+        plena_pkg::CSR_LIMIT_LO: limit[31:0] <= (limit[31:0] & ~wmask_q) | (wdata_q & wmask_q);
+        plena_pkg::CSR_LIMIT_HI: limit[63:32] <= (limit[63:32] & ~wmask_q) | (wdata_q & wmask_q);
+        plena_pkg::CSR_WATCHDOG_LO:
+        watchdog[31:0] <= (watchdog[31:0] & ~wmask_q) | (wdata_q & wmask_q);
+        plena_pkg::CSR_WATCHDOG_HI:
+        watchdog[63:32] <= (watchdog[63:32] & ~wmask_q) | (wdata_q & wmask_q);
+        plena_pkg::CSR_IRQ_ENABLE: if (wmask_q[0]) irq_enable_q <= wdata_q[1:0];
+        plena_pkg::CSR_IRQ_STATUS: if (wmask_q[0]) irq_status_q <= irq_status_q & ~wdata_q[1:0];
+        default: ;
+      endcase
+    end
+    if ((start || resume) && !running) begin
+      stopped_q <= 1'b0;
+      trapped_q <= 1'b0;
+      cause_q   <= '0;
+    end
+    if (stop) begin
+      stopped_q <= stop_cause == plena_pkg::CAUSE_NONE;
+      trapped_q <= stop_cause != plena_pkg::CAUSE_NONE;
+      cause_q <= stop_cause;
+      pc_q <= stop_pc;
+      irq_status_q <= {stop_cause != plena_pkg::CAUSE_NONE, stop_cause == plena_pkg::CAUSE_NONE};
+    end
+    if (rst) begin
+      aw_q <= 1'b0;
+      w_q <= 1'b0;
+      s_axil_bvalid <= 1'b0;
+      base <= '0;
+      length <= '0;
+      resume_pc <= '0;
+      limit <= '0;
+      watchdog <= '0;
+      stopped_q <= 1'b0;
+      trapped_q <= 1'b0;
+      cause_q <= '0;
+      pc_q <= '0;
+      irq_enable_q <= '0;
+      irq_status_q <= '0;
+    end
+  end
+
+  // Reads
+  logic [11:0] address;
+  logic [31:0] value, gp_word, f_word, a_word;
+  logic in_gp, in_f, in_a;
+  logic [31:0] base_lo, base_hi, limit_lo, limit_hi, watchdog_lo, watchdog_hi;
+  logic [31:0] cycles_lo, cycles_hi, instructions_lo, instructions_hi;
+  assign {base_hi, base_lo} = base;
+  assign {limit_hi, limit_lo} = limit;
+  assign {watchdog_hi, watchdog_lo} = watchdog;
+  assign {cycles_hi, cycles_lo} = cycles;
+  assign {instructions_hi, instructions_lo} = instructions;
+  assign in_gp = address[11:6] == plena_pkg::CSR_GP[11:6];
+  assign in_f = address[11:5] == plena_pkg::CSR_F[11:5];
+  assign in_a = address[11:6] == plena_pkg::CSR_A_LO[11:6];
+  assign gp_word = gp_state[{address[5:2], 5'd0}+:32];
+  assign f_word = {16'd0, f_state[{address[4:2], 4'd0}+:16]};
+  assign a_word = a_state[{address[5:2], 5'd0}+:32];
+  logic read_hit;
+  assign address = {s_axil_araddr[11:2], 2'b00};
+  assign s_axil_arready = !s_axil_rvalid;
+
+  always_comb begin
+    value = '0;
+    read_hit = 1'b1;
+    case (address)
+      plena_pkg::CSR_ID: value = plena_pkg::CSR_ID_VALUE;
+      plena_pkg::CSR_VERSION: value = plena_pkg::CSR_VERSION_VALUE;
+      plena_pkg::CSR_CONFIG0:
+      value = (32'($clog2(MLEN)) << plena_pkg::CSR_CONFIG0_LOG2_MLEN_LSB) |
+          (32'($clog2(BLEN)) << plena_pkg::CSR_CONFIG0_LOG2_BLEN_LSB) |
+          (32'($clog2(HLEN)) << plena_pkg::CSR_CONFIG0_LOG2_HLEN_LSB) |
+          (32'($clog2(MX_BLOCK)) << plena_pkg::CSR_CONFIG0_LOG2_MX_BLOCK_LSB) |
+          (32'(LOOP_DEPTH) << plena_pkg::CSR_CONFIG0_LOOP_DEPTH_LSB);
+      plena_pkg::CSR_CONFIG1:
+      value = (32'(VPREF) << plena_pkg::CSR_CONFIG1_VPREF_LSB) | (32'(VSTORE) << plena_pkg::CSR_CONFIG1_VSTORE_LSB);
+      plena_pkg::CSR_VRAM_ELEMS: value = 32'(VRAM_ELEMS);
+      plena_pkg::CSR_MSRAM_TILES: value = 32'(MSRAM_TILES);
+      plena_pkg::CSR_FP_WORDS: value = 32'(FP_WORDS);
+      plena_pkg::CSR_INT_WORDS: value = 32'(INT_WORDS);
+      plena_pkg::CSR_CTRL: value = '0;
+      plena_pkg::CSR_STATUS:
+      value = (32'(running) << plena_pkg::CSR_STATUS_RUNNING_LSB) |
+          (32'(stopped_q) << plena_pkg::CSR_STATUS_STOPPED_LSB) |
+          (32'(trapped_q) << plena_pkg::CSR_STATUS_TRAPPED_LSB);
+      plena_pkg::CSR_CAUSE: value = {28'd0, cause_q};
+      plena_pkg::CSR_PC: value = pc_q;
+      plena_pkg::CSR_BASE_LO: value = base_lo;
+      plena_pkg::CSR_BASE_HI: value = base_hi;
+      plena_pkg::CSR_LENGTH: value = length;
+      plena_pkg::CSR_RESUME_PC: value = resume_pc;
+      plena_pkg::CSR_LIMIT_LO: value = limit_lo;
+      plena_pkg::CSR_LIMIT_HI: value = limit_hi;
+      plena_pkg::CSR_WATCHDOG_LO: value = watchdog_lo;
+      plena_pkg::CSR_WATCHDOG_HI: value = watchdog_hi;
+      plena_pkg::CSR_IRQ_ENABLE: value = {30'd0, irq_enable_q};
+      plena_pkg::CSR_IRQ_STATUS: value = {30'd0, irq_status_q};
+      plena_pkg::CSR_CYCLES_LO: value = cycles_lo;
+      plena_pkg::CSR_CYCLES_HI: value = cycles_hi;
+      plena_pkg::CSR_INSTRUCTIONS_LO: value = instructions_lo;
+      plena_pkg::CSR_INSTRUCTIONS_HI: value = instructions_hi;
+      plena_pkg::CSR_SCALE: value = scale;
+      plena_pkg::CSR_STRIDE: value = stride;
+      plena_pkg::CSR_V_MASK: value = 32'(v_mask);
+      default: begin
+        if (in_gp) value = gp_word;
+        else if (in_f) value = f_word;
+        else if (in_a) value = a_word;
+        else read_hit = 1'b0;
+      end
+    endcase
+  end
+
+  always_ff @(posedge clk) begin
+    if (s_axil_arvalid && s_axil_arready) begin
+      s_axil_rvalid <= 1'b1;
+      s_axil_rdata  <= value;
+      s_axil_rresp  <= read_hit ? OKAY : SLVERR;
+    end else if (s_axil_rready) s_axil_rvalid <= 1'b0;
+    if (rst) s_axil_rvalid <= 1'b0;
+  end
+
+  logic unused;
+  assign unused = |{s_axil_awaddr[1:0], s_axil_araddr[1:0]};  // registers are words
+endmodule
+
+`default_nettype wire

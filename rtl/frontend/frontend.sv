@@ -1,0 +1,432 @@
+// Frontend: fetch, decode, in-order dispatch with all checks, integer execution, the scoreboard, and start, stop and trap.
+// Timing: one instruction a cycle; dispatch waits only for the instruction word and for a free slot of the unit's queue.
+// Specified in docs/microarchitecture.md, "Frontend", and docs/isa.md, "Traps".
+`timescale 1ns / 1ps
+`default_nettype none
+
+module frontend #(
+    parameter int MLEN         = 64,       // elements of a row
+    parameter int BLEN         = 16,       // rows of a matrix operand
+    parameter int HLEN         = 64,       // elements of a mask lane
+    parameter int VRAM_ELEMS   = 1048576,  // elements of VRAM
+    parameter int MSRAM_TILES  = 64,       // tiles of MSRAM
+    parameter int FP_WORDS     = 1024,     // words of FP_MEM
+    parameter int INT_WORDS    = 1024,     // words of INT_MEM
+    parameter int VPREF        = 16,       // rows of H_PREFETCH_V
+    parameter int VSTORE       = 16,       // rows of H_STORE_V
+    parameter int MX_BLOCK     = 8,        // elements that share a scale
+    parameter int LOOP_DEPTH   = 8,        // loops that may nest
+    parameter int ICACHE_LINES = 128,      // lines of the instruction cache
+    parameter int NM           = 32,       // matrix queue
+    parameter int NV           = 8,        // vector queue
+    parameter int NF           = 8,        // float queue
+    parameter int NH           = 4,        // HBM queue
+    parameter int VRW          = 14,       // bits of a VRAM row number
+    parameter int TW           = 6,        // bits of a tile number
+    parameter int FAW          = 10,       // bits of an FP_MEM address
+    parameter int IAW          = 10        // bits of an INT_MEM address
+) (
+    input wire logic clk,  // clock
+    input wire logic rst,  // synchronous reset
+    // Control registers
+    input wire logic start,  // begin at pc 0 with reset registers; ignored while running
+    input wire logic resume,  // go on at resume_pc; ignored while running
+    input wire logic [31:0] resume_pc,  // pc of a resume
+    input wire logic [63:0] base,  // byte address of the program
+    input wire logic [31:0] length,  // program length in words
+    input wire logic [63:0] limit,  // end of HBM data
+    input wire logic [63:0] watchdog,  // cycle limit, 0 = none
+    output logic running,  // between start and stop
+    output logic stop,  // one cycle: everything drained, the report below is valid
+    output logic [3:0] stop_cause,  // 0 or the trap cause
+    output logic [31:0] stop_pc,  // pc of the stop
+    output logic [63:0] cycles,  // cycles since the start
+    output logic [63:0] instructions,  // instructions completed since the start
+    output logic [511:0] gp_state,  // gp0..gp15
+    output logic [511:0] a_state,  // a0..a7
+    output logic [31:0] scale,  // SCALE
+    output logic [31:0] stride,  // STRIDE
+    output logic [MLEN/HLEN-1:0] v_mask,  // V_MASK
+    // Units
+    output logic flush,  // empty every queue (start, resume)
+    output logic init,  // reset architectural registers of the units (start)
+    output logic [3:0] push,  // dispatch, one bit a unit: {HBM, float, vector, matrix}
+    output logic [3:0] unit_op,  // operation code of the unit
+    output logic [VRW-1:0] row_a,  // first source row
+    output logic [VRW-1:0] row_b,  // second source row
+    output logic [VRW-1:0] row_d,  // first destination row
+    output logic [VRW-1:0] row_stride,  // rows between rows of a write-out
+    output logic [TW-1:0] tile,  // MSRAM tile
+    output logic [$clog2(MLEN)-1:0] offset,  // row or column in the tile, column of a write-out
+    output logic [FAW-1:0] fp_address,  // FP_MEM word
+    output logic vector_f,  // the second vector source is an f register
+    output logic [2:0] f_d,  // f register written (and the one read by V_RED, S_ST_FP)
+    output logic [2:0] f_a,  // first f source
+    output logic [2:0] f_b,  // second f source
+    output logic [MLEN-1:0] lane_mask,  // element mask
+    output logic [$clog2(MLEN):0] shift,  // V_SHFT_V distance, at most MLEN
+    output logic [63:0] element_base,  // HBM byte of the first element row
+    output logic [63:0] scale_base,  // HBM byte of the first scale row
+    output logic [31:0] element_stride,  // HBM bytes between element rows
+    output logic [NM+NV+NF+NH-1:0] slot_ready,  // a slot waits for nothing
+    input wire logic [NM+NV+NF+NH-1:0] slot_rd_done,  // a slot has read its sources
+    input wire logic [NM+NV+NF+NH-1:0] slot_done,  // a slot is done
+    input wire logic [NH-1:0] hbm_fault,  // an HBM slot met a bus error
+    input wire logic hbm_idle,  // the HBM unit has nothing in flight
+    // INT_MEM
+    output logic int_rd_en,  // read
+    output logic [IAW-1:0] int_address,  // word read or written
+    input wire logic [31:0] int_rd_data,  // word read a cycle ago
+    output logic int_wr_en,  // write
+    output logic [31:0] int_wr_data,  // word to write
+    // Instruction fetch
+    output logic if_req,  // fetch request
+    output logic [63:0] if_addr,  // its byte address
+    input wire logic if_gnt,  // request taken
+    input wire logic if_rvalid,  // a line arrives
+    input wire logic [511:0] if_rdata,  // the line
+    input wire logic if_rerr,  // the line's bus error
+    // Retired instructions
+    output logic trace_valid,  // an instruction retires
+    output logic [31:0] trace_pc,  // its pc
+    output logic [31:0] trace_instr  // its word
+);
+  localparam int LANES = MLEN / HLEN;
+
+  localparam logic [1:0] IDLE = 2'd0;
+  localparam logic [1:0] RUN = 2'd1;
+  localparam logic [1:0] DRAIN = 2'd2;
+
+  logic [1:0] state_q;
+  logic [31:0] pc_q, next_pc;
+  logic [3:0] cause_q;
+  logic [31:0] cause_pc_q;
+  logic loaded_q;  // the word of S_LD_INT is at int_rd_data
+  logic go;
+  assign go = state_q == IDLE && (start || resume);
+  assign init = rst || (state_q == IDLE && start);
+  assign flush = rst || go;
+  assign running = state_q != IDLE;
+
+  // Fetch
+  logic word_valid, word_error;
+  logic [31:0] instr;
+  icache #(
+      .LINES(ICACHE_LINES)
+  ) u_icache (
+      .clk(clk),
+      .rst(rst),
+      .invalidate(go),
+      .enable(state_q == RUN),
+      .base(base),
+      .length(length),
+      .next_pc(next_pc),
+      .valid(word_valid),
+      .instr(instr),
+      .error(word_error),
+      .if_req(if_req),
+      .if_addr(if_addr),
+      .if_gnt(if_gnt),
+      .if_rvalid(if_rvalid),
+      .if_rdata(if_rdata),
+      .if_rerr(if_rerr)
+  );
+
+  // Decode
+  logic illegal, bad_operand, v_source_a, v_source_b, v_dest, gp_write;
+  logic [2:0] unit;
+  logic [7:0] f_read, f_write;
+  decode u_decode (
+      .instr(instr),
+      .illegal(illegal),
+      .bad_operand(bad_operand),
+      .unit(unit),
+      .unit_op(unit_op),
+      .v_source_a(v_source_a),
+      .v_source_b(v_source_b),
+      .v_dest(v_dest),
+      .f_read(f_read),
+      .f_write(f_write),
+      .gp_write(gp_write)
+  );
+  logic [5:0] opcode;
+  logic is_loop_start, is_loop_end, is_load_int, is_break;
+  assign opcode = instr[5:0];
+  assign is_loop_start = opcode == plena_pkg::OP_C_LOOP_START;
+  assign is_loop_end = opcode == plena_pkg::OP_C_LOOP_END;
+  assign is_load_int = opcode == plena_pkg::OP_S_LD_INT;
+  assign is_break = opcode == plena_pkg::OP_C_BREAK;
+
+  // Integer registers and arithmetic
+  logic [31:0] gp_rd, gp_rs1, gp_rs2, alu_result, gp_data;
+  logic gp_we, retire;
+  gp_file u_gp (
+      .clk(clk),
+      .clear(init),
+      .ra(instr[9:6]),
+      .rb(instr[13:10]),
+      .rc(instr[17:14]),
+      .da(gp_rd),
+      .db(gp_rs1),
+      .dc(gp_rs2),
+      .we(gp_we),
+      .wa(instr[9:6]),
+      .wd(gp_data),
+      .state(gp_state)
+  );
+  integer_alu u_alu (
+      .opcode(opcode),
+      .a(gp_rs1),
+      .b(gp_rs2),
+      .imm18(instr[31:14]),
+      .imm22(instr[31:10]),
+      .result(alu_result)
+  );
+  logic loop_again;
+  logic [31:0] loop_count;
+  assign loop_count = {10'd0, instr[31:10]};
+  assign loop_again = gp_rd > 32'd1;
+  assign gp_we = retire && (gp_write || is_loop_start || is_loop_end);
+  always_comb begin
+    if (is_loop_start) gp_data = loop_count;
+    else if (is_loop_end) gp_data = loop_again ? gp_rd - 32'd1 : 32'd0;
+    else if (is_load_int) gp_data = int_rd_data;
+    else gp_data = alu_result;
+  end
+
+  // Control registers of the program
+  logic [63:0] address;
+  assign address = a_state[{instr[16:14], 6'd0}+:64];
+  always_ff @(posedge clk) begin
+    if (init) begin
+      a_state <= '0;
+      scale   <= '0;
+      stride  <= 32'd1;
+      v_mask  <= '0;
+    end else if (retire) begin
+      case (opcode)
+        plena_pkg::OP_C_SET_ADDR_REG: a_state[{instr[8:6], 6'd0}+:64] <= {gp_rs1, gp_rs2};
+        plena_pkg::OP_C_SET_SCALE_REG: scale <= gp_rd;
+        plena_pkg::OP_C_SET_STRIDE_REG: stride <= gp_rd;
+        plena_pkg::OP_C_SET_V_MASK_REG: v_mask <= gp_rd[LANES-1:0];
+        default: ;
+      endcase
+    end
+  end
+
+  // Loops
+  logic loops_empty, loops_full;
+  logic [ 3:0] loop_reg;
+  logic [31:0] loop_pc;
+  loop_stack #(
+      .DEPTH(LOOP_DEPTH)
+  ) u_loops (
+      .clk(clk),
+      .clear(init),
+      .push(retire && is_loop_start),
+      .push_reg(instr[9:6]),
+      .push_pc(pc_q + 32'd1),
+      .pop(retire && is_loop_end && !loop_again),
+      .empty(loops_empty),
+      .full(loops_full),
+      .top_reg(loop_reg),
+      .top_pc(loop_pc)
+  );
+
+  // Checks and addresses
+  logic [3:0] operand_cause;
+  logic [VRW-1:0] row_a_last, row_d_last;
+  address_check #(
+      .MLEN(MLEN),
+      .BLEN(BLEN),
+      .VRAM_ELEMS(VRAM_ELEMS),
+      .MSRAM_TILES(MSRAM_TILES),
+      .FP_WORDS(FP_WORDS),
+      .INT_WORDS(INT_WORDS),
+      .VPREF(VPREF),
+      .VSTORE(VSTORE),
+      .MX_BLOCK(MX_BLOCK),
+      .VRW(VRW),
+      .TW(TW),
+      .FAW(FAW),
+      .IAW(IAW)
+  ) u_check (
+      .instr(instr),
+      .illegal(illegal),
+      .bad_operand(bad_operand),
+      .v_source_a(v_source_a),
+      .v_source_b(v_source_b),
+      .v_dest(v_dest),
+      .gp_rd(gp_rd),
+      .gp_rs1(gp_rs1),
+      .gp_rs2(gp_rs2),
+      .address(address),
+      .scale(scale),
+      .stride(stride),
+      .limit(limit),
+      .loops_full(loops_full),
+      .loops_empty(loops_empty),
+      .loop_reg(loop_reg),
+      .cause(operand_cause),
+      .row_a(row_a),
+      .row_a_last(row_a_last),
+      .row_b(row_b),
+      .row_d(row_d),
+      .row_d_last(row_d_last),
+      .row_stride(row_stride),
+      .tile(tile),
+      .offset(offset),
+      .fp_address(fp_address),
+      .int_address(int_address),
+      .element_base(element_base),
+      .scale_base(scale_base),
+      .element_stride(element_stride)
+  );
+
+  // Payload that needs no check
+  assign vector_f = opcode == plena_pkg::OP_V_ADD_VF || opcode == plena_pkg::OP_V_SUB_VF ||
+      opcode == plena_pkg::OP_V_MUL_VF || opcode == plena_pkg::OP_V_MAX_VF || opcode == plena_pkg::OP_V_MIN_VF;
+  assign f_d = instr[8:6];
+  assign f_a = instr[12:10];
+  assign f_b = instr[16:14];
+  assign shift = |gp_rs2[31:$clog2(MLEN)] ? ($clog2(MLEN) + 1)'(MLEN) : gp_rs2[$clog2(MLEN):0];
+  // V_SHFT_V and S_MAP_V_FP have no rmask field.
+  logic masked;
+  assign masked = instr[18] && opcode != plena_pkg::OP_V_SHFT_V && opcode != plena_pkg::OP_S_MAP_V_FP;
+  always_comb
+    for (int h = 0; h < LANES; h++) lane_mask[h*HLEN+:HLEN] = {HLEN{!masked || v_mask[h]}};
+
+  // Dispatch: the first reason that holds decides.
+  logic [3:0] unit_free, unit_select;
+  logic slots_idle, slots_dead, fault_any, at_end, watchdog_hit, blocked;
+  logic [31:0] fault_pc;
+  logic stop_now, base_misaligned;
+  assign base_misaligned = base[5:0] != 6'd0;
+  logic [3:0] stop_now_cause;
+  assign at_end = pc_q >= length;
+  assign watchdog_hit = watchdog != 64'd0 && cycles >= watchdog;
+  always_comb begin
+    case (unit)
+      plena_pkg::UNIT_M: unit_select = 4'b0001;
+      plena_pkg::UNIT_V: unit_select = 4'b0010;
+      plena_pkg::UNIT_F: unit_select = 4'b0100;
+      plena_pkg::UNIT_H: unit_select = 4'b1000;
+      default: unit_select = 4'b0000;
+    endcase
+  end
+  assign blocked = (unit_select & ~unit_free) != 4'd0 || (is_load_int && !loaded_q);
+  always_comb begin
+    stop_now = 1'b0;
+    stop_now_cause = plena_pkg::CAUSE_NONE;
+    retire = 1'b0;
+    if (state_q == RUN) begin
+      if (fault_any) begin
+        stop_now = 1'b1;
+        stop_now_cause = plena_pkg::CAUSE_HBM_ERROR;
+      end else if (watchdog_hit) begin
+        stop_now = 1'b1;
+        stop_now_cause = plena_pkg::CAUSE_WATCHDOG;
+      end else if (at_end) begin
+        stop_now = 1'b1;
+        if (!loops_empty) stop_now_cause = plena_pkg::CAUSE_LOOP_MISMATCH;
+      end else if (base_misaligned || (word_valid && word_error)) begin
+        stop_now = 1'b1;
+        stop_now_cause = plena_pkg::CAUSE_FETCH_ERROR;
+      end else if (word_valid) begin
+        if (operand_cause != plena_pkg::CAUSE_NONE) begin
+          stop_now = 1'b1;
+          stop_now_cause = operand_cause;
+        end else if (!blocked) begin
+          retire   = 1'b1;
+          stop_now = is_break;
+        end
+      end
+    end
+  end
+  assign push = retire ? unit_select : 4'd0;
+  assign int_rd_en = state_q == RUN && is_load_int;
+  assign int_wr_en = retire && opcode == plena_pkg::OP_S_ST_INT;
+  assign int_wr_data = gp_rd;
+  assign trace_valid = retire;
+  assign trace_pc = pc_q;
+  assign trace_instr = instr;
+
+  always_comb begin
+    if (go) next_pc = start ? 32'd0 : resume_pc;
+    else if (!retire || is_break) next_pc = pc_q;
+    else if (is_loop_end && loop_again) next_pc = loop_pc;
+    else next_pc = pc_q + 32'd1;
+  end
+
+  // Drain: all slots done, or all that are left wait for a failed transfer.
+  logic drained;
+  assign drained = slots_idle || (fault_any && slots_dead && hbm_idle);
+  assign stop = state_q == DRAIN && drained;
+  assign stop_cause = fault_any ? plena_pkg::CAUSE_HBM_ERROR : cause_q;
+  assign stop_pc = fault_any ? fault_pc : cause_pc_q;
+
+  always_ff @(posedge clk) begin
+    pc_q <= next_pc;
+    loaded_q <= state_q == RUN && is_load_int && word_valid && !retire;
+    if (running) cycles <= cycles + 64'd1;
+    if (retire) instructions <= instructions + 64'd1;
+    if (stop_now) begin
+      cause_q <= stop_now_cause;
+      cause_pc_q <= pc_q;
+    end
+    case (state_q)
+      IDLE: if (go) state_q <= RUN;
+      RUN: if (stop_now) state_q <= DRAIN;
+      default: if (drained) state_q <= IDLE;
+    endcase
+    if (init) begin
+      cycles <= '0;
+      instructions <= '0;
+    end
+    if (rst) state_q <= IDLE;
+  end
+
+  scoreboard #(
+      .NM (NM),
+      .NV (NV),
+      .NF (NF),
+      .NH (NH),
+      .VRW(VRW),
+      .TW (TW),
+      .FAW(FAW)
+  ) u_scoreboard (
+      .clk(clk),
+      .rst(rst),
+      .flush(flush),
+      .push(push),
+      .n_pc(pc_q),
+      .n_ra(v_source_a || unit_op != 4'd2 && unit_select[0] || unit_op == 4'd2 && unit_select[3]),
+      .n_ra_lo(row_a),
+      .n_ra_hi(row_a_last),
+      .n_rb(v_source_b),
+      .n_rb_row(row_b),
+      .n_w(v_dest || unit_op == 4'd2 && unit_select[0] || unit_op == 4'd1 && unit_select[3]),
+      .n_w_lo(row_d),
+      .n_w_hi(row_d_last),
+      .n_f_read(f_read),
+      .n_f_write(f_write),
+      .n_t_read(unit_op != 4'd2 && unit_select[0]),
+      .n_t_write(unit_op == 4'd0 && unit_select[3]),
+      .n_tile(tile),
+      .n_p_read(opcode == plena_pkg::OP_S_LD_FP || opcode == plena_pkg::OP_S_MAP_V_FP),
+      .n_p_write(opcode == plena_pkg::OP_S_ST_FP),
+      .n_p_lo(fp_address),
+      .n_p_hi(opcode == plena_pkg::OP_S_MAP_V_FP ? fp_address + FAW'(MLEN - 1) : fp_address),
+      .rd_done(slot_rd_done),
+      .done(slot_done),
+      .fault(hbm_fault),
+      .ready(slot_ready),
+      .free(unit_free),
+      .idle(slots_idle),
+      .all_dead(slots_dead),
+      .fault_any(fault_any),
+      .fault_pc(fault_pc)
+  );
+endmodule
+
+`default_nettype wire

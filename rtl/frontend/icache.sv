@@ -1,0 +1,129 @@
+// Instruction cache: direct-mapped, 64-byte lines, fetches ahead of the pc up to the end of the program.
+// Timing: `next_pc` is looked up in cycle t; `valid`, `instr` and `error` belong to it in cycle t+1.
+// Specified in docs/microarchitecture.md, "Frontend".
+`timescale 1ns / 1ps
+`default_nettype none
+
+module icache #(
+    parameter int LINES = 128,  // lines of 64 bytes; a power of two, at least 64
+    parameter int AHEAD = 8     // lines fetched ahead of the line in use
+) (
+    input  wire logic         clk,         // clock
+    input  wire logic         rst,         // synchronous reset
+    input  wire logic         invalidate,  // forget every line; outstanding answers are dropped
+    input  wire logic         enable,      // request lines only while a program runs
+    input  wire logic [ 63:0] base,        // byte address of the program, 64-byte aligned
+    input  wire logic [ 31:0] length,      // program length in words
+    input  wire logic [ 31:0] next_pc,     // word to look up now
+    output logic              valid,       // the word looked up a cycle ago is here
+    output logic      [ 31:0] instr,       // that word
+    output logic              error,       // its line came with a bus error
+    output logic              if_req,      // fetch request
+    output logic      [ 63:0] if_addr,     // its byte address
+    input  wire logic         if_gnt,      // request taken
+    input  wire logic         if_rvalid,   // a line arrives; answers come in order of the requests
+    input  wire logic [511:0] if_rdata,    // the line
+    input  wire logic         if_rerr      // the line's bus error
+);
+  localparam int IW = $clog2(LINES);
+  localparam int TAGW = 28 - IW;
+  localparam int PENDING = 16;  // requests in flight at most
+  localparam int PW = $clog2(PENDING);
+  localparam int KW = $clog2(AHEAD + 1);
+
+  initial begin
+    if (LINES < 64 || (LINES & (LINES - 1)) != 0)
+      $fatal(1, "icache: LINES=%0d must be a power of two of at least 64", LINES);
+    if (AHEAD < 8 || AHEAD >= LINES / 2)
+      $fatal(1, "icache: AHEAD=%0d must be 8 or more and below LINES/2", AHEAD);
+  end
+
+  logic [    511:0] data                                       [0:LINES-1];
+  logic [ TAGW-1:0] tags                                       [0:LINES-1];
+  logic [LINES-1:0] present_q;  // the line is here
+  logic [LINES-1:0] pending_q;  // the line was asked for
+  logic [LINES-1:0] error_q;  // the line came with a bus error
+
+  // The line in use.
+  logic [    511:0] line_q;
+  logic [     31:0] pc_q;
+  logic             hit_q;
+  logic             line_error_q;
+  logic [   IW-1:0] next_index;
+  logic             reread;
+  assign next_index = next_pc[4+:IW];
+  assign reread = !hit_q || next_pc[31:4] != pc_q[31:4];
+  assign valid = hit_q;
+  assign error = line_error_q;
+  assign instr = line_q[{pc_q[3:0], 5'd0}+:32];
+
+  always_ff @(posedge clk) begin
+    pc_q <= next_pc;
+    if (reread) begin
+      line_q <= data[next_index];
+      line_error_q <= error_q[next_index];
+      hit_q <= present_q[next_index] && tags[next_index] == next_pc[31:4+IW];
+    end
+    if (rst || invalidate) hit_q <= 1'b0;
+  end
+
+  // Look-ahead: walks from the line in use to AHEAD lines past it and asks for what is missing.
+  logic [KW-1:0] ahead_q;
+  logic [27:0] wanted;
+  logic [27:0] last_line;
+  logic [IW-1:0] wanted_index;
+  logic have;
+  logic in_program;
+  logic [IW-1:0] fifo[0:PENDING-1];
+  logic [PW-1:0] fifo_in_q, fifo_out_q;
+  logic [PW:0] fifo_count_q;
+  logic [PW:0] drop_q;  // answers still to come for requests made before an invalidate
+  assign wanted = pc_q[31:4] + 28'(ahead_q);
+  assign last_line = 28'((length - 32'd1) >> 4);
+  assign wanted_index = wanted[IW-1:0];
+  assign have = (present_q[wanted_index] || pending_q[wanted_index]) && tags[wanted_index] == wanted[27:IW];
+  assign in_program = length != 32'd0 && wanted <= last_line && wanted >= pc_q[31:4];
+  assign if_req = enable && in_program && !have && !pending_q[wanted_index] && !fifo_count_q[PW];
+  assign if_addr = base + {30'd0, wanted, 6'd0};
+
+  always_ff @(posedge clk) begin
+    if (next_pc[31:4] != pc_q[31:4]) ahead_q <= '0;
+    else if ((have || (if_req && if_gnt)) && ahead_q != KW'(AHEAD)) ahead_q <= ahead_q + 1'b1;
+
+    if (if_req && if_gnt) begin
+      tags[wanted_index] <= wanted[27:IW];
+      present_q[wanted_index] <= 1'b0;
+      pending_q[wanted_index] <= 1'b1;
+      fifo[fifo_in_q] <= wanted_index;
+      fifo_in_q <= fifo_in_q + 1'b1;
+    end
+    if (if_rvalid) begin
+      fifo_out_q <= fifo_out_q + 1'b1;
+      if (drop_q != '0) drop_q <= drop_q - 1'b1;
+      else begin
+        data[fifo[fifo_out_q]] <= if_rdata;
+        present_q[fifo[fifo_out_q]] <= 1'b1;
+        pending_q[fifo[fifo_out_q]] <= 1'b0;
+        error_q[fifo[fifo_out_q]] <= if_rerr;
+      end
+    end
+    fifo_count_q <= fifo_count_q + (PW + 1)'(if_req && if_gnt) - (PW + 1)'(if_rvalid);
+    if (invalidate) begin
+      present_q <= '0;
+      pending_q <= '0;
+      ahead_q <= '0;
+      drop_q <= fifo_count_q - (PW + 1)'(if_rvalid);
+    end
+    if (rst) begin
+      present_q <= '0;
+      pending_q <= '0;
+      ahead_q <= '0;
+      fifo_in_q <= '0;
+      fifo_out_q <= '0;
+      fifo_count_q <= '0;
+      drop_q <= '0;
+    end
+  end
+endmodule
+
+`default_nettype wire

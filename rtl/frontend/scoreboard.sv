@@ -1,0 +1,272 @@
+// Scoreboard: every live instruction's slot with what it touches, and what each slot still has to wait for.
+// Timing: dependencies are set at the edge of the push and cleared at the edge of the pulse they wait for; `ready` is registered state.
+// Specified in docs/microarchitecture.md, "Life of an instruction: slots".
+`timescale 1ns / 1ps
+`default_nettype none
+
+module scoreboard #(
+    parameter int NM  = 32,  // matrix slots
+    parameter int NV  = 8,   // vector slots
+    parameter int NF  = 8,   // float slots
+    parameter int NH  = 4,   // HBM slots
+    parameter int VRW = 14,  // bits of a VRAM row number
+    parameter int TW  = 6,   // bits of a tile number
+    parameter int FAW = 10   // bits of an FP_MEM address
+) (
+    input wire logic clk,  // clock
+    input wire logic rst,    // synchronous reset: slot numbers start at 0
+    input wire logic flush,  // forget every slot (reset, start, resume); slot numbers go on
+    input wire logic [3:0] push,  // a new instruction, one bit a unit: {HBM, float, vector, matrix}
+    input wire logic [31:0] n_pc,  // its pc
+    input wire logic n_ra,  // it reads VRAM rows n_ra_lo..n_ra_hi
+    input wire logic [VRW-1:0] n_ra_lo,  // first row read
+    input wire logic [VRW-1:0] n_ra_hi,  // last row read
+    input wire logic n_rb,  // it reads VRAM row n_rb_row too
+    input wire logic [VRW-1:0] n_rb_row,  // second row read
+    input wire logic n_w,  // it writes VRAM rows within n_w_lo..n_w_hi
+    input wire logic [VRW-1:0] n_w_lo,  // first row written
+    input wire logic [VRW-1:0] n_w_hi,  // last row written
+    input wire logic [7:0] n_f_read,  // f registers read
+    input wire logic [7:0] n_f_write,  // f registers written
+    input wire logic n_t_read,  // it reads MSRAM tile n_tile
+    input wire logic n_t_write,  // it writes MSRAM tile n_tile
+    input wire logic [TW-1:0] n_tile,  // the tile
+    input wire logic n_p_read,  // it reads FP_MEM words n_p_lo..n_p_hi
+    input wire logic n_p_write,  // it writes FP_MEM word n_p_lo
+    input wire logic [FAW-1:0] n_p_lo,  // first FP_MEM word
+    input wire logic [FAW-1:0] n_p_hi,  // last FP_MEM word
+    input wire logic [NM+NV+NF+NH-1:0] rd_done,  // a slot has read its sources
+    input wire logic [NM+NV+NF+NH-1:0] done,  // a slot is done
+    input wire logic [NH-1:0] fault,  // an HBM slot met a bus error (stays)
+    output logic [NM+NV+NF+NH-1:0] ready,  // a slot waits for nothing
+    output logic [3:0] free,  // the next slot of a unit is free, one bit a unit
+    output logic idle,  // no slot is live
+    output logic all_dead,  // every live slot waits for a failed transfer
+    output logic fault_any,  // a bus error was met
+    output logic [31:0] fault_pc  // pc of the oldest failed transfer
+);
+  localparam int NS = NM + NV + NF + NH;
+  localparam int V0 = NM;
+  localparam int F0 = NM + NV;
+  localparam int H0 = NM + NV + NF;
+  localparam int WM = $clog2(NM);
+  localparam int WV = $clog2(NV);
+  localparam int WF = $clog2(NF);
+  localparam int WH = $clog2(NH);
+
+  initial
+    if ((NM & (NM - 1)) != 0 || (NV & (NV - 1)) != 0 || (NF & (NF - 1)) != 0 || (NH & (NH - 1)) != 0)
+      $fatal(1, "scoreboard: queue depths %0d %0d %0d %0d must be powers of two", NM, NV, NF, NH);
+
+  // What each live slot touches. Matrix: m_w says whether the rows are written (M_MM_WO) or read.
+  logic [ NS-1:0] live_q;
+  logic [ NS-1:0] reading_q;  // sources not read yet
+  logic [ NM-1:0] m_w;
+  logic [VRW-1:0] m_lo                               [0:NM-1];
+  logic [VRW-1:0] m_hi                               [0:NM-1];
+  logic [ TW-1:0] m_tile                             [0:NM-1];
+  logic [ NV-1:0] v_ra;
+  logic [ NV-1:0] v_rb;
+  logic [ NV-1:0] v_w;
+  logic [ NV-1:0] v_p;
+  logic [VRW-1:0] v_a_row                            [0:NV-1];
+  logic [VRW-1:0] v_b_row                            [0:NV-1];
+  logic [VRW-1:0] v_w_row                            [0:NV-1];
+  logic [FAW-1:0] v_p_lo                             [0:NV-1];
+  logic [FAW-1:0] v_p_hi                             [0:NV-1];
+  logic [    7:0] v_f_read                           [0:NV-1];
+  logic [    7:0] v_f_write                          [0:NV-1];
+  logic [ NF-1:0] f_p_read;
+  logic [ NF-1:0] f_p_write;
+  logic [FAW-1:0] f_p_word                           [0:NF-1];
+  logic [    7:0] f_f_read                           [0:NF-1];
+  logic [    7:0] f_f_write                          [0:NF-1];
+  logic [ NH-1:0] h_ra;
+  logic [ NH-1:0] h_w;
+  logic [ NH-1:0] h_t;
+  logic [VRW-1:0] h_lo                               [0:NH-1];
+  logic [VRW-1:0] h_hi                               [0:NH-1];
+  logic [ TW-1:0] h_tile                             [0:NH-1];
+  logic [   31:0] h_pc                               [0:NH-1];
+  logic [ WM-1:0] m_next_q;
+  logic [ WV-1:0] v_next_q;
+  logic [ WF-1:0] f_next_q;
+  logic [ WH-1:0] h_next_q;
+
+  assign free = {
+    !live_q[H0+int'(h_next_q)],
+    !live_q[F0+int'(f_next_q)],
+    !live_q[V0+int'(v_next_q)],
+    !live_q[int'(m_next_q)]
+  };
+
+  // Dependencies of the new instruction on every slot: wait for done (read-after-write, write-after-write) or for the
+  // sources to be read (write-after-read). In-order units need only read-after-write among their own rows.
+  logic [NS-1:0] need_done, need_read;
+  logic push_m, push_v, push_f, push_h;
+  assign {push_h, push_f, push_v, push_m} = push;
+  always_comb begin
+    need_done = '0;
+    need_read = '0;
+    if (push != 4'd0) begin
+      for (int i = 0; i < NM; i++) begin
+        if (m_w[i])
+          need_done[i] = (n_ra && n_ra_lo <= m_hi[i] && n_ra_hi >= m_lo[i]) ||
+              (n_rb && n_rb_row <= m_hi[i] && n_rb_row >= m_lo[i]) ||
+              (n_w && !push_m && n_w_lo <= m_hi[i] && n_w_hi >= m_lo[i]);
+        else
+          need_read[i] = (n_w && !push_m && n_w_lo <= m_hi[i] && n_w_hi >= m_lo[i]) ||
+              (n_t_write && n_tile == m_tile[i]);
+      end
+      for (int i = 0; i < NV; i++) begin
+        need_done[V0+i] = (v_w[i] && ((n_ra && n_ra_lo <= v_w_row[i] && n_ra_hi >= v_w_row[i]) ||
+              (n_rb && n_rb_row == v_w_row[i]) ||
+              (n_w && !push_v && n_w_lo <= v_w_row[i] && n_w_hi >= v_w_row[i]))) ||
+            ((n_f_read | n_f_write) & v_f_write[i]) != 8'd0;
+        need_read[V0+i] = (n_w && !push_v && ((v_ra[i] && n_w_lo <= v_a_row[i] && n_w_hi >= v_a_row[i]) ||
+              (v_rb[i] && n_w_lo <= v_b_row[i] && n_w_hi >= v_b_row[i]))) ||
+            (n_f_write & v_f_read[i]) != 8'd0 ||
+            (n_p_write && v_p[i] && n_p_lo >= v_p_lo[i] && n_p_lo <= v_p_hi[i]);
+      end
+      for (int i = 0; i < NF; i++) begin
+        need_done[F0+i] = ((n_f_read | n_f_write) & f_f_write[i]) != 8'd0 ||
+            (f_p_write[i] && (n_p_read || n_p_write) && f_p_word[i] >= n_p_lo && f_p_word[i] <= n_p_hi);
+        need_read[F0+i] = (n_f_write & f_f_read[i]) != 8'd0 ||
+            (n_p_write && f_p_read[i] && f_p_word[i] == n_p_lo);
+      end
+      for (int i = 0; i < NH; i++) begin
+        // HBM bytes: loads wait for older stores and stores for older loads, whatever their addresses.
+        need_done[H0+i] = (h_w[i] && ((n_ra && n_ra_lo <= h_hi[i] && n_ra_hi >= h_lo[i]) ||
+              (n_rb && n_rb_row <= h_hi[i] && n_rb_row >= h_lo[i]) ||
+              (n_w && !push_h && n_w_lo <= h_hi[i] && n_w_hi >= h_lo[i]))) ||
+            (h_t[i] && n_t_read && n_tile == h_tile[i]) ||
+            (push_h && h_ra[i] != n_ra);
+        need_read[H0+i] = n_w && h_ra[i] && n_w_lo <= h_hi[i] && n_w_hi >= h_lo[i];
+      end
+    end
+  end
+
+  logic [NS-1:0] taken;  // the slot that the push takes
+  always_comb begin
+    taken = '0;
+    if (push_m) taken[int'(m_next_q)] = 1'b1;
+    if (push_v) taken[V0+int'(v_next_q)] = 1'b1;
+    if (push_f) taken[F0+int'(f_next_q)] = 1'b1;
+    if (push_h) taken[H0+int'(h_next_q)] = 1'b1;
+  end
+
+  logic [NS-1:0] wait_done_q[0:NS-1];
+  logic [NS-1:0] wait_read_q[0:NS-1];
+  logic [NS-1:0] read_now;
+  assign read_now = rd_done | done;
+  always_comb
+    for (int s = 0; s < NS; s++)
+      ready[s] = live_q[s] && wait_done_q[s] == '0 && wait_read_q[s] == '0;
+
+  always_ff @(posedge clk) begin
+    if (read_now != '0)
+      for (int s = 0; s < NS; s++) begin
+        wait_done_q[s] <= wait_done_q[s] & ~done;
+        wait_read_q[s] <= wait_read_q[s] & ~read_now;
+      end
+    if (push != 4'd0)
+      for (int s = 0; s < NS; s++)
+      if (taken[s]) begin
+        wait_done_q[s] <= need_done & live_q & ~done;
+        wait_read_q[s] <= need_read & reading_q & ~read_now;
+      end
+    live_q <= (live_q & ~done) | taken;
+    reading_q <= (reading_q & ~read_now) | taken;
+    if (push_m) begin
+      m_next_q <= m_next_q + 1'b1;
+      m_w[m_next_q] <= n_w;
+      m_lo[m_next_q] <= n_w ? n_w_lo : n_ra_lo;
+      m_hi[m_next_q] <= n_w ? n_w_hi : n_ra_hi;
+      m_tile[m_next_q] <= n_tile;
+    end
+    if (push_v) begin
+      v_next_q <= v_next_q + 1'b1;
+      v_ra[v_next_q] <= n_ra;
+      v_rb[v_next_q] <= n_rb;
+      v_w[v_next_q] <= n_w;
+      v_p[v_next_q] <= n_p_read;
+      v_a_row[v_next_q] <= n_ra_lo;
+      v_b_row[v_next_q] <= n_rb_row;
+      v_w_row[v_next_q] <= n_w_lo;
+      v_p_lo[v_next_q] <= n_p_lo;
+      v_p_hi[v_next_q] <= n_p_hi;
+      v_f_read[v_next_q] <= n_f_read;
+      v_f_write[v_next_q] <= n_f_write;
+    end
+    if (push_f) begin
+      f_next_q <= f_next_q + 1'b1;
+      f_p_read[f_next_q] <= n_p_read;
+      f_p_write[f_next_q] <= n_p_write;
+      f_p_word[f_next_q] <= n_p_lo;
+      f_f_read[f_next_q] <= n_f_read;
+      f_f_write[f_next_q] <= n_f_write;
+    end
+    if (push_h) begin
+      h_next_q <= h_next_q + 1'b1;
+      h_ra[h_next_q] <= n_ra;
+      h_w[h_next_q] <= n_w;
+      h_t[h_next_q] <= n_t_write;
+      h_lo[h_next_q] <= n_w ? n_w_lo : n_ra_lo;
+      h_hi[h_next_q] <= n_w ? n_w_hi : n_ra_hi;
+      h_tile[h_next_q] <= n_tile;
+      h_pc[h_next_q] <= n_pc;
+    end
+    if (flush) begin
+      live_q <= '0;
+      reading_q <= '0;
+    end
+    if (rst) begin
+      m_next_q <= '0;
+      v_next_q <= '0;
+      f_next_q <= '0;
+      h_next_q <= '0;
+    end
+  end
+
+  assign idle = live_q == '0;
+
+  // A bus error kills its slot and whatever waits for it. Behind a dead slot of an in-order unit nothing issues: those
+  // slots are dead too. The walk goes from the oldest slot of each unit, which is the next one to be taken.
+  logic [NS-1:0] dead_q, dead_next;
+  assign fault_any = fault != '0;
+  assign all_dead  = (live_q & ~dead_q) == '0;
+  always_comb begin : kill
+    logic blocked;
+    dead_next = '0;
+    blocked   = 1'b0;
+    if (fault_any) begin
+      for (int s = 0; s < NS; s++)
+      dead_next[s] = live_q[s] && ((wait_done_q[s] & dead_q) != '0 || (wait_read_q[s] & dead_q) != '0);
+      for (int k = 0; k < NM; k++) begin
+        blocked = blocked || dead_q[int'(WM'(int'(m_next_q)+k))];
+        if (blocked) dead_next[int'(WM'(int'(m_next_q)+k))] = live_q[int'(WM'(int'(m_next_q)+k))];
+      end
+      blocked = 1'b0;
+      for (int k = 0; k < NV; k++) begin
+        blocked = blocked || dead_q[V0+int'(WV'(int'(v_next_q)+k))];
+        if (blocked)
+          dead_next[V0+int'(WV'(int'(v_next_q)+k))] = live_q[V0+int'(WV'(int'(v_next_q)+k))];
+      end
+      blocked = 1'b0;
+      for (int k = 0; k < NH; k++) begin
+        blocked = blocked || dead_q[H0+int'(WH'(int'(h_next_q)+k))] || fault[WH'(int'(h_next_q)+k)];
+        if (blocked)
+          dead_next[H0+int'(WH'(int'(h_next_q)+k))] = live_q[H0+int'(WH'(int'(h_next_q)+k))];
+      end
+    end
+  end
+  always_ff @(posedge clk) if (fault_any || dead_q != '0) dead_q <= flush ? '0 : dead_next;
+
+  always_comb begin
+    fault_pc = '0;
+    for (int k = NH - 1; k >= 0; k--)
+    if (fault[WH'(int'(h_next_q)+k)]) fault_pc = h_pc[WH'(int'(h_next_q)+k)];
+  end
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,420 @@
+// PLENA core: frontend, matrix, vector and float units, memories, the HBM port and the control registers, tied together.
+// Timing: see each unit; between units there is ready/valid only, so no latency changes a result.
+// Specified in docs/microarchitecture.md.
+`timescale 1ns / 1ps
+`default_nettype none
+
+module plena_core #(
+    parameter int MLEN         = 64,       // edge of a matrix tile and elements of a row: 8..256, a power of two
+    parameter int BLEN         = 16,       // edge of a systolic block: 4..MLEN, a power of two
+    parameter int HLEN         = 64,       // elements of a mask lane: a power of two, at most MLEN; at most 32 lanes
+    parameter int VRAM_ELEMS   = 1048576,  // elements of VRAM: a multiple of 8 rows
+    parameter int MSRAM_TILES  = 64,       // tiles of MSRAM
+    parameter int FP_WORDS     = 1024,     // words of FP_MEM: a multiple of 2*MLEN, a power of two
+    parameter int INT_WORDS    = 1024,     // words of INT_MEM: a power of two
+    parameter int VPREF        = 16,       // rows of H_PREFETCH_V
+    parameter int VSTORE       = 16,       // rows of H_STORE_V
+    parameter int MX_BLOCK     = 8,        // elements that share a scale: a power of two, at most MLEN
+    parameter int LOOP_DEPTH   = 8,        // loops that may nest
+    parameter int ICACHE_LINES = 128       // instruction cache lines of 64 bytes
+) (
+    input  wire logic         clk,             // clock
+    input  wire logic         rst,             // synchronous reset
+    output      logic         irq,             // a program stopped
+    // AXI4-Lite slave: control registers
+    input  wire logic [ 11:0] s_axil_awaddr,   // write address
+    input  wire logic         s_axil_awvalid,  // write address valid
+    output      logic         s_axil_awready,  // write address taken
+    input  wire logic [ 31:0] s_axil_wdata,    // write data
+    input  wire logic [  3:0] s_axil_wstrb,    // write byte lanes
+    input  wire logic         s_axil_wvalid,   // write data valid
+    output      logic         s_axil_wready,   // write data taken
+    output      logic [  1:0] s_axil_bresp,    // write response
+    output      logic         s_axil_bvalid,   // write response valid
+    input  wire logic         s_axil_bready,   // write response taken
+    input  wire logic [ 11:0] s_axil_araddr,   // read address
+    input  wire logic         s_axil_arvalid,  // read address valid
+    output      logic         s_axil_arready,  // read address taken
+    output      logic [ 31:0] s_axil_rdata,    // read data
+    output      logic [  1:0] s_axil_rresp,    // read response
+    output      logic         s_axil_rvalid,   // read data valid
+    input  wire logic         s_axil_rready,   // read data taken
+    // AXI4 master: HBM
+    output      logic [  3:0] m_axi_arid,      // read id: 0 fetch, 1 data
+    output      logic [ 63:0] m_axi_araddr,    // read address
+    output      logic [  7:0] m_axi_arlen,     // read beats - 1
+    output      logic [  2:0] m_axi_arsize,    // bytes a beat, log2
+    output      logic [  1:0] m_axi_arburst,   // INCR
+    output      logic         m_axi_arvalid,   // read address valid
+    input  wire logic         m_axi_arready,   // read address taken
+    input  wire logic [  3:0] m_axi_rid,       // read data id
+    input  wire logic [511:0] m_axi_rdata,     // read data
+    input  wire logic [  1:0] m_axi_rresp,     // read response
+    input  wire logic         m_axi_rlast,     // last beat of a burst
+    input  wire logic         m_axi_rvalid,    // read data valid
+    output      logic         m_axi_rready,    // read data taken
+    output      logic [  3:0] m_axi_awid,      // write id
+    output      logic [ 63:0] m_axi_awaddr,    // write address
+    output      logic [  7:0] m_axi_awlen,     // write beats - 1
+    output      logic [  2:0] m_axi_awsize,    // bytes a beat, log2
+    output      logic [  1:0] m_axi_awburst,   // INCR
+    output      logic         m_axi_awvalid,   // write address valid
+    input  wire logic         m_axi_awready,   // write address taken
+    output      logic [511:0] m_axi_wdata,     // write data
+    output      logic [ 63:0] m_axi_wstrb,     // write byte lanes
+    output      logic         m_axi_wlast,     // last beat of a burst
+    output      logic         m_axi_wvalid,    // write data valid
+    input  wire logic         m_axi_wready,    // write data taken
+    input  wire logic [  3:0] m_axi_bid,       // write response id
+    input  wire logic [  1:0] m_axi_bresp,     // write response
+    input  wire logic         m_axi_bvalid,    // write response valid
+    output      logic         m_axi_bready,    // write response taken
+    // Retired instructions
+    output      logic         trace_valid,     // an instruction retires
+    output      logic [ 31:0] trace_pc,        // its pc
+    output      logic [ 31:0] trace_instr      // its word
+);
+  localparam int P = MLEN / BLEN;
+  localparam int ROW = MLEN * 16;
+  localparam int VRW = $clog2(VRAM_ELEMS / MLEN);
+  localparam int TW = MSRAM_TILES > 1 ? $clog2(MSRAM_TILES) : 1;
+  localparam int LM = $clog2(MLEN);
+  localparam int FAW = $clog2(FP_WORDS);
+  localparam int IAW = $clog2(INT_WORDS);
+  // Queue depths: matrix 2*P^2, at least 4 and at most 32.
+  localparam int NM = 2 * P * P > 32 ? 32 : 2 * P * P < 4 ? 4 : 2 * P * P;
+  localparam int NV = 8;
+  localparam int NF = 8;
+  localparam int NH = 4;
+  localparam int V0 = NM;
+  localparam int F0 = NM + NV;
+  localparam int H0 = NM + NV + NF;
+  localparam int NS = NM + NV + NF + NH;
+
+  initial begin
+    if (MLEN < 8 || MLEN > 256 || (MLEN & (MLEN - 1)) != 0)
+      $fatal(1, "plena_core: MLEN=%0d must be a power of two from 8 to 256", MLEN);
+    if (BLEN < 4 || BLEN > MLEN || (BLEN & (BLEN - 1)) != 0)
+      $fatal(1, "plena_core: BLEN=%0d must be a power of two from 4 to MLEN=%0d", BLEN, MLEN);
+    if (HLEN < 1 || HLEN > MLEN || (HLEN & (HLEN - 1)) != 0 || MLEN / HLEN > 32)
+      $fatal(1, "plena_core: HLEN=%0d must be a power of two up to MLEN=%0d, at most 32 lanes", HLEN, MLEN);
+    if (VRAM_ELEMS < 16 * MLEN || VRAM_ELEMS % (8 * MLEN) != 0)
+      $fatal(1, "plena_core: VRAM_ELEMS=%0d must be a multiple of 8 rows, 16 at least", VRAM_ELEMS);
+    if (FP_WORDS < 2 * MLEN || (FP_WORDS & (FP_WORDS - 1)) != 0)
+      $fatal(1, "plena_core: FP_WORDS=%0d must be a power of two of at least 2*MLEN", FP_WORDS);
+    if (INT_WORDS < 2 || (INT_WORDS & (INT_WORDS - 1)) != 0)
+      $fatal(1, "plena_core: INT_WORDS=%0d must be a power of two of at least 2", INT_WORDS);
+    if (MSRAM_TILES < 1) $fatal(1, "plena_core: MSRAM_TILES=%0d must be positive", MSRAM_TILES);
+    if (MX_BLOCK < 1 || MX_BLOCK > MLEN || (MX_BLOCK & (MX_BLOCK - 1)) != 0)
+      $fatal(1, "plena_core: MX_BLOCK=%0d must be a power of two up to MLEN=%0d", MX_BLOCK, MLEN);
+    if (VPREF < 1 || VSTORE < 1)
+      $fatal(1, "plena_core: VPREF=%0d and VSTORE=%0d must be positive", VPREF, VSTORE);
+  end
+
+  // Control registers and frontend
+  logic start, resume, running, stop;
+  logic [31:0] resume_pc, length, stop_pc, scale, stride;
+  logic [63:0] base, limit, watchdog, cycles, instructions;
+  logic [  3:0] stop_cause;
+  logic [511:0] gp_state;
+  logic [511:0] a_state;
+  logic [127:0] f_state;
+  logic [MLEN/HLEN-1:0] v_mask;
+
+  control_regs #(
+      .MLEN(MLEN),
+      .BLEN(BLEN),
+      .HLEN(HLEN),
+      .MX_BLOCK(MX_BLOCK),
+      .LOOP_DEPTH(LOOP_DEPTH),
+      .VPREF(VPREF),
+      .VSTORE(VSTORE),
+      .VRAM_ELEMS(VRAM_ELEMS),
+      .MSRAM_TILES(MSRAM_TILES),
+      .FP_WORDS(FP_WORDS),
+      .INT_WORDS(INT_WORDS)
+  ) u_regs (
+      .*
+  );
+
+  logic flush, init, vector_f;
+  logic [3:0] push, unit_op;
+  logic [VRW-1:0] row_a, row_b, row_d, row_stride;
+  logic [TW-1:0] tile;
+  logic [LM-1:0] offset;
+  logic [FAW-1:0] fp_address;
+  logic [2:0] f_d, f_a, f_b;
+  logic [MLEN-1:0] lane_mask;
+  logic [LM:0] shift;
+  logic [63:0] element_base, scale_base;
+  logic [31:0] element_stride;
+  logic [NS-1:0] slot_ready, slot_rd_done, slot_done;
+  logic [NH-1:0] hbm_fault;
+  logic hbm_idle;
+  logic int_rd_en, int_wr_en;
+  logic [IAW-1:0] int_address;
+  logic [31:0] int_rd_data, int_wr_data;
+  logic if_req, if_gnt, if_rvalid, if_rerr;
+  logic [ 63:0] if_addr;
+  logic [511:0] if_rdata;
+
+  frontend #(
+      .MLEN(MLEN),
+      .BLEN(BLEN),
+      .HLEN(HLEN),
+      .VRAM_ELEMS(VRAM_ELEMS),
+      .MSRAM_TILES(MSRAM_TILES),
+      .FP_WORDS(FP_WORDS),
+      .INT_WORDS(INT_WORDS),
+      .VPREF(VPREF),
+      .VSTORE(VSTORE),
+      .MX_BLOCK(MX_BLOCK),
+      .LOOP_DEPTH(LOOP_DEPTH),
+      .ICACHE_LINES(ICACHE_LINES),
+      .NM(NM),
+      .NV(NV),
+      .NF(NF),
+      .NH(NH),
+      .VRW(VRW),
+      .TW(TW),
+      .FAW(FAW),
+      .IAW(IAW)
+  ) u_front (
+      .*
+  );
+
+  intmem #(
+      .INT_WORDS(INT_WORDS)
+  ) u_intmem (
+      .clk(clk),
+      .rd_en(int_rd_en),
+      .rd_addr(int_address),
+      .rd_data(int_rd_data),
+      .wr_en(int_wr_en),
+      .wr_addr(int_address),
+      .wr_data(int_wr_data)
+  );
+
+  // VRAM: readers matrix, vector a, vector b, store; writers write-out, vector, DMA
+  logic [3:0] vr_req, vr_gnt;
+  logic [4*VRW-1:0] vr_row;
+  logic [4*ROW-1:0] vr_data;
+  logic [2:0] vw_req, vw_gnt;
+  logic [3*VRW-1:0] vw_row;
+  logic [3*ROW-1:0] vw_data;
+  logic [  3*P-1:0] vw_mask;
+  assign vw_mask[P+:P] = '1;
+  assign vw_mask[2*P+:P] = '1;
+
+  vram #(
+      .MLEN(MLEN),
+      .BLEN(BLEN),
+      .VRAM_ELEMS(VRAM_ELEMS)
+  ) u_vram (
+      .clk(clk),
+      .rst(rst),
+      .rd_req(vr_req),
+      .rd_row(vr_row),
+      .rd_gnt(vr_gnt),
+      .rd_data(vr_data),
+      .wr_req(vw_req),
+      .wr_row(vw_row),
+      .wr_data(vw_data),
+      .wr_mask(vw_mask),
+      .wr_gnt(vw_gnt)
+  );
+
+  // MSRAM: read by the matrix unit, written by the DMA
+  logic ms_rd_en, ms_rd_col, ms_wr_en;
+  logic [TW-1:0] ms_rd_tile, ms_wr_tile;
+  logic [LM-1:0] ms_rd_idx, ms_wr_idx;
+  logic [ROW-1:0] ms_rd_data, ms_wr_data;
+
+  msram #(
+      .MLEN(MLEN),
+      .MSRAM_TILES(MSRAM_TILES)
+  ) u_msram (
+      .clk(clk),
+      .rd_en(ms_rd_en),
+      .rd_col(ms_rd_col),
+      .rd_tile(ms_rd_tile),
+      .rd_idx(ms_rd_idx),
+      .rd_data(ms_rd_data),
+      .wr_en(ms_wr_en),
+      .wr_tile(ms_wr_tile),
+      .wr_idx(ms_wr_idx),
+      .wr_data(ms_wr_data)
+  );
+
+  matrix_unit #(
+      .MLEN(MLEN),
+      .BLEN(BLEN),
+      .VRW(VRW),
+      .TW(TW),
+      .Q(NM)
+  ) u_matrix (
+      .clk(clk),
+      .rst(rst),
+      .flush(flush),
+      .init(init),
+      .push(push[0]),
+      .push_op(unit_op[1:0]),
+      .push_row(unit_op[1] ? row_d : row_a),
+      .push_stride(row_stride),
+      .push_tile(tile),
+      .push_off(offset),
+      .slot_ready(slot_ready[0+:NM]),
+      .slot_rd_done(slot_rd_done[0+:NM]),
+      .slot_done(slot_done[0+:NM]),
+      .rd_req(vr_req[0]),
+      .rd_row(vr_row[0+:VRW]),
+      .rd_gnt(vr_gnt[0]),
+      .rd_data(vr_data[0+:ROW]),
+      .ms_en(ms_rd_en),
+      .ms_col(ms_rd_col),
+      .ms_tile(ms_rd_tile),
+      .ms_idx(ms_rd_idx),
+      .ms_data(ms_rd_data),
+      .wr_req(vw_req[0]),
+      .wr_row(vw_row[0+:VRW]),
+      .wr_data(vw_data[0+:ROW]),
+      .wr_mask(vw_mask[0+:P]),
+      .wr_gnt(vw_gnt[0])
+  );
+
+  // FP_MEM and the f registers tie the vector and the float unit together.
+  logic fp_s_rd_en, fp_s_rd_gnt, fp_w_rd_en, fp_wr_en;
+  logic [FAW-1:0] fp_s_rd_addr, fp_w_rd_addr, fp_wr_addr;
+  logic [15:0] fp_s_rd_data, fp_wr_data;
+  logic [ROW-1:0] fp_w_rd_data;
+  logic [2:0] f_rsel, f_wsel;
+  logic [15:0] f_rdata, f_wdata;
+  logic f_wen;
+
+  fpmem #(
+      .MLEN(MLEN),
+      .FP_WORDS(FP_WORDS)
+  ) u_fpmem (
+      .clk(clk),
+      .s_rd_en(fp_s_rd_en),
+      .s_rd_addr(fp_s_rd_addr),
+      .s_rd_gnt(fp_s_rd_gnt),
+      .s_rd_data(fp_s_rd_data),
+      .w_rd_en(fp_w_rd_en),
+      .w_rd_addr(fp_w_rd_addr),
+      .w_rd_data(fp_w_rd_data),
+      .wr_en(fp_wr_en),
+      .wr_addr(fp_wr_addr),
+      .wr_data(fp_wr_data)
+  );
+
+  vector_unit #(
+      .MLEN(MLEN),
+      .VRW(VRW),
+      .FAW(FAW),
+      .Q(NV)
+  ) u_vector (
+      .clk(clk),
+      .rst(rst),
+      .flush(flush),
+      .push(push[1]),
+      .push_op(unit_op),
+      .push_vf(vector_f),
+      .push_row_a(row_a),
+      .push_row_b(row_b),
+      .push_row_d(row_d),
+      .push_f(vector_f ? f_b : f_d),
+      .push_mask(lane_mask),
+      .push_shift(shift),
+      .push_fpaddr(fp_address),
+      .slot_ready(slot_ready[V0+:NV]),
+      .slot_rd_done(slot_rd_done[V0+:NV]),
+      .slot_done(slot_done[V0+:NV]),
+      .rd_a_req(vr_req[1]),
+      .rd_a_row(vr_row[VRW+:VRW]),
+      .rd_a_gnt(vr_gnt[1]),
+      .rd_a_data(vr_data[ROW+:ROW]),
+      .rd_b_req(vr_req[2]),
+      .rd_b_row(vr_row[2*VRW+:VRW]),
+      .rd_b_gnt(vr_gnt[2]),
+      .rd_b_data(vr_data[2*ROW+:ROW]),
+      .wr_req(vw_req[1]),
+      .wr_row(vw_row[VRW+:VRW]),
+      .wr_data(vw_data[ROW+:ROW]),
+      .wr_gnt(vw_gnt[1]),
+      .fp_rd_en(fp_w_rd_en),
+      .fp_rd_addr(fp_w_rd_addr),
+      .fp_rd_data(fp_w_rd_data),
+      .f_rsel(f_rsel),
+      .f_rdata(f_rdata),
+      .f_wen(f_wen),
+      .f_wsel(f_wsel),
+      .f_wdata(f_wdata)
+  );
+
+  float_unit #(
+      .FAW(FAW),
+      .Q  (NF)
+  ) u_float (
+      .clk(clk),
+      .rst(rst),
+      .flush(flush),
+      .init(init),
+      .push(push[2]),
+      .push_op(unit_op),
+      .push_fd(f_d),
+      .push_fa(unit_op == 4'd8 ? f_d : f_a),
+      .push_fb(f_b),
+      .push_fpaddr(fp_address),
+      .slot_ready(slot_ready[F0+:NF]),
+      .slot_rd_done(slot_rd_done[F0+:NF]),
+      .slot_done(slot_done[F0+:NF]),
+      .s_rd_en(fp_s_rd_en),
+      .s_rd_addr(fp_s_rd_addr),
+      .s_rd_gnt(fp_s_rd_gnt),
+      .s_rd_data(fp_s_rd_data),
+      .wr_en(fp_wr_en),
+      .wr_addr(fp_wr_addr),
+      .wr_data(fp_wr_data),
+      .v_rsel(f_rsel),
+      .v_rdata(f_rdata),
+      .v_wen(f_wen),
+      .v_wsel(f_wsel),
+      .v_wdata(f_wdata),
+      .f_state(f_state)
+  );
+
+  hbm_unit #(
+      .MLEN(MLEN),
+      .VRW(VRW),
+      .TW(TW),
+      .VPREF(VPREF),
+      .VSTORE(VSTORE),
+      .MX_BLOCK(MX_BLOCK),
+      .Q(NH)
+  ) u_hbm (
+      .push(push[3]),
+      .push_op(unit_op[1:0]),
+      .push_ebase(element_base),
+      .push_sbase(scale_base),
+      .push_stride(element_stride),
+      .push_tile(tile),
+      .push_row(unit_op[1] ? row_a : row_d),
+      .slot_ready(slot_ready[H0+:NH]),
+      .slot_rd_done(slot_rd_done[H0+:NH]),
+      .slot_done(slot_done[H0+:NH]),
+      .slot_fault(hbm_fault),
+      .idle(hbm_idle),
+      .rd_req(vr_req[3]),
+      .rd_row(vr_row[3*VRW+:VRW]),
+      .rd_gnt(vr_gnt[3]),
+      .rd_data(vr_data[3*ROW+:ROW]),
+      .wr_req(vw_req[2]),
+      .wr_row(vw_row[2*VRW+:VRW]),
+      .wr_data(vw_data[2*ROW+:ROW]),
+      .wr_gnt(vw_gnt[2]),
+      .*
+  );
+endmodule
+
+`default_nettype wire
