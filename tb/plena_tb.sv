@@ -1,0 +1,394 @@
+// The system bench: clock, plena_core, an AXI4 memory model, and a host that runs one job after another.
+// Python writes a job's files, sets `job`, raises `go`, and sleeps until `done`; nothing else crosses the border.
+// Specified in docs/bench.md.
+`timescale 1ns / 1ps
+`default_nettype none
+
+module plena_tb #(
+    parameter int MLEN = 64,  // tile edge and row length
+    parameter int BLEN = 16,  // systolic block edge
+    parameter int HLEN = 64,  // head-lane width
+    parameter int VRAM_ELEMS = 1 << 20,  // vector SRAM, elements
+    parameter int MSRAM_TILES = 64,  // matrix SRAM, tiles
+    parameter int FP_WORDS = 1024,  // FP_MEM, words
+    parameter int INT_WORDS = 1024,  // INT_MEM, words
+    parameter int VPREF = 16,  // rows of an H_PREFETCH_V
+    parameter int VSTORE = 16,  // rows of an H_STORE_V
+    parameter int MX_BLOCK = 8,  // elements a scale byte
+    parameter int LOOP_DEPTH = 8,  // nested hardware loops
+    parameter int MEMORY_BYTES = 68 << 20  // storage behind the AXI port: data, then the program
+);
+  localparam int SETTINGS = 16;  // words of a job's settings file
+  localparam int REGISTERS = 128;  // control registers that are read back, from offset 0
+  localparam int VRAM_ROWS = VRAM_ELEMS / MLEN / 8;  // rows a bank
+  localparam int MSRAM_ROWS = MSRAM_TILES * MLEN;  // words a bank
+  localparam int FP_ROWS = FP_WORDS / MLEN / 2;  // rows a bank
+
+  // What Python sees.
+  int job;  // number of the job: its files lie in job<number>/
+  bit go;  // rising edge: run the job
+  bit done;  // the job is finished and its files are written
+
+  bit clk;
+  bit rst = 1'b1;
+  always #0.5 clk = ~clk;
+
+  // A job's settings, in the order of the file.
+  logic [63:0] setting[0:SETTINGS-1];
+  wire do_reset = setting[0][0];  // reset the core first
+  wire do_load = setting[0][1];  // load all memories first
+  wire do_resume = setting[0][2];  // CTRL.RESUME instead of CTRL.START
+  wire do_trace = setting[0][3];  // write the retired instructions to a file
+  wire do_dump = setting[0][4];  // dump all memories afterwards
+  wire [63:0] base = setting[1];  // program base register
+  wire [31:0] length = setting[2][31:0];  // program length register, words
+  wire [63:0] limit = setting[3];  // HBM limit register
+  wire [63:0] watchdog = setting[4];  // watchdog register
+  wire [31:0] resume_pc = setting[5][31:0];  // resume pc register
+  wire [63:0] timeout = setting[6];  // cycles until the bench gives up
+  wire [63:0] image_words = setting[7];  // 64-bit words in hbm.bin
+  wire [63:0] program_at = setting[8];  // byte address where program.bin is put
+  wire [63:0] program_words = setting[9];  // 64-bit words in program.bin
+  wire [15:0] latency = setting[10][15:0];  // see axi_memory
+  wire [7:0] jitter = setting[11][7:0];  // see axi_memory
+  wire [31:0] seed = setting[12][31:0];  // see axi_memory
+  wire [7:0] fill = setting[13][7:0];  // see axi_memory
+  wire [63:0] err_lo = setting[14];  // see axi_memory
+  wire [63:0] err_hi = setting[15];  // see axi_memory
+
+  wire irq;
+  wire trace_valid;
+  wire [31:0] trace_pc, trace_instr;
+  logic [11:0] awaddr, araddr;
+  logic [31:0] wdata;
+  logic awvalid = 1'b0, wvalid = 1'b0, bready = 1'b0, arvalid = 1'b0, rready = 1'b0;
+  wire awready, wready, bvalid, arready, rvalid;
+  wire [31:0] rdata;
+  wire [1:0] bresp, rresp;
+
+  wire [3:0] m_arid, m_rid, m_awid, m_bid;
+  wire [63:0] m_araddr, m_awaddr, m_wstrb;
+  wire [7:0] m_arlen, m_awlen;
+  wire [2:0] m_arsize, m_awsize;
+  wire [1:0] m_arburst, m_awburst, m_rresp, m_bresp;
+  wire [511:0] m_rdata, m_wdata;
+  wire m_arvalid, m_arready, m_rlast, m_rvalid, m_rready;
+  wire m_awvalid, m_awready, m_wlast, m_wvalid, m_wready, m_bvalid, m_bready;
+
+  plena_core #(
+      .MLEN(MLEN),
+      .BLEN(BLEN),
+      .HLEN(HLEN),
+      .VRAM_ELEMS(VRAM_ELEMS),
+      .MSRAM_TILES(MSRAM_TILES),
+      .FP_WORDS(FP_WORDS),
+      .INT_WORDS(INT_WORDS),
+      .VPREF(VPREF),
+      .VSTORE(VSTORE),
+      .MX_BLOCK(MX_BLOCK),
+      .LOOP_DEPTH(LOOP_DEPTH)
+  ) u_core (
+      .clk(clk),
+      .rst(rst),
+      .irq(irq),
+      .s_axil_awaddr(awaddr),
+      .s_axil_awvalid(awvalid),
+      .s_axil_awready(awready),
+      .s_axil_wdata(wdata),
+      .s_axil_wstrb(4'hF),
+      .s_axil_wvalid(wvalid),
+      .s_axil_wready(wready),
+      .s_axil_bresp(bresp),
+      .s_axil_bvalid(bvalid),
+      .s_axil_bready(bready),
+      .s_axil_araddr(araddr),
+      .s_axil_arvalid(arvalid),
+      .s_axil_arready(arready),
+      .s_axil_rdata(rdata),
+      .s_axil_rresp(rresp),
+      .s_axil_rvalid(rvalid),
+      .s_axil_rready(rready),
+      .m_axi_arid(m_arid),
+      .m_axi_araddr(m_araddr),
+      .m_axi_arlen(m_arlen),
+      .m_axi_arsize(m_arsize),
+      .m_axi_arburst(m_arburst),
+      .m_axi_arvalid(m_arvalid),
+      .m_axi_arready(m_arready),
+      .m_axi_rid(m_rid),
+      .m_axi_rdata(m_rdata),
+      .m_axi_rresp(m_rresp),
+      .m_axi_rlast(m_rlast),
+      .m_axi_rvalid(m_rvalid),
+      .m_axi_rready(m_rready),
+      .m_axi_awid(m_awid),
+      .m_axi_awaddr(m_awaddr),
+      .m_axi_awlen(m_awlen),
+      .m_axi_awsize(m_awsize),
+      .m_axi_awburst(m_awburst),
+      .m_axi_awvalid(m_awvalid),
+      .m_axi_awready(m_awready),
+      .m_axi_wdata(m_wdata),
+      .m_axi_wstrb(m_wstrb),
+      .m_axi_wlast(m_wlast),
+      .m_axi_wvalid(m_wvalid),
+      .m_axi_wready(m_wready),
+      .m_axi_bid(m_bid),
+      .m_axi_bresp(m_bresp),
+      .m_axi_bvalid(m_bvalid),
+      .m_axi_bready(m_bready),
+      .trace_valid(trace_valid),
+      .trace_pc(trace_pc),
+      .trace_instr(trace_instr)
+  );
+
+  wire [63:0] high_water;
+
+  axi_memory #(
+      .BYTES(MEMORY_BYTES)
+  ) u_memory (
+      .clk(clk),
+      .rst(rst),
+      .latency(latency),
+      .jitter(jitter),
+      .seed(seed),
+      .fill(fill),
+      .err_lo(err_lo),
+      .err_hi(err_hi),
+      .arid(m_arid),
+      .araddr(m_araddr),
+      .arlen(m_arlen),
+      .arvalid(m_arvalid),
+      .arready(m_arready),
+      .rid(m_rid),
+      .rdata(m_rdata),
+      .rresp(m_rresp),
+      .rlast(m_rlast),
+      .rvalid(m_rvalid),
+      .rready(m_rready),
+      .awid(m_awid),
+      .awaddr(m_awaddr),
+      .awvalid(m_awvalid),
+      .awready(m_awready),
+      .wdata(m_wdata),
+      .wstrb(m_wstrb),
+      .wlast(m_wlast),
+      .wvalid(m_wvalid),
+      .wready(m_wready),
+      .bid(m_bid),
+      .bresp(m_bresp),
+      .bvalid(m_bvalid),
+      .bready(m_bready),
+      .high_water(high_water)
+  );
+
+  // ---- memories in and out
+  // $fread takes words most significant byte first; %u writes 32-bit groups least significant byte first.
+  // Every bank owns a slice of one file a memory, banks in rising order.
+  bit load_banks, dump_banks;
+
+  for (genvar i = 0; i < 8; i++) begin : g_vram
+    always @(posedge load_banks) begin : load
+      int file, got;
+      file = $fopen($sformatf("job%0d/vram.in", job), "rb");
+      got  = $fseek(file, i * VRAM_ROWS * MLEN * 2, 0);
+      got  = $fread(u_core.u_vram.g_bank[i].u_bank.mem, file, 0, VRAM_ROWS);
+      if (got != VRAM_ROWS * MLEN * 2) $fatal(1, "vram.in is short: %0d", got);
+      $fclose(file);
+    end
+    always @(posedge dump_banks) begin : dump
+      int file, got;
+      file = $fopen($sformatf("job%0d/vram.out", job), "r+b");
+      got  = $fseek(file, i * VRAM_ROWS * MLEN * 2, 0);
+      for (int r = 0; r < VRAM_ROWS; r++)
+      $fwrite(file, "%u", u_core.u_vram.g_bank[i].u_bank.mem[r]);
+      $fclose(file);
+    end
+  end
+
+  for (genvar i = 0; i < MLEN; i++) begin : g_msram
+    always @(posedge load_banks) begin : load
+      int file, got;
+      file = $fopen($sformatf("job%0d/msram.in", job), "rb");
+      got  = $fseek(file, i * MSRAM_ROWS * 2, 0);
+      got  = $fread(u_core.u_msram.g_bank[i].u_bank.mem, file, 0, MSRAM_ROWS);
+      if (got != MSRAM_ROWS * 2) $fatal(1, "msram.in is short: %0d", got);
+      $fclose(file);
+    end
+    always @(posedge dump_banks) begin : dump
+      int file, got;
+      file = $fopen($sformatf("job%0d/msram.out", job), "r+b");
+      got  = $fseek(file, i * MSRAM_ROWS * 2, 0);
+      for (int r = 0; r < MSRAM_ROWS; r += 2) begin
+        $fwrite(file, "%u", {u_core.u_msram.g_bank[i].u_bank.mem[r+1],
+                             u_core.u_msram.g_bank[i].u_bank.mem[r]});
+      end
+      $fclose(file);
+    end
+  end
+
+  task automatic load_memories;
+    int file, got;
+    load_banks = 1'b1;
+    file = $fopen($sformatf("job%0d/fpmem.in", job), "rb");
+    got = $fread(u_core.u_fpmem.mem_even, file, 0, FP_ROWS);
+    got = got + $fread(u_core.u_fpmem.mem_odd, file, 0, FP_ROWS);
+    if (got != FP_WORDS * 2) $fatal(1, "fpmem.in is short: %0d", got);
+    $fclose(file);
+    file = $fopen($sformatf("job%0d/intmem.in", job), "rb");
+    got  = $fread(u_core.u_intmem.mem, file, 0, INT_WORDS);
+    if (got != INT_WORDS * 4) $fatal(1, "intmem.in is short: %0d", got);
+    $fclose(file);
+    for (int k = 0; k < used_words; k++) u_memory.mem[k] = 64'd0;
+    for (int k = 0; k < used_program_words; k++) u_memory.mem[used_program_at+k] = 64'd0;
+    used_words = int'(image_words);
+    used_program_at = int'(program_at / 8);
+    used_program_words = int'(program_words);
+    if (image_words != 0) begin
+      file = $fopen($sformatf("job%0d/hbm.in", job), "rb");
+      got  = $fread(u_memory.mem, file, 0, used_words);
+      if (got != used_words * 8) $fatal(1, "hbm.in is short: %0d", got);
+      $fclose(file);
+    end
+    if (program_words != 0) begin
+      file = $fopen($sformatf("job%0d/program.in", job), "rb");
+      got  = $fread(u_memory.mem, file, used_program_at, used_program_words);
+      if (got != used_program_words * 8) $fatal(1, "program.in is short: %0d", got);
+      $fclose(file);
+    end
+    #0.1 load_banks = 1'b0;
+  endtask
+
+  // Words of the storage that are not zero, so that the next load need not clear all of it.
+  int used_words, used_program_at, used_program_words;
+
+  task automatic dump_memories;
+    int file;
+    file = $fopen($sformatf("job%0d/vram.out", job), "wb");
+    $fclose(file);
+    file = $fopen($sformatf("job%0d/msram.out", job), "wb");
+    $fclose(file);
+    dump_banks = 1'b1;
+    file = $fopen($sformatf("job%0d/fpmem.out", job), "wb");
+    for (int r = 0; r < FP_ROWS; r++) $fwrite(file, "%u", u_core.u_fpmem.mem_even[r]);
+    for (int r = 0; r < FP_ROWS; r++) $fwrite(file, "%u", u_core.u_fpmem.mem_odd[r]);
+    $fclose(file);
+    file = $fopen($sformatf("job%0d/intmem.out", job), "wb");
+    for (int r = 0; r < INT_WORDS; r++) $fwrite(file, "%u", u_core.u_intmem.mem[r]);
+    $fclose(file);
+    file = $fopen($sformatf("job%0d/hbm.out", job), "wb");
+    for (int k = 0; k < used_words; k++) $fwrite(file, "%u", u_memory.mem[k]);
+    $fclose(file);
+    #0.1 dump_banks = 1'b0;
+  endtask
+
+  // ---- host on AXI4-Lite
+  task automatic csr_write(input logic [11:0] address, input logic [31:0] value);
+    bit address_taken, data_taken;
+    awaddr  <= address;
+    awvalid <= 1'b1;
+    wdata   <= value;
+    wvalid  <= 1'b1;
+    bready  <= 1'b1;
+    address_taken = 1'b0;
+    data_taken = 1'b0;
+    while (!(address_taken && data_taken)) begin
+      @(posedge clk);
+      if (awvalid && awready) begin
+        address_taken = 1'b1;
+        awvalid <= 1'b0;
+      end
+      if (wvalid && wready) begin
+        data_taken = 1'b1;
+        wvalid <= 1'b0;
+      end
+    end
+    while (!bvalid) @(posedge clk);
+    if (bresp != 2'd0) $fatal(1, "control register write %h: response %0d", address, bresp);
+    bready <= 1'b0;
+  endtask
+
+  task automatic csr_read(input logic [11:0] address, output logic [31:0] value);
+    araddr  <= address;
+    arvalid <= 1'b1;
+    rready  <= 1'b1;
+    @(posedge clk);
+    while (!(arvalid && arready)) @(posedge clk);
+    arvalid <= 1'b0;
+    while (!rvalid) @(posedge clk);
+    value = rdata;
+    if (rresp != 2'd0) $fatal(1, "control register read %h: response %0d", address, rresp);
+    rready <= 1'b0;
+  endtask
+
+  // ---- one job
+  int trace_file;
+  longint waited;
+
+  always @(posedge clk) begin
+    if (do_trace && trace_valid && trace_file != 0)
+      $fwrite(trace_file, "%u", {trace_instr, trace_pc});
+  end
+
+  always @(posedge go) begin : run_job
+    int file, got;
+    logic [31:0] value;
+    done = 1'b0;
+    file = $fopen($sformatf("job%0d/settings", job), "r");
+    for (int k = 0; k < SETTINGS; k++) begin
+      got = $fscanf(file, "%h", setting[k]);
+      if (got != 1) $fatal(1, "job%0d/settings: word %0d is missing", job, k);
+    end
+    $fclose(file);
+    trace_file = 0;
+    if (do_trace) trace_file = $fopen($sformatf("job%0d/trace.out", job), "wb");
+    if (do_reset) begin
+      rst <= 1'b1;
+      repeat (4) @(posedge clk);
+      rst <= 1'b0;
+    end
+    @(posedge clk);
+    if (do_load) load_memories();
+
+    csr_write(plena_pkg::CSR_IRQ_STATUS, 32'd3);
+    csr_write(plena_pkg::CSR_IRQ_ENABLE, 32'd3);
+    csr_write(plena_pkg::CSR_BASE_LO, base[31:0]);
+    csr_write(plena_pkg::CSR_BASE_HI, base[63:32]);
+    csr_write(plena_pkg::CSR_LENGTH, length);
+    csr_write(plena_pkg::CSR_LIMIT_LO, limit[31:0]);
+    csr_write(plena_pkg::CSR_LIMIT_HI, limit[63:32]);
+    csr_write(plena_pkg::CSR_WATCHDOG_LO, watchdog[31:0]);
+    csr_write(plena_pkg::CSR_WATCHDOG_HI, watchdog[63:32]);
+    csr_write(plena_pkg::CSR_RESUME_PC, resume_pc);
+    csr_write(plena_pkg::CSR_CTRL, do_resume ? 32'd2 : 32'd1);
+    waited = 0;
+    while (!irq && waited < timeout) begin
+      @(posedge clk);
+      waited = waited + 1;
+    end
+
+    if (high_water > 64'(used_words) * 8) used_words = int'((high_water + 7) / 8);
+    if (do_dump) dump_memories();
+    if (trace_file != 0) $fclose(trace_file);
+    file = $fopen($sformatf("job%0d/registers", job), "w");
+    $fwrite(file, "%h\n%h\n", !irq, high_water);
+    for (int k = 0; k < REGISTERS; k++) begin
+      csr_read(12'(4 * k), value);
+      $fwrite(file, "%h\n", value);
+    end
+    $fclose(file);
+    csr_write(plena_pkg::CSR_IRQ_STATUS, 32'd3);
+    done = 1'b1;
+  end
+
+`ifdef __ICARUS__
+  int waves;
+  initial begin
+    if ($value$plusargs("waves=%d", waves)) begin
+      $dumpfile("dump.fst");
+      $dumpvars(0, plena_tb);
+    end
+  end
+`endif
+endmodule
+`default_nettype wire
