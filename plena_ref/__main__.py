@@ -1,0 +1,110 @@
+"""Command line of the reference package: `python -m plena_ref --help`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from plena_ref import codegen, isa
+from plena_ref.assembler import AssemblyError, assemble
+from plena_ref.disassembler import disassemble
+from plena_ref.machine_code import MachineCodeError, read_program, write_program
+
+
+def _assemble(arguments: argparse.Namespace) -> int:
+    words = assemble(arguments.source.read_text(encoding="utf-8"), str(arguments.source))
+    if arguments.output is None:
+        print("\n".join(f"0x{word:08X}" for word in words))
+    else:
+        write_program(arguments.output, words)
+    return 0
+
+
+def _disassemble(arguments: argparse.Namespace) -> int:
+    words = list(arguments.words)
+    if arguments.program is not None:
+        words = read_program(arguments.program) + words
+    for pc, word in enumerate(words):
+        print(f"{disassemble(word):<44} ; {pc:6d}  0x{word:08X}")
+    return 0
+
+
+def _isa(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title="PLENA instruction set", title_justify="left")
+    table.add_column("code")
+    table.add_column("assembly", overflow="fold")
+    table.add_column("format")
+    table.add_column("unit")
+    table.add_column("state")
+    table.add_column("meaning", overflow="fold")
+    for entry in isa.INSTRUCTIONS.values():
+        if arguments.unit is not None and entry.unit.name != arguments.unit:
+            continue
+        state = "built" if entry.built else "not built" if entry.legal else "illegal"
+        code, assembly = f"{entry.opcode:02X}", escape(entry.text_form)
+        table.add_row(code, assembly, entry.format.value, entry.unit.name, state, entry.meaning)
+    Console().print(table)
+    return 0
+
+
+def _codegen(arguments: argparse.Namespace) -> int:
+    if arguments.check:
+        for path in codegen.stale():
+            print(f"stale: {path} (run `python -m plena_ref codegen`)", file=sys.stderr)
+        return 1 if codegen.stale() else 0
+    for path in codegen.write():
+        print(f"wrote {path}")
+    return 0
+
+
+def _word(text: str) -> int:
+    value = int(text, 0)
+    if not 0 <= value < 1 << 32:
+        raise ValueError(text)
+    return value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m plena_ref", description="Tools of the PLENA reference package."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("assemble", help="assembly text to a machine-code file")
+    command.add_argument("source", type=Path, help="assembly file")
+    command.add_argument("-o", "--output", type=Path, help="machine-code file to write; without it, print")
+    command.set_defaults(run=_assemble)
+
+    command = commands.add_parser("disassemble", help="a machine-code file, or words, to assembly text")
+    command.add_argument("program", type=Path, nargs="?", help="machine-code file")
+    command.add_argument("-w", "--words", type=_word, nargs="+", default=[], help="words, such as 0x00000034")
+    command.set_defaults(run=_disassemble)
+
+    command = commands.add_parser("isa", help="print the instruction set")
+    command.add_argument("--unit", choices=[unit.name for unit in isa.Unit], help="only this unit")
+    command.set_defaults(run=_isa)
+
+    command = commands.add_parser("codegen", help="rewrite the files generated from the tables")
+    command.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is stale")
+    command.set_defaults(run=_codegen)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status (0 success, 1 refused input or stale file, 2 usage)."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except (AssemblyError, MachineCodeError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
