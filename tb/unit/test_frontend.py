@@ -1,0 +1,36 @@
+"""Unit tests of the frontend's blocks: loop stack, instruction cache, scoreboard, control registers."""
+
+from __future__ import annotations
+
+import pytest
+
+from tb import simulate
+
+FRONTEND = "rtl/frontend"
+PACKAGE = "rtl/plena_pkg.sv"
+
+
+@pytest.mark.parametrize("simulator", simulate.SIMULATORS)
+@pytest.mark.parametrize("depth", [1, 3, 8])
+def test_loop_stack(simulator: str, depth: int) -> None:
+    simulate.run_unit(
+        "loop_stack",
+        [f"{FRONTEND}/loop_stack.sv"],
+        "cocotb_loop_stack",
+        {"DEPTH": depth},
+        simulator,
+    )
+
+
+def test_icache() -> None:
+    simulate.run_unit("icache", [f"{FRONTEND}/icache.sv"], "cocotb_icache", {"LINES": 64})
+
+
+def test_scoreboard() -> None:
+    sizes = {"NM": 8, "NV": 8, "NF": 8, "NH": 4, "VRW": 6, "TW": 2, "FAW": 6}
+    simulate.run_unit("scoreboard", [f"{FRONTEND}/scoreboard.sv"], "cocotb_scoreboard", sizes)
+
+
+def test_control_regs() -> None:
+    sizes = {"MLEN": 32, "BLEN": 8, "HLEN": 16, "VPREF": 8, "VSTORE": 4}
+    simulate.run_unit("control_regs", [PACKAGE, f"{FRONTEND}/control_regs.sv"], "cocotb_control_regs", sizes)
