@@ -29,7 +29,7 @@ def _round(value: int, drop: int) -> int:
 
 
 def _exp2(numerator: int, bits: int) -> int:
-    """Return 2**(numerator / 2**bits) in fixed point with ``_GUARD`` fraction bits, 0 <= numerator <= 2**bits."""
+    """Return 2**(numerator / 2**bits) with ``_GUARD`` fraction bits, 0 <= numerator <= 2**bits."""
     value = 1 << _GUARD
     root = 2 << _GUARD
     for position in range(bits, -1, -1):
@@ -40,14 +40,14 @@ def _exp2(numerator: int, bits: int) -> int:
 
 
 def _log2e() -> int:
-    """Return log2(e) = 1 / ln 2 in fixed point with ``_GUARD`` fraction bits (ln 2 = sum of 1 / (n * 2**n))."""
+    """Return log2(e) = 1 / ln 2 with ``_GUARD`` fraction bits; ln 2 is the sum of 1 / (n * 2**n)."""
     wide = 2 * _GUARD
     ln2 = sum((1 << wide) // (n << n) for n in range(1, wide))
     return (1 << (wide + _GUARD)) // ln2
 
 
 def exponential_tables() -> tuple[list[int], list[int], list[int]]:
-    """Return (coarse, fine, slope): 2**(i/32) - 1, 2**(j/1024) - 1, and the chord slope of the latter, as integers."""
+    """Return (coarse, fine, slope): 2**(i/32) - 1, 2**(j/1024) - 1, chord slope of the latter; integers."""
     count = 1 << SEGMENT_BITS
     one = 1 << _GUARD
     fine_exact = [_exp2(j, 2 * SEGMENT_BITS) - one for j in range(count + 1)]
@@ -64,7 +64,7 @@ def reciprocal_table() -> list[int]:
 
 
 def square_root_table() -> list[int]:
-    """Return the 7 fraction bits of the rounded square root of 1.m (entries 0..127) and 2 * 1.m (128..255)."""
+    """Return 7 fraction bits of the rounded square root of 1.m (entries 0..127), 2 * 1.m (128..255)."""
     table = []
     for odd in (0, 1):
         for m in range(128):
@@ -93,7 +93,9 @@ def render() -> str:
         f"  localparam logic [{LOG2E_BITS}:0] LOG2E = {LOG2E_BITS + 1}'h{log2e:07x};\n",
         _localparam("EXP_COARSE", FRACTION_BITS, coarse, "2^(i/32) - 1, 22 fraction bits, i = 0..31"),
         _localparam("EXP_FINE", 17, fine, "2^(j/1024) - 1, 22 fraction bits, j = 0..31"),
-        _localparam("EXP_SLOPE", SLOPE_BITS, slope, "slope of 2^g from g = j/1024 to (j+1)/1024, 10 fraction bits"),
+        _localparam(
+            "EXP_SLOPE", SLOPE_BITS, slope, "slope of 2^g from g = j/1024 to (j+1)/1024, 10 fraction bits"
+        ),
         _localparam("RECI_FRAC", 7, reciprocal_table(), "fraction of 2 / 1.m rounded to bf16, m = 0..127"),
         _localparam("SQRT_FRAC", 7, square_root_table(), "fraction of sqrt(1.m), then of sqrt(2 * 1.m)"),
     ]
@@ -103,7 +105,9 @@ def render() -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Rewrite (or with ``--check`` compare) the region; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="only compare; exit 1 when the file is out of date")
+    parser.add_argument(
+        "--check", action="store_true", help="only compare; exit 1 when the file is out of date"
+    )
     options = parser.parse_args(arguments)
     text = TARGET.read_text(encoding="utf-8")
     head, separator, rest = text.partition(BEGIN)

@@ -1,0 +1,67 @@
+"""Runs the functions of ``plena_fp`` and ``plena_mx`` on whole arrays, through ``hdl/fp_vectors.sv``."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from tb import simulate
+
+# In the order of the codes of fp_vectors.sv.
+FUNCTIONS = (
+    "f32_add",
+    "bf16_mul_f32",
+    "bf16_to_f32",
+    "f32_to_bf16",
+    "bf16_flush",
+    "bf16_add",
+    "bf16_sub",
+    "bf16_mul",
+    "bf16_max",
+    "bf16_min",
+    "sfu",
+    "mx_decode",
+    "mx_scale",
+    "mx_encode",
+)
+
+SOURCES = ("rtl/float/plena_fp.sv", "rtl/hbm/plena_mx.sv", "tb/unit/hdl/fp_vectors.sv")
+
+EXP, RECIPROCAL, SQUARE_ROOT = 0, 1, 2
+
+
+def apply(function: str, a: np.ndarray, b: np.ndarray | int = 0, simulator: str = "verilator") -> np.ndarray:
+    """Return ``function(a, b)`` as the RTL computes it.
+
+    Args:
+        function: a name of :data:`FUNCTIONS`; "sfu" runs all three stages, ``b`` is the operation.
+        a: first operands, raw bits, any integer dtype, shape (n,).
+        b: second operands, raw bits, same shape or one value; ignored by the functions of one operand.
+        simulator: "verilator" or "icarus".
+
+    Returns:
+        uint32 array of shape (n,), raw bits, narrow results in the low bits.
+
+    Raises:
+        simulate.SimulationError: the simulation failed or did not answer every vector.
+    """
+    simulate.require(simulator)
+    model = simulate.build("fp_vectors", SOURCES, simulator=simulator)
+    pairs = np.empty((a.size, 2), dtype=">u4")
+    pairs[:, 0] = a
+    pairs[:, 1] = b
+    unit = Path(__file__).resolve().parent
+    runs = simulate.BUILD / "runs" / "unit"
+    runs.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="fp_vectors-", dir=runs) as name:
+        folder = Path(name)
+        pairs.tofile(folder / "operands.bin")
+        simulate.run(
+            model, "cocotb_float", folder=folder, search=[unit], plusargs=[f"+op={FUNCTIONS.index(function)}"]
+        )
+        results = np.fromfile(folder / "results.bin", dtype="<u4")
+    if results.size != a.size:
+        raise simulate.SimulationError(f"{function}: {results.size} results for {a.size} vectors")
+    return results
