@@ -1,0 +1,54 @@
+// axi_read_arbiter: merges instruction fetch and data bursts into one AXI read-address channel, fetch first.
+// A request taken in one cycle is on the channel in the next one; one a cycle.
+// Specified in docs/microarchitecture.md, "HBM unit".
+`timescale 1ns / 1ps
+`default_nettype none
+
+module axi_read_arbiter #(
+    parameter logic [3:0] ID_FETCH = 4'd0,  // AXI id of instruction lines
+    parameter logic [3:0] ID_ELEM  = 4'd1,  // AXI id of element beats
+    parameter logic [3:0] ID_SCALE = 4'd2   // AXI id of scale beats
+) (
+    input  wire logic        clk,            // clock
+    input  wire logic        rst,            // synchronous reset
+    // instruction fetch, one beat a request
+    input  wire logic        if_req,         // request
+    input  wire logic [63:0] if_addr,        // byte address, 64-byte aligned
+    output logic             if_gnt,         // taken
+    // data
+    input  wire logic        dma_req,        // request
+    input  wire logic        dma_scale,      // 1: scale beats, 0: element beats
+    input  wire logic [63:0] dma_addr,       // byte address, 64-byte aligned
+    input  wire logic [ 7:0] dma_len,        // beats - 1
+    output logic             dma_gnt,        // taken
+    // AXI read address channel
+    output logic      [ 3:0] m_axi_arid,     // id
+    output logic      [63:0] m_axi_araddr,   // address
+    output logic      [ 7:0] m_axi_arlen,    // beats - 1
+    output logic      [ 2:0] m_axi_arsize,   // 64 bytes a beat
+    output logic      [ 1:0] m_axi_arburst,  // INCR
+    output logic             m_axi_arvalid,  // request
+    input  wire logic        m_axi_arready   // taken
+);
+  logic free;
+
+  assign free = !m_axi_arvalid || m_axi_arready;
+  assign if_gnt = free;
+  assign dma_gnt = free && !if_req;
+  assign m_axi_arsize = 3'd6;
+  assign m_axi_arburst = 2'b01;
+
+  always_ff @(posedge clk) begin
+    if (free) begin
+      m_axi_arvalid <= if_req || dma_req;
+      if (if_req || dma_req) begin
+        m_axi_arid   <= if_req ? ID_FETCH : dma_scale ? ID_SCALE : ID_ELEM;
+        m_axi_araddr <= if_req ? if_addr : dma_addr;
+        m_axi_arlen  <= if_req ? 8'd0 : dma_len;
+      end
+    end
+    if (rst) m_axi_arvalid <= 1'b0;
+  end
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,208 @@
+// dma_write: stores; reads rows of VRAM, encodes them to MXFP8, writes each row's elements and then its scales to HBM.
+// A row takes 5 cycles and a cycle for each of its beats; end_valid comes with the last write response.
+// Specified in docs/microarchitecture.md, "HBM unit"; bytes and numbers in docs/isa.md sections 6 and 7.
+`timescale 1ns / 1ps
+`default_nettype none
+
+module dma_write #(
+    parameter int MLEN     = 64,  // elements of a row; a power of two
+    parameter int VRW      = 14,  // bits of a VRAM row number
+    parameter int MX_BLOCK = 8,   // elements a scale byte; a power of two
+    parameter int VSTORE   = 16   // rows of H_STORE_V
+) (
+    input  wire logic               clk,            // clock
+    input  wire logic               rst,            // synchronous reset
+    // transfer
+    input  wire logic               start_valid,    // a transfer is offered
+    output logic                    start_ready,    // it is taken
+    input  wire logic [       63:0] start_ebase,    // byte address of the first element row
+    input  wire logic [       63:0] start_sbase,    // byte address of the first scale row
+    input  wire logic [       31:0] start_stride,   // bytes between element rows
+    input  wire logic [    VRW-1:0] start_row,      // first source row in VRAM
+    // report
+    output logic                    captured,       // the last row is captured in this cycle
+    output logic                    end_valid,      // every write was answered
+    output logic                    end_err,        // an answer had an error (with end_valid)
+    output logic                    idle,           // no transfer
+    // VRAM read port
+    output logic                    rd_req,         // request
+    output logic      [    VRW-1:0] rd_row,         // row
+    input  wire logic               rd_gnt,         // taken; data in the next cycle
+    input  wire logic [MLEN*16-1:0] rd_data,        // data
+    // AXI write channels
+    output logic      [        3:0] m_axi_awid,     // id
+    output logic      [       63:0] m_axi_awaddr,   // address
+    output logic      [        7:0] m_axi_awlen,    // beats - 1
+    output logic      [        2:0] m_axi_awsize,   // 64 bytes a beat
+    output logic      [        1:0] m_axi_awburst,  // INCR
+    output logic                    m_axi_awvalid,  // request
+    input  wire logic               m_axi_awready,  // taken
+    output logic      [      511:0] m_axi_wdata,    // data
+    output logic      [       63:0] m_axi_wstrb,    // byte strobes
+    output logic                    m_axi_wlast,    // last beat of the burst
+    output logic                    m_axi_wvalid,   // beat
+    input  wire logic               m_axi_wready,   // taken
+    input  wire logic               m_axi_bresp1,   // bit 1 of the response: error
+    input  wire logic               m_axi_bvalid,   // response
+    output logic                    m_axi_bready    // taken
+);
+  localparam int SCALES = MLEN / MX_BLOCK;
+  localparam int CHUNK = (MLEN < 64) ? MLEN : 64;
+  localparam int CHUNKS = MLEN / CHUNK;
+  localparam int LB = $clog2(MX_BLOCK);
+  localparam int RW = $clog2(VSTORE + 1);
+
+  localparam logic [2:0] IDLE = 3'd0;
+  localparam logic [2:0] READ = 3'd1;  // ask VRAM for the row
+  localparam logic [2:0] CAPTURE = 3'd2;  // the row comes
+  localparam logic [2:0] SCALE = 3'd3;  // scales of its blocks
+  localparam logic [2:0] ENCODE = 3'd4;  // element chunks
+  localparam logic [2:0] TAIL = 3'd5;  // scale chunk
+  localparam logic [2:0] ANSWER = 3'd6;  // wait for the write responses
+
+  // The scale byte of each block: from its largest magnitude, subnormals counting as zero.
+  function automatic logic [SCALES*8-1:0] block_scales(input logic [MLEN*16-1:0] row);
+    logic [15:0] largest;
+    logic [15:0] magnitude;
+    logic special;
+    for (int b = 0; b < SCALES; b++) begin
+      largest = 16'd0;
+      special = 1'b0;
+      for (int i = 0; i < MX_BLOCK; i++) begin
+        magnitude = {1'b0, row[(b*MX_BLOCK+i)*16+:15]};
+        if (magnitude[14:7] == 8'hff) special = 1'b1;
+        if (magnitude[14:7] != 8'd0 && magnitude > largest) largest = magnitude;
+      end
+      block_scales[b*8+:8] = plena_mx::mx_scale(largest, special);
+    end
+  endfunction
+
+  function automatic logic [CHUNK*8-1:0] encode(input logic [CHUNK*16-1:0] elems,
+                                                input logic [CHUNK/MX_BLOCK*8-1:0] blocks);
+    for (int i = 0; i < CHUNK; i++)
+    encode[i*8+:8] = plena_mx::mx_encode(elems[i*16+:16], blocks[(i/MX_BLOCK)*8+:8]);
+  endfunction
+
+  logic [2:0] state;
+  logic [63:0] eaddr;
+  logic [63:0] saddr;
+  logic [31:0] stride;
+  logic [VRW-1:0] row;
+  logic [RW-1:0] left;
+  logic [7:0] chunk_no;
+  logic err;
+  logic [MLEN*16-1:0] row_data;
+  logic [SCALES*8-1:0] scales;
+
+  logic out_valid;
+  logic out_ready;
+  logic out_first;
+  logic out_last;
+  logic out_scale;
+  logic [CHUNK*8-1:0] out_data;
+  logic [63:0] out_addr;
+  logic scatter_idle;
+  logic b_err;
+  logic load;
+
+  assign start_ready = state == IDLE;
+  assign idle = state == IDLE;
+  assign rd_req = state == READ;
+  assign rd_row = row;
+  assign captured = state == CAPTURE && left == RW'(1);
+  assign load = (state == ENCODE || state == TAIL) && (!out_valid || out_ready);
+  assign end_valid = state == ANSWER && !out_valid && scatter_idle;
+  assign end_err = err;
+
+  always_ff @(posedge clk) begin
+    case (state)
+      IDLE:
+      if (start_valid) begin
+        state <= READ;
+        eaddr <= start_ebase;
+        saddr <= start_sbase;
+        stride <= start_stride;
+        row <= start_row;
+        left <= RW'(VSTORE);
+        err <= 1'b0;
+      end
+      READ: if (rd_gnt) state <= CAPTURE;
+      CAPTURE: begin
+        row_data <= rd_data;
+        row <= row + 1'b1;
+        left <= left - 1'b1;
+        state <= SCALE;
+      end
+      SCALE: begin
+        scales <= block_scales(row_data);
+        chunk_no <= 8'd0;
+        state <= ENCODE;
+      end
+      ENCODE:
+      if (load) begin
+        out_data <= encode(
+            row_data[int'(chunk_no)*CHUNK*16+:CHUNK*16],
+            scales[int'(chunk_no)*(CHUNK/MX_BLOCK)*8+:CHUNK/MX_BLOCK*8]
+        );
+        out_first <= chunk_no == 8'd0;
+        out_last <= chunk_no == 8'(CHUNKS - 1);
+        out_scale <= 1'b0;
+        out_addr <= eaddr;
+        chunk_no <= chunk_no + 8'd1;
+        if (chunk_no == 8'(CHUNKS - 1)) begin
+          eaddr <= eaddr + 64'(stride);
+          state <= TAIL;
+        end
+      end
+      TAIL:
+      if (load) begin
+        out_data <= (CHUNK * 8)'(scales);
+        out_first <= 1'b1;
+        out_last <= 1'b1;
+        out_scale <= 1'b1;
+        out_addr <= saddr;
+        saddr <= saddr + 64'(stride >> LB);
+        state <= (left == '0) ? ANSWER : READ;
+      end
+      default: if (end_valid) state <= IDLE;
+    endcase
+    if (load || out_ready) out_valid <= load;
+    if (b_err) err <= 1'b1;
+    if (rst) begin
+      state <= IDLE;
+      out_valid <= 1'b0;
+    end
+  end
+
+  row_scatter u_scatter (
+      .clk(clk),
+      .rst(rst),
+      .in_valid(out_valid),
+      .in_ready(out_ready),
+      .in_first(out_first),
+      .in_last(out_last),
+      .in_data(512'(out_data)),
+      .in_strb(out_scale ? 64'((65'd1 << SCALES) - 65'd1) : 64'((65'd1 << CHUNK) - 65'd1)),
+      .in_addr(out_addr),
+      .in_bytes(out_scale ? 9'(SCALES) : 9'(MLEN)),
+      .idle(scatter_idle),
+      .b_err(b_err),
+      .m_axi_awid(m_axi_awid),
+      .m_axi_awaddr(m_axi_awaddr),
+      .m_axi_awlen(m_axi_awlen),
+      .m_axi_awsize(m_axi_awsize),
+      .m_axi_awburst(m_axi_awburst),
+      .m_axi_awvalid(m_axi_awvalid),
+      .m_axi_awready(m_axi_awready),
+      .m_axi_wdata(m_axi_wdata),
+      .m_axi_wstrb(m_axi_wstrb),
+      .m_axi_wlast(m_axi_wlast),
+      .m_axi_wvalid(m_axi_wvalid),
+      .m_axi_wready(m_axi_wready),
+      .m_axi_bresp1(m_axi_bresp1),
+      .m_axi_bvalid(m_axi_bvalid),
+      .m_axi_bready(m_axi_bready)
+  );
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,348 @@
+// hbm_unit: the HBM port; queue of prefetches and stores, their engines, and the AXI4 master that instruction fetch shares.
+// Prefetches issue in order and overlap; a store begins when every older prefetch has its data; any memory latency is right.
+// Specified in docs/microarchitecture.md, "HBM unit"; instructions in docs/isa.md section 6.
+`timescale 1ns / 1ps
+`default_nettype none
+
+module hbm_unit #(
+    parameter int MLEN        = 64,   // elements of a row and rows of a tile; a power of two
+    parameter int BLEN        = 16,   // elements a VRAM write-mask bit
+    parameter int VRW         = 14,   // bits of a VRAM row number
+    parameter int TW          = 6,    // bits of an MSRAM tile number
+    parameter int MX_BLOCK    = 8,    // elements a scale byte; a power of two
+    parameter int VPREF       = 16,   // rows of H_PREFETCH_V
+    parameter int VSTORE      = 16,   // rows of H_STORE_V
+    parameter int Q           = 4,    // slots of the queue; a power of two
+    parameter int ELEM_BEATS  = 128,  // element beats in flight; a power of two
+    parameter int SCALE_BEATS = 64,   // scale beats in flight; a power of two
+    parameter int BURST       = 16    // longest read burst in beats; a power of two
+) (
+    input wire logic clk,  // clock
+    input wire logic rst,  // synchronous reset
+    input wire logic flush,  // empty the queue, clear faults (when idle)
+    output logic idle,  // nothing in flight, and no slot that will begin by itself
+    // push
+    input wire logic push,  // an instruction enters
+    input wire logic [1:0] push_op,  // 0 H_PREFETCH_M, 1 H_PREFETCH_V, 2 H_STORE_V
+    input wire logic [63:0] push_ebase,  // byte address of the first element row
+    input wire logic [63:0] push_sbase,  // byte address of the first scale row
+    input wire logic [31:0] push_stride,  // bytes between element rows
+    input wire logic [TW-1:0] push_tile,  // MSRAM tile of H_PREFETCH_M
+    input wire logic [VRW-1:0] push_row,  // first VRAM row of H_PREFETCH_V, H_STORE_V
+    // scoreboard
+    input wire logic [Q-1:0] slot_ready,  // no dependency left
+    output logic [Q-1:0] slot_rd_done,  // a store has captured its rows
+    output logic [Q-1:0] slot_done,  // everything is written and visible from the next cycle on
+    output logic [Q-1:0] slot_fault,  // bus error, instead of slot_done; stays until flush
+    // VRAM read port (stores)
+    output logic rd_req,  // request
+    output logic [VRW-1:0] rd_row,  // row
+    input wire logic rd_gnt,  // taken; data in the next cycle
+    input wire logic [MLEN*16-1:0] rd_data,  // data
+    // VRAM write port (prefetches)
+    output logic wr_req,  // request
+    output logic [VRW-1:0] wr_row,  // row
+    output logic [MLEN*16-1:0] wr_data,  // data
+    output logic [MLEN/BLEN-1:0] wr_mask,  // all ones: whole rows
+    input wire logic wr_gnt,  // taken
+    // MSRAM write port (prefetches), always accepted
+    output logic ms_wr_en,  // write
+    output logic [TW-1:0] ms_wr_tile,  // tile
+    output logic [$clog2(MLEN)-1:0] ms_wr_idx,  // row of the tile
+    output logic [MLEN*16-1:0] ms_wr_data,  // data
+    // instruction fetch: lines of 64 bytes, answered in order
+    input wire logic if_req,  // request
+    input wire logic [63:0] if_addr,  // byte address, 64-byte aligned
+    output logic if_gnt,  // taken
+    output logic if_rvalid,  // a line comes; always taken
+    output logic [511:0] if_rdata,  // the line
+    output logic if_rerr,  // it came with an error
+    // AXI4 master
+    output logic [3:0] m_axi_awid,  // write address: id
+    output logic [63:0] m_axi_awaddr,  // address
+    output logic [7:0] m_axi_awlen,  // beats - 1
+    output logic [2:0] m_axi_awsize,  // 64 bytes a beat
+    output logic [1:0] m_axi_awburst,  // INCR
+    output logic m_axi_awvalid,  // request
+    input wire logic m_axi_awready,  // taken
+    output logic [511:0] m_axi_wdata,  // write data: bytes
+    output logic [63:0] m_axi_wstrb,  // byte strobes
+    output logic m_axi_wlast,  // last beat of the burst
+    output logic m_axi_wvalid,  // beat
+    input wire logic m_axi_wready,  // taken
+    input wire logic [3:0] m_axi_bid,  // write response: id
+    input wire logic [1:0] m_axi_bresp,  // bit 1: error
+    input wire logic m_axi_bvalid,  // response
+    output logic m_axi_bready,  // always taken
+    output logic [3:0] m_axi_arid,  // read address: id, 0 fetch, 1 elements, 2 scales
+    output logic [63:0] m_axi_araddr,  // address
+    output logic [7:0] m_axi_arlen,  // beats - 1
+    output logic [2:0] m_axi_arsize,  // 64 bytes a beat
+    output logic [1:0] m_axi_arburst,  // INCR
+    output logic m_axi_arvalid,  // request
+    input wire logic m_axi_arready,  // taken
+    input wire logic [3:0] m_axi_rid,  // read data: id
+    input wire logic [511:0] m_axi_rdata,  // bytes
+    input wire logic [1:0] m_axi_rresp,  // bit 1: error
+    input wire logic m_axi_rlast,  // last beat of the burst
+    input wire logic m_axi_rvalid,  // beat
+    output logic m_axi_rready  // always taken
+);
+  localparam int QW = $clog2(Q);
+  localparam logic [3:0] ID_FETCH = 4'd0;
+  localparam logic [3:0] ID_ELEM = 4'd1;
+  localparam logic [3:0] ID_SCALE = 4'd2;
+
+  initial begin
+    if (MLEN < 8 || MLEN > 256 || (MLEN & (MLEN - 1)) != 0)
+      $fatal(1, "hbm_unit: MLEN=%0d must be a power of two in 8..256", MLEN);
+    if (BLEN < 1 || BLEN > MLEN || (BLEN & (BLEN - 1)) != 0)
+      $fatal(1, "hbm_unit: BLEN=%0d must be a power of two up to MLEN=%0d", BLEN, MLEN);
+    if (MX_BLOCK < 8 || MX_BLOCK > 64 || MX_BLOCK > MLEN || (MX_BLOCK & (MX_BLOCK - 1)) != 0)
+      $fatal(
+          1,
+          "hbm_unit: MX_BLOCK=%0d must be a power of two in 8..64, MLEN=%0d at most",
+          MX_BLOCK,
+          MLEN
+      );
+    if (VPREF < 1 || VSTORE < 1)
+      $fatal(1, "hbm_unit: VPREF=%0d and VSTORE=%0d must be at least 1", VPREF, VSTORE);
+    if (Q < 2 || (Q & (Q - 1)) != 0)
+      $fatal(1, "hbm_unit: Q=%0d must be a power of two of at least 2", Q);
+  end
+
+  // Nothing depends on which id a write response has (there is one), on the end of read bursts, or on EXOKAY.
+  logic unused_axi;
+  assign unused_axi = ^{m_axi_bid, m_axi_bresp[0], m_axi_rresp[0], m_axi_rlast};
+
+  // Slots: payload, and what is still to be begun for each. Three pointers walk the slots in program order: requests,
+  // scale rows, and element rows; the last one also starts the stores.
+  logic [Q-1:0] is_store;
+  logic [Q-1:0] is_tile;
+  logic [63:0] ebase[0:Q-1];
+  logic [63:0] sbase[0:Q-1];
+  logic [31:0] stride[0:Q-1];
+  logic [TW-1:0] tile[0:Q-1];
+  logic [VRW-1:0] row[0:Q-1];
+  logic [Q-1:0] todo_request;
+  logic [Q-1:0] todo_scale;
+  logic [Q-1:0] todo_elem;
+  logic [QW-1:0] push_ptr;
+  logic [QW-1:0] request_ptr;
+  logic [QW-1:0] scale_ptr;
+  logic [QW-1:0] elem_ptr;
+  logic storing;  // the store at elem_ptr has begun
+  logic [QW-1:0] store_slot;
+  logic stop;  // after a fault nothing more begins
+
+  logic request_valid, request_ready, request_step;
+  logic scale_valid, scale_ready, scale_step;
+  logic elem_valid, elem_ready, elem_step, elem_idle;
+  logic store_valid, store_ready, store_start;
+  logic read_end, read_end_err, read_idle;
+  logic [QW-1:0] read_end_slot;
+  logic store_captured, store_end, store_end_err, store_idle;
+
+  assign stop = slot_fault != '0;
+  assign request_valid = todo_request[request_ptr] && !is_store[request_ptr] &&
+      slot_ready[request_ptr] && !stop;
+  assign request_step = todo_request[request_ptr] &&
+      (is_store[request_ptr] || (request_valid && request_ready));
+  assign scale_valid = todo_scale[scale_ptr] && !is_store[scale_ptr] && !todo_request[scale_ptr];
+  assign scale_step = todo_scale[scale_ptr] &&
+      (is_store[scale_ptr] || (scale_valid && scale_ready));
+  assign elem_valid = todo_elem[elem_ptr] && !is_store[elem_ptr] && !todo_request[elem_ptr];
+  assign store_valid = todo_elem[elem_ptr] && is_store[elem_ptr] && !todo_request[elem_ptr] &&
+      !todo_scale[elem_ptr] && slot_ready[elem_ptr] && elem_idle && !storing && !stop;
+  assign store_start = store_valid && store_ready;
+  // rows of younger prefetches are written only after the store has read its own
+  assign elem_step = (elem_valid && elem_ready) || store_captured ||
+      (todo_elem[elem_ptr] && is_store[elem_ptr] && !storing && stop);
+
+  always_comb begin
+    slot_done = '0;
+    slot_rd_done = '0;
+    if (read_end && !read_end_err) slot_done[read_end_slot] = 1'b1;
+    if (store_end && !store_end_err) slot_done[store_slot] = 1'b1;
+    if (store_captured) slot_rd_done[store_slot] = 1'b1;
+  end
+  assign idle = read_idle && store_idle && (stop || todo_elem == '0);
+
+  always_ff @(posedge clk) begin
+    if (push) begin
+      is_store[push_ptr] <= push_op == 2'd2;
+      is_tile[push_ptr] <= push_op == 2'd0;
+      ebase[push_ptr] <= push_ebase;
+      sbase[push_ptr] <= push_sbase;
+      stride[push_ptr] <= push_stride;
+      tile[push_ptr] <= push_tile;
+      row[push_ptr] <= push_row;
+      todo_request[push_ptr] <= 1'b1;
+      todo_scale[push_ptr] <= 1'b1;
+      todo_elem[push_ptr] <= 1'b1;
+      push_ptr <= push_ptr + 1'b1;
+    end
+    if (request_step) begin
+      todo_request[request_ptr] <= 1'b0;
+      request_ptr <= request_ptr + 1'b1;
+    end
+    if (scale_step) begin
+      todo_scale[scale_ptr] <= 1'b0;
+      scale_ptr <= scale_ptr + 1'b1;
+    end
+    if (elem_step) begin
+      todo_elem[elem_ptr] <= 1'b0;
+      elem_ptr <= elem_ptr + 1'b1;
+    end
+    if (store_start) begin
+      storing <= 1'b1;
+      store_slot <= elem_ptr;
+    end
+    if (store_captured) storing <= 1'b0;
+    if (read_end && read_end_err) slot_fault[read_end_slot] <= 1'b1;
+    if (store_end && store_end_err) slot_fault[store_slot] <= 1'b1;
+    if (rst || flush) begin
+      todo_request <= '0;
+      todo_scale <= '0;
+      todo_elem <= '0;
+      push_ptr <= '0;
+      request_ptr <= '0;
+      scale_ptr <= '0;
+      elem_ptr <= '0;
+      slot_fault <= '0;
+      storing <= 1'b0;
+    end
+  end
+
+  logic dma_req, dma_gnt, dma_scale;
+  logic [63:0] dma_addr;
+  logic [ 7:0] dma_len;
+
+  assign m_axi_rready = 1'b1;
+  assign if_rvalid = m_axi_rvalid && m_axi_rid == ID_FETCH;
+  assign if_rdata = m_axi_rdata;
+  assign if_rerr = m_axi_rresp[1];
+
+  dma_read #(
+      .MLEN(MLEN),
+      .BLEN(BLEN),
+      .VRW(VRW),
+      .TW(TW),
+      .MX_BLOCK(MX_BLOCK),
+      .VPREF(VPREF),
+      .ELEM_BEATS(ELEM_BEATS),
+      .SCALE_BEATS(SCALE_BEATS),
+      .BURST(BURST),
+      .QW(QW)
+  ) u_read (
+      .clk(clk),
+      .rst(rst),
+      .req_valid(request_valid),
+      .req_ready(request_ready),
+      .req_tile(is_tile[request_ptr]),
+      .req_ebase(ebase[request_ptr]),
+      .req_sbase(sbase[request_ptr]),
+      .req_stride(stride[request_ptr]),
+      .scale_valid(scale_valid),
+      .scale_ready(scale_ready),
+      .scale_tile(is_tile[scale_ptr]),
+      .scale_offset(sbase[scale_ptr][5:0]),
+      .scale_stride(stride[scale_ptr]),
+      .elem_valid(elem_valid),
+      .elem_ready(elem_ready),
+      .elem_tile(is_tile[elem_ptr]),
+      .elem_offset(ebase[elem_ptr][5:0]),
+      .elem_stride(stride[elem_ptr]),
+      .elem_slot(elem_ptr),
+      .elem_dtile(tile[elem_ptr]),
+      .elem_row(row[elem_ptr]),
+      .elem_idle(elem_idle),
+      .end_valid(read_end),
+      .end_slot(read_end_slot),
+      .end_err(read_end_err),
+      .idle(read_idle),
+      .ar_req(dma_req),
+      .ar_gnt(dma_gnt),
+      .ar_scale(dma_scale),
+      .ar_addr(dma_addr),
+      .ar_len(dma_len),
+      .r_elem(m_axi_rvalid && m_axi_rid == ID_ELEM),
+      .r_scale(m_axi_rvalid && m_axi_rid == ID_SCALE),
+      .r_data(m_axi_rdata),
+      .r_err(m_axi_rresp[1]),
+      .wr_req(wr_req),
+      .wr_row(wr_row),
+      .wr_data(wr_data),
+      .wr_mask(wr_mask),
+      .wr_gnt(wr_gnt),
+      .ms_wr_en(ms_wr_en),
+      .ms_wr_tile(ms_wr_tile),
+      .ms_wr_idx(ms_wr_idx),
+      .ms_wr_data(ms_wr_data)
+  );
+
+  axi_read_arbiter #(
+      .ID_FETCH(ID_FETCH),
+      .ID_ELEM (ID_ELEM),
+      .ID_SCALE(ID_SCALE)
+  ) u_arbiter (
+      .clk(clk),
+      .rst(rst),
+      .if_req(if_req),
+      .if_addr(if_addr),
+      .if_gnt(if_gnt),
+      .dma_req(dma_req),
+      .dma_scale(dma_scale),
+      .dma_addr(dma_addr),
+      .dma_len(dma_len),
+      .dma_gnt(dma_gnt),
+      .m_axi_arid(m_axi_arid),
+      .m_axi_araddr(m_axi_araddr),
+      .m_axi_arlen(m_axi_arlen),
+      .m_axi_arsize(m_axi_arsize),
+      .m_axi_arburst(m_axi_arburst),
+      .m_axi_arvalid(m_axi_arvalid),
+      .m_axi_arready(m_axi_arready)
+  );
+
+  dma_write #(
+      .MLEN(MLEN),
+      .VRW(VRW),
+      .MX_BLOCK(MX_BLOCK),
+      .VSTORE(VSTORE)
+  ) u_write (
+      .clk(clk),
+      .rst(rst),
+      .start_valid(store_valid),
+      .start_ready(store_ready),
+      .start_ebase(ebase[elem_ptr]),
+      .start_sbase(sbase[elem_ptr]),
+      .start_stride(stride[elem_ptr]),
+      .start_row(row[elem_ptr]),
+      .captured(store_captured),
+      .end_valid(store_end),
+      .end_err(store_end_err),
+      .idle(store_idle),
+      .rd_req(rd_req),
+      .rd_row(rd_row),
+      .rd_gnt(rd_gnt),
+      .rd_data(rd_data),
+      .m_axi_awid(m_axi_awid),
+      .m_axi_awaddr(m_axi_awaddr),
+      .m_axi_awlen(m_axi_awlen),
+      .m_axi_awsize(m_axi_awsize),
+      .m_axi_awburst(m_axi_awburst),
+      .m_axi_awvalid(m_axi_awvalid),
+      .m_axi_awready(m_axi_awready),
+      .m_axi_wdata(m_axi_wdata),
+      .m_axi_wstrb(m_axi_wstrb),
+      .m_axi_wlast(m_axi_wlast),
+      .m_axi_wvalid(m_axi_wvalid),
+      .m_axi_wready(m_axi_wready),
+      .m_axi_bresp1(m_axi_bresp[1]),
+      .m_axi_bvalid(m_axi_bvalid),
+      .m_axi_bready(m_axi_bready)
+  );
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,117 @@
+// row_scatter: writes runs of bytes that start at any address as AXI bursts with byte strobes, split at 4 KiB.
+// One beat a cycle; a beat is on the write channel in the cycle after its chunk was taken.
+// Specified in docs/microarchitecture.md, "HBM unit".
+`timescale 1ns / 1ps
+`default_nettype none
+
+module row_scatter #(
+    parameter logic [3:0] ID = 4'd1  // AXI id of the writes
+) (
+    input  wire logic         clk,            // clock
+    input  wire logic         rst,            // synchronous reset
+    // chunks; a run is one or more chunks, all but the last of 64 bytes
+    input  wire logic         in_valid,       // a chunk is there
+    output logic              in_ready,       // it is taken
+    input  wire logic         in_first,       // first chunk of a run
+    input  wire logic         in_last,        // last chunk of a run
+    input  wire logic [511:0] in_data,        // bytes; unused ones are 0
+    input  wire logic [ 63:0] in_strb,        // which bytes are used, from byte 0 up
+    input  wire logic [ 63:0] in_addr,        // byte address of the run (with in_first)
+    input  wire logic [  8:0] in_bytes,       // bytes of the run (with in_first)
+    // state
+    output logic              idle,           // everything written and answered
+    output logic              b_err,          // an answer with an error comes in this cycle
+    // AXI write channels
+    output logic      [  3:0] m_axi_awid,     // id
+    output logic      [ 63:0] m_axi_awaddr,   // address
+    output logic      [  7:0] m_axi_awlen,    // beats - 1
+    output logic      [  2:0] m_axi_awsize,   // 64 bytes a beat
+    output logic      [  1:0] m_axi_awburst,  // INCR
+    output logic              m_axi_awvalid,  // request
+    input  wire logic         m_axi_awready,  // taken
+    output logic      [511:0] m_axi_wdata,    // data
+    output logic      [ 63:0] m_axi_wstrb,    // byte strobes
+    output logic              m_axi_wlast,    // last beat of the burst
+    output logic              m_axi_wvalid,   // beat
+    input  wire logic         m_axi_wready,   // taken
+    input  wire logic         m_axi_bresp1,   // bit 1 of the response: error
+    input  wire logic         m_axi_bvalid,   // response
+    output logic              m_axi_bready    // taken
+);
+  localparam int BURSTS = 63;  // bursts in flight
+
+  logic [511:0] carry;  // the chunk before
+  logic [ 63:0] carry_strb;
+  logic [  5:0] offset_q;  // position of the run's first byte in its beat
+  logic [ 57:0] beat_q;  // next beat
+  logic [  3:0] total_q;  // beats left in the run
+  logic [  3:0] seg_q;  // beats left in the burst
+  logic         flush;  // the last chunk left bytes for one more beat
+  logic [  5:0] open_q;  // bursts without an answer
+
+  logic         first;
+  logic [  5:0] offset;
+  logic [ 57:0] beat;
+  logic [  3:0] total;
+  logic [  3:0] seg;
+  logic [  6:0] page;  // beats up to the 4 KiB boundary
+  logic         new_burst;
+  logic         step_ok;
+  logic         step;
+  logic         aw_step;
+  logic         b_step;
+
+  assign first = !flush && in_first;
+  assign offset = first ? in_addr[5:0] : offset_q;
+  assign beat = first ? in_addr[63:6] : beat_q;
+  assign total = first ? 4'((10'(in_addr[5:0]) + 10'(in_bytes) + 10'd63) >> 6) : total_q;
+  assign page = 7'd64 - {1'b0, beat[5:0]};
+  assign new_burst = seg_q == 4'd0;
+  assign seg = !new_burst ? seg_q : ({3'd0, total} < page) ? total : page[3:0];
+  assign step_ok = (!m_axi_wvalid || m_axi_wready) &&
+      (!new_burst || ((!m_axi_awvalid || m_axi_awready) && open_q != 6'(BURSTS)));
+  assign step = step_ok && (flush || in_valid);
+  assign in_ready = step_ok && !flush;
+  assign aw_step = step && new_burst;
+  assign b_step = m_axi_bvalid && m_axi_bready;
+  assign b_err = b_step && m_axi_bresp1;
+  assign idle = open_q == 6'd0 && !flush && !m_axi_wvalid;
+
+  assign m_axi_awid = ID;
+  assign m_axi_awsize = 3'd6;
+  assign m_axi_awburst = 2'b01;
+  assign m_axi_bready = 1'b1;
+
+  always_ff @(posedge clk) begin
+    if (step) begin
+      m_axi_wdata <= 512'({flush ? 512'd0 : in_data, first ? 512'd0 : carry} >>
+                          (10'd512 - {1'b0, offset, 3'd0}));
+      m_axi_wstrb <= 64'({flush ? 64'd0 : in_strb, first ? 64'd0 : carry_strb} >>
+                         (7'd64 - {1'b0, offset}));
+      m_axi_wlast <= seg == 4'd1;
+      carry <= in_data;
+      carry_strb <= in_strb;
+      flush <= !flush && in_last && total != 4'd1;
+      offset_q <= offset;
+      beat_q <= beat + 58'd1;
+      total_q <= total - 4'd1;
+      seg_q <= seg - 4'd1;
+    end
+    if (aw_step) begin
+      m_axi_awaddr <= {beat, 6'd0};
+      m_axi_awlen  <= {4'd0, seg} - 8'd1;
+    end
+    if (aw_step || m_axi_awready) m_axi_awvalid <= aw_step;
+    if (step || m_axi_wready) m_axi_wvalid <= step;
+    if (aw_step != b_step) open_q <= aw_step ? open_q + 6'd1 : open_q - 6'd1;
+    if (rst) begin
+      flush <= 1'b0;
+      seg_q <= 4'd0;
+      open_q <= 6'd0;
+      m_axi_awvalid <= 1'b0;
+      m_axi_wvalid <= 1'b0;
+    end
+  end
+endmodule
+
+`default_nettype wire
