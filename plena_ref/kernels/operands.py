@@ -1,0 +1,113 @@
+"""What every attention kernel works on: the shape, its rules, and where Q, K, V and O lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from plena_ref.hardware import Hardware
+from plena_ref.layout import BatchedVram, HbmAllocator, HbmTensor, VramAllocator, round_up
+
+#: FP_MEM words that the host stages: 0.0, the softmax scale, -infinity.
+FP_ZERO, FP_SCALE, FP_NEG_INF = 0, 1, 2
+#: First FP_MEM word of the softmax state: running maximum, rescale factor and sum, MLEN words each.
+FP_STATE = 10
+#: First HBM byte of the tensors: not 0, so that a kernel that drops the base address fails.
+HBM_START = 1 << 12
+
+
+class KernelError(ValueError):
+    """A shape that a kernel cannot be written for; the message names the rule it breaks."""
+
+
+@dataclass(frozen=True)
+class AttentionShape:
+    """One multi-head attention problem.
+
+    Attributes:
+        batch: sequences.
+        seq: queries of a sequence.
+        kv_seq: keys and values of a sequence; with a causal mask the queries are its last `seq` positions.
+        heads: heads; each has its own K and V.
+        head_dim: elements of a head.
+        causal: a query sees no later position than its own.
+        packed_output: O's batches lie at seq stride instead of in slabs.
+    """
+
+    batch: int
+    seq: int
+    kv_seq: int
+    heads: int
+    head_dim: int
+    causal: bool
+    packed_output: bool = False
+
+    def check(self, hw: Hardware) -> None:
+        """Refuse shapes that no attention kernel of this machine handles.
+
+        Raises:
+            KernelError: names the rule.
+        """
+        for name in ("batch", "seq", "kv_seq", "heads", "head_dim"):
+            if getattr(self, name) < 1:
+                raise KernelError(f"{name.upper()} must be at least 1 (got {getattr(self, name)})")
+        if self.head_dim % hw.blen:
+            raise KernelError(
+                f"HEAD_DIM must be a multiple of BLEN (got HEAD_DIM = {self.head_dim}, BLEN = {hw.blen})"
+            )
+        if self.causal and self.kv_seq < self.seq:
+            raise KernelError(
+                "with CAUSAL every query needs a visible key: KV_SEQ must not be below SEQ "
+                f"(got KV_SEQ = {self.kv_seq}, SEQ = {self.seq})"
+            )
+        state_end = FP_STATE + 3 * hw.mlen
+        if state_end > hw.fp_words:
+            raise KernelError(f"the softmax state needs FP_WORDS >= {state_end} (got {hw.fp_words})")
+
+    @property
+    def query_offset(self) -> int:
+        """Position of the first query among the keys."""
+        return self.kv_seq - self.seq
+
+
+@dataclass(frozen=True)
+class AttentionOperands:
+    """The tensors of one attention problem.
+
+    Attributes:
+        q: heads side by side, each padded to whole column blocks, in VRAM slabs.
+        k, v: the same columns in HBM, batches padded to slabs of whole MLEN rows.
+        o: as q, in slabs or packed.
+    """
+
+    shape: AttentionShape
+    q: BatchedVram
+    k: HbmTensor
+    v: HbmTensor
+    o: BatchedVram
+    head_cols: int
+    kv_rows_per_batch: int
+
+    @classmethod
+    def place(
+        cls, hw: Hardware, shape: AttentionShape, vram: VramAllocator, hbm: HbmAllocator
+    ) -> AttentionOperands:
+        """Allocate the tensors of `shape`.
+
+        Raises:
+            KernelError: the shape breaks a rule.
+            LayoutError: a memory is full.
+        """
+        shape.check(hw)
+        head_cols = round_up(shape.head_dim, hw.mlen)
+        cols = shape.heads * head_cols
+        kv_rows = round_up(shape.kv_seq, hw.mlen)
+        allocate_output = vram.packed if shape.packed_output else vram.slabs
+        return cls(
+            shape=shape,
+            q=vram.slabs("Q", shape.batch, shape.seq, cols),
+            k=hbm.tensor("K", shape.batch * kv_rows, cols),
+            v=hbm.tensor("V", shape.batch * kv_rows, cols),
+            o=allocate_output("O", shape.batch, shape.seq, cols),
+            head_cols=head_cols,
+            kv_rows_per_batch=kv_rows,
+        )
