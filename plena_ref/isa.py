@@ -189,8 +189,8 @@ class Instruction:
         for index, operand in enumerate(self.operands):
             name = f"#{operand.name}" if operand.kind in (Kind.IMM, Kind.FLAG) else operand.name
             comma = "," if index else ""
-            text += f" [{comma} {name}]" if operand.optional else f"{comma} {name}"
-        return text
+            text += f" [{comma} {name}" if operand.optional else f"{comma} {name}"
+        return text + "]" * sum(operand.optional for operand in self.operands)
 
     def encode(self, values: Sequence[int]) -> int:
         """The 32-bit word for the encoded operands' `values`, in text order.
