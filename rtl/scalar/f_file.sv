@@ -1,0 +1,46 @@
+// Float register file f1..f7 (f0 reads 0, writes to it are dropped) with a write port for each producer.
+// Timing: `state` shows the load of this cycle at once (forwarded); the other writes are seen in the next cycle.
+// Specified in docs/isa.md, "Architectural state"; docs/microarchitecture.md, "Float unit".
+`timescale 1ns / 1ps
+`default_nettype none
+
+module f_file (
+    input  wire logic         clk,          // clock
+    input  wire logic         rst,          // synchronous reset: all registers 0
+    input  wire logic         init,         // start of a program: all registers 0
+    input  wire logic         load_en,      // an FP_MEM word arrives
+    input  wire logic [  2:0] load_sel,     // its register
+    input  wire logic [ 15:0] load_data,    // the word
+    input  wire logic         alu_en,       // result of add, subtract, maximum, multiply
+    input  wire logic [  2:0] alu_sel,      // its register
+    input  wire logic [ 15:0] alu_data,     // the result
+    input  wire logic         sfu_en,       // result of a special function
+    input  wire logic [  2:0] sfu_sel,      // its register
+    input  wire logic [ 15:0] sfu_data,     // the result
+    input  wire logic         vector_en,    // result of a reduction
+    input  wire logic [  2:0] vector_sel,   // its register
+    input  wire logic [ 15:0] vector_data,  // the result
+    output logic      [127:0] state         // all registers, f0 lowest
+);
+  logic [127:16] held;
+
+  // The scoreboard keeps two writers of one register from being in flight together, so the order here is free.
+  always_comb begin
+    state = {held, 16'd0};
+    if (load_en && load_sel != 3'd0) state[load_sel*16+:16] = load_data;
+  end
+
+  always_ff @(posedge clk) begin
+    if (rst || init) held <= '0;
+    else begin
+      for (int r = 1; r < 8; r++) begin
+        if (load_en && load_sel == 3'(r)) held[r*16+:16] <= load_data;
+        if (alu_en && alu_sel == 3'(r)) held[r*16+:16] <= alu_data;
+        if (sfu_en && sfu_sel == 3'(r)) held[r*16+:16] <= sfu_data;
+        if (vector_en && vector_sel == 3'(r)) held[r*16+:16] <= vector_data;
+      end
+    end
+  end
+endmodule
+
+`default_nettype wire

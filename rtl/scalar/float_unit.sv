@@ -1,0 +1,205 @@
+// Scalar float unit: out-of-order window over a queue of slots, bf16 arithmetic, FP_MEM loads and stores, f registers.
+// Timing: issue to the issue of a dependent: loads and stores 1 cycle, add/sub/max/mul 2, exp/reciprocal/sqrt 3; one issue a cycle.
+// Specified in docs/microarchitecture.md, "Float unit"; results in docs/isa.md, "Numbers".
+`timescale 1ns / 1ps
+`default_nettype none
+
+module float_unit #(
+    parameter int FAW    = 10,  // bits of an FP_MEM address
+    parameter int Q      = 8,   // slots of the queue; a power of two
+    parameter int WINDOW = 4    // oldest waiting instructions to choose from
+) (
+    input  wire logic           clk,           // clock
+    input  wire logic           rst,           // synchronous reset
+    input  wire logic           flush,         // drops instructions not issued; slot pointer stays
+    input  wire logic           init,          // start of a program: f registers become 0
+    // push
+    input  wire logic           push,          // an instruction enters
+    input  wire logic [    3:0] push_op,       // operation, see docs/microarchitecture.md
+    input  wire logic [    2:0] push_fd,       // destination register
+    input  wire logic [    2:0] push_fa,       // first source register; what a store stores
+    input  wire logic [    2:0] push_fb,       // second source register
+    input  wire logic [FAW-1:0] push_fpaddr,   // FP_MEM word of a load or store
+    // scoreboard
+    input  wire logic [  Q-1:0] slot_ready,    // no dependency left
+    output logic      [  Q-1:0] slot_rd_done,  // sources captured
+    output logic      [  Q-1:0] slot_done,     // result visible from the next cycle on
+    // FP_MEM scalar ports
+    output logic                s_rd_en,       // read request
+    output logic      [FAW-1:0] s_rd_addr,     // word
+    input  wire logic           s_rd_gnt,      // taken; data in the next cycle
+    input  wire logic [   15:0] s_rd_data,     // data
+    output logic                wr_en,         // write, always taken
+    output logic      [FAW-1:0] wr_addr,       // word
+    output logic      [   15:0] wr_data,       // data
+    // vector unit
+    input  wire logic [    2:0] v_rsel,        // register to read
+    output logic      [   15:0] v_rdata,       // its value, same cycle
+    input  wire logic           v_wen,         // write the result of a reduction
+    input  wire logic [    2:0] v_wsel,        // its register
+    input  wire logic [   15:0] v_wdata,       // value
+    output logic      [  127:0] f_state        // all f registers, f0 lowest
+);
+  localparam int QW = $clog2(Q);
+  localparam logic [3:0] SUB = 4'd1;
+  localparam logic [3:0] MAX = 4'd2;
+  localparam logic [3:0] MUL = 4'd3;
+  localparam logic [3:0] EXP = 4'd4;
+  localparam logic [3:0] LD = 4'd7;
+  localparam logic [3:0] ST = 4'd8;
+
+  initial begin
+    if (Q < 2 || (Q & (Q - 1)) != 0)
+      $fatal(1, "float_unit: Q=%0d must be a power of two of at least 2", Q);
+    if (WINDOW < 1 || WINDOW > Q) $fatal(1, "float_unit: WINDOW=%0d must be 1..Q", WINDOW);
+  end
+
+  // Queue of slots. Slots are given in circular order, so counting up from `tail` goes from old to young.
+  logic [Q-1:0] waiting;  // pushed, not issued yet
+  logic [QW-1:0] tail;  // slot of the next push
+  logic [3:0] q_op[Q];
+  logic [2:0] q_fd[Q];
+  logic [2:0] q_fa[Q];
+  logic [2:0] q_fb[Q];
+  logic [FAW-1:0] q_fpaddr[Q];
+
+  always_ff @(posedge clk) begin
+    if (push) begin
+      q_op[tail] <= push_op;
+      q_fd[tail] <= push_fd;
+      q_fa[tail] <= push_fa;
+      q_fb[tail] <= push_fb;
+      q_fpaddr[tail] <= push_fpaddr;
+    end
+  end
+
+  // Choice: the oldest ready instruction of the window.
+  logic found;
+  logic [QW-1:0] pick;
+
+  always_comb begin : choose
+    logic [QW-1:0] slot;
+    int seen;
+    found = 1'b0;
+    pick  = tail;
+    seen  = 0;
+    for (int k = 0; k < Q; k++) begin
+      slot = tail + QW'(k);
+      if (waiting[slot]) begin
+        if (!found && seen < WINDOW && slot_ready[slot]) begin
+          found = 1'b1;
+          pick  = slot;
+        end
+        seen = seen + 1;
+      end
+    end
+  end
+
+  // Issue: operands are read; a load that FP_MEM refuses stays.
+  logic [3:0] op;
+  logic is_load, is_store, is_special, issue;
+  logic [127:0] f;
+
+  assign op = q_op[pick];
+  assign is_load = op == LD;
+  assign is_store = op == ST;
+  assign is_special = op >= EXP && op < LD;
+  assign s_rd_en = found && is_load;
+  assign s_rd_addr = q_fpaddr[pick];
+  assign issue = found && (!is_load || s_rd_gnt);
+  assign wr_en = found && is_store;
+  assign wr_addr = q_fpaddr[pick];
+  assign wr_data = f[q_fa[pick]*16+:16];
+
+  always_ff @(posedge clk) begin
+    if (rst) begin
+      waiting <= '0;
+      tail <= '0;
+    end else begin
+      if (push) begin
+        waiting[tail] <= 1'b1;
+        tail <= tail + 1'b1;
+      end
+      if (issue) waiting[pick] <= 1'b0;
+      if (flush) waiting <= '0;
+    end
+  end
+
+  // Execution: a loaded word is forwarded in its cycle; arithmetic has its operands in registers.
+  logic load_valid, alu_valid, sfu1_valid, sfu2_valid;
+  logic [2:0] load_fd, x_fd, sfu2_fd;
+  logic [QW-1:0] x_slot, sfu2_slot;
+  logic [3:0] x_op;
+  logic [15:0] x_a, x_b, alu_result, sfu_result;
+  logic [plena_fp::SFU1_W-1:0] sfu1;
+
+  always_ff @(posedge clk) begin
+    if (rst) begin
+      load_valid <= 1'b0;
+      alu_valid  <= 1'b0;
+      sfu1_valid <= 1'b0;
+      sfu2_valid <= 1'b0;
+    end else begin
+      load_valid <= issue && is_load;
+      alu_valid  <= issue && op < EXP;
+      sfu1_valid <= issue && is_special;
+      sfu2_valid <= sfu1_valid;
+    end
+    if (issue && is_load) load_fd <= q_fd[pick];
+    if (issue && op < LD) begin
+      x_op <= op;
+      x_fd <= q_fd[pick];
+      x_slot <= pick;
+      x_a <= f[q_fa[pick]*16+:16];
+      x_b <= f[q_fb[pick]*16+:16];
+    end
+    if (sfu1_valid) begin
+      sfu1 <= plena_fp::sfu_s1(x_op[1:0], x_a);
+      sfu2_fd <= x_fd;
+      sfu2_slot <= x_slot;
+    end
+  end
+
+  assign alu_result = x_op == SUB ? plena_fp::bf16_sub(
+      x_a, x_b
+  ) : x_op == MAX ? plena_fp::bf16_max(
+      x_a, x_b
+  ) : x_op == MUL ? plena_fp::bf16_mul(
+      x_a, x_b
+  ) : plena_fp::bf16_add(
+      x_a, x_b
+  );
+  assign sfu_result = plena_fp::sfu_s3(plena_fp::sfu_s2(sfu1));
+
+  f_file u_f (
+      .clk        (clk),
+      .rst        (rst),
+      .init       (init),
+      .load_en    (load_valid),
+      .load_sel   (load_fd),
+      .load_data  (s_rd_data),
+      .alu_en     (alu_valid),
+      .alu_sel    (x_fd),
+      .alu_data   (alu_result),
+      .sfu_en     (sfu2_valid),
+      .sfu_sel    (sfu2_fd),
+      .sfu_data   (sfu_result),
+      .vector_en  (v_wen),
+      .vector_sel (v_wsel),
+      .vector_data(v_wdata),
+      .state      (f)
+  );
+  assign f_state = f;
+  assign v_rdata = f[v_rsel*16+:16];
+
+  always_comb begin
+    slot_rd_done = '0;
+    slot_done = '0;
+    slot_rd_done[pick] = issue;
+    slot_done[pick] = issue && (is_load || is_store);
+    if (alu_valid) slot_done[x_slot] = 1'b1;
+    if (sfu2_valid) slot_done[sfu2_slot] = 1'b1;
+  end
+endmodule
+
+`default_nettype wire

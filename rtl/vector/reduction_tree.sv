@@ -1,0 +1,145 @@
+// Reduction of one row to one bf16 value: balanced f32 sum or maximum, then combined with an f register.
+// Timing: a row in cycle t comes out in t+log2(MLEN) (sum) or t+ceil(log2(MLEN)/2) (maximum); a row a cycle.
+// Specified in docs/isa.md, "Vector and scalar instructions" and "Numbers"; docs/microarchitecture.md, "Vector unit".
+`timescale 1ns / 1ps
+`default_nettype none
+
+module reduction_tree #(
+    parameter int MLEN = 64,  // elements of a row; a power of two
+    parameter int QW   = 3    // bits of a slot number
+) (
+    input  wire logic               clk,        // clock
+    input  wire logic               rst,        // synchronous reset
+    input  wire logic               in_valid,   // a row enters
+    input  wire logic               in_max,     // 1 maximum, 0 sum; must not come out together
+    input  wire logic [MLEN*16-1:0] in_row,     // the row
+    input  wire logic [   MLEN-1:0] in_mask,    // elements that count; the others are +0 or -inf
+    input  wire logic [       15:0] in_f,       // value of the f register, combined last
+    input  wire logic [        2:0] in_fsel,    // number of the f register, travels along
+    input  wire logic [     QW-1:0] in_slot,    // slot, travels along
+    output logic                    out_valid,  // a result leaves
+    output logic      [       15:0] out_value,  // the new value of the f register
+    output logic      [        2:0] out_fsel,   // its number
+    output logic      [     QW-1:0] out_slot    // slot of the instruction
+);
+  localparam int LM = $clog2(MLEN);
+  localparam int LX = (LM + 1) / 2;  // stages of the maximum: two tree levels each
+  localparam int TW = QW + 3 + 16;  // what travels with a row: slot, f number, f value
+  localparam logic [15:0] MINUS_INF = 16'hFF80;
+
+  initial begin
+    if (MLEN < 8 || (MLEN & (MLEN - 1)) != 0)
+      $fatal(1, "reduction_tree: MLEN=%0d must be a power of two of at least 8", MLEN);
+  end
+
+  logic [LM:1] sum_valid;
+  logic [LX:1] max_valid;
+
+  always_ff @(posedge clk) begin
+    if (rst) begin
+      sum_valid <= '0;
+      max_valid <= '0;
+    end else begin
+      sum_valid <= {sum_valid[LM-1:1], in_valid && !in_max};
+      max_valid <= {max_valid[LX-1:1], in_valid && in_max};
+    end
+  end
+
+  // Sum: one level a cycle. The loops stay loops in Verilator, for the sake of the C++ compiler.
+  for (genvar l = 1; l <= LM; l++) begin : g_sum
+    localparam int N = MLEN >> l;
+    logic [N*32-1:0] node;
+    logic [  TW-1:0] tag;
+    if (l == 1) begin : g_leaf
+      always_ff @(posedge clk) begin
+        if (in_valid && !in_max) begin
+          tag <= {in_slot, in_fsel, in_f};
+          // verilator unroll_disable
+          for (int i = 0; i < N; i++) begin
+            node[i*32+:32] <= plena_fp::f32_add(
+                {
+                  in_row[i*32+:16] & {16{in_mask[2*i]}}, 16'd0
+                },
+                {
+                  in_row[i*32+16+:16] & {16{in_mask[2*i+1]}}, 16'd0
+                }
+            );
+          end
+        end
+      end
+    end else begin : g_inner
+      always_ff @(posedge clk) begin
+        if (sum_valid[l-1]) begin
+          tag <= g_sum[l-1].tag;
+          // verilator unroll_disable
+          for (int i = 0; i < N; i++) begin
+            node[i*32+:32] <=
+                plena_fp::f32_add(g_sum[l-1].node[i*64+:32], g_sum[l-1].node[i*64+32+:32]);
+          end
+        end
+      end
+    end
+  end
+
+  // Maximum: two levels a cycle, so the last stage of an odd depth has one.
+  for (genvar l = 1; l <= LX; l++) begin : g_max
+    localparam int N = 2 * l > LM ? 1 : MLEN >> (2 * l);
+    logic [N*16-1:0] node;
+    logic [  TW-1:0] tag;
+    if (l == 1) begin : g_leaf
+      always_ff @(posedge clk) begin
+        if (in_valid && in_max) begin
+          tag <= {in_slot, in_fsel, in_f};
+          // verilator unroll_disable
+          for (int i = 0; i < N; i++) begin
+            node[i*16+:16] <= plena_fp::bf16_max(
+                plena_fp::bf16_max(
+                    in_mask[4*i] ? in_row[i*64+:16] : MINUS_INF,
+                    in_mask[4*i+1] ? in_row[i*64+16+:16] : MINUS_INF
+                ),
+                plena_fp::bf16_max(
+                    in_mask[4*i+2] ? in_row[i*64+32+:16] : MINUS_INF,
+                    in_mask[4*i+3] ? in_row[i*64+48+:16] : MINUS_INF)
+            );
+          end
+        end
+      end
+    end else if (2 * l > LM) begin : g_last
+      always_ff @(posedge clk) begin
+        if (max_valid[l-1]) begin
+          tag  <= g_max[l-1].tag;
+          node <= plena_fp::bf16_max(g_max[l-1].node[15:0], g_max[l-1].node[31:16]);
+        end
+      end
+    end else begin : g_inner
+      always_ff @(posedge clk) begin
+        if (max_valid[l-1]) begin
+          tag <= g_max[l-1].tag;
+          // verilator unroll_disable
+          for (int i = 0; i < N; i++) begin
+            node[i*16+:16] <= plena_fp::bf16_max(
+                plena_fp::bf16_max(
+                    g_max[l-1].node[i*64+:16], g_max[l-1].node[i*64+16+:16]
+                ),
+                plena_fp::bf16_max(
+                    g_max[l-1].node[i*64+32+:16], g_max[l-1].node[i*64+48+:16])
+            );
+          end
+        end
+      end
+    end
+  end
+
+  // The old value of the f register comes last.
+  logic [15:0] sum_f, max_f, sum_value, max_value;
+  logic [QW+2:0] sum_tag, max_tag;
+  assign {sum_tag, sum_f} = g_sum[LM].tag;
+  assign {max_tag, max_f} = g_max[LX].tag;
+  assign sum_value = plena_fp::f32_to_bf16(plena_fp::f32_add({sum_f, 16'd0}, g_sum[LM].node));
+  assign max_value = plena_fp::bf16_max(max_f, g_max[LX].node);
+  assign out_valid = sum_valid[LM] || max_valid[LX];
+  assign out_value = sum_valid[LM] ? sum_value : max_value;
+  assign {out_slot, out_fsel} = sum_valid[LM] ? sum_tag : max_tag;
+endmodule
+
+`default_nettype wire

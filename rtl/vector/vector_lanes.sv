@@ -1,0 +1,103 @@
+// The MLEN elementwise lanes of the vector unit: operation, then rounding under the element mask.
+// Timing: operands with `start` in cycle t give `result` in a register in cycle t+2; a row a cycle.
+// Specified in docs/isa.md, "Vector and scalar instructions" and "Numbers"; docs/microarchitecture.md, "Vector unit".
+`timescale 1ns / 1ps
+`default_nettype none
+
+module vector_lanes #(
+    parameter int MLEN = 64  // elements of a row; a power of two
+) (
+    input wire logic clk,  // clock
+    input wire logic start,  // operands are valid
+    input wire logic [3:0] op,  // operation, 0..9 of the vector unit's payload
+    input wire logic [MLEN*16-1:0] a,  // first source
+    input wire logic [MLEN*16-1:0] b,  // second source, or f in every lane
+    input wire logic [MLEN-1:0] mask,  // elements that take the result; others keep a
+    input wire logic [$clog2(MLEN):0] shift,  // distance of SHFT
+    output logic [MLEN*16-1:0] result  // the row to write
+);
+  localparam logic [3:0] SUB = 4'd1;
+  localparam logic [3:0] MUL = 4'd2;
+  localparam logic [3:0] RSUB = 4'd3;
+  localparam logic [3:0] MAX = 4'd4;
+  localparam logic [3:0] MIN = 4'd5;
+  localparam logic [3:0] EXP = 4'd6;
+  localparam logic [3:0] RECI = 4'd7;
+  localparam logic [3:0] SHFT = 4'd8;
+  localparam logic [3:0] MAP = 4'd9;
+  localparam int S1 = plena_fp::SFU1_W;
+  localparam int MW = S1 > 32 ? S1 : 32;  // bits of a lane between the halves
+
+  // Signs turned over for a - b and b - a.
+  logic [15:0] flip_a, flip_b;
+  assign flip_a = {op == RSUB, 15'd0};
+  assign flip_b = {op == SUB, 15'd0};
+
+  // The loops stay loops in Verilator: unrolled, they make the C++ of a wide machine slow to compile.
+  logic valid;  // start, a cycle later
+  logic [MLEN*MW-1:0] mid;  // f32 before rounding, or the special function after its first stage
+  logic [MLEN*16-1:0] raw;  // bits of the lanes that no arithmetic touches
+  logic [MLEN-1:0] computed;  // lanes that take the arithmetic result
+  logic special;  // mid holds special functions
+  logic moved;  // nothing to compute at all
+
+  always_ff @(posedge clk) begin
+    valid <= start;
+    if (start) begin
+      special <= op == EXP || op == RECI;
+      moved <= op == SHFT || op == MAP;
+      computed <= mask;
+      raw <= op == SHFT ? a << {shift, 4'd0} : a;
+      case (op)
+        SHFT, MAP: ;
+        EXP, RECI: begin
+          // verilator unroll_disable
+          for (int i = 0; i < MLEN; i++) begin
+            mid[i*MW+:S1] <= plena_fp::sfu_s1({1'b0, op == RECI}, a[i*16+:16]);
+          end
+        end
+        MUL: begin
+          // verilator unroll_disable
+          for (int i = 0; i < MLEN; i++) begin
+            mid[i*MW+:32] <= plena_fp::bf16_mul_f32(a[i*16+:16], b[i*16+:16]);
+          end
+        end
+        MAX: begin
+          // verilator unroll_disable
+          for (int i = 0; i < MLEN; i++) begin
+            mid[i*MW+:32] <= {plena_fp::bf16_max(a[i*16+:16], b[i*16+:16]), 16'd0};
+          end
+        end
+        MIN: begin
+          // verilator unroll_disable
+          for (int i = 0; i < MLEN; i++) begin
+            mid[i*MW+:32] <= {plena_fp::bf16_min(a[i*16+:16], b[i*16+:16]), 16'd0};
+          end
+        end
+        default: begin
+          // verilator unroll_disable
+          for (int i = 0; i < MLEN; i++) begin
+            mid[i*MW+:32] <=
+                plena_fp::f32_add({a[i*16+:16] ^ flip_a, 16'd0}, {b[i*16+:16] ^ flip_b, 16'd0});
+          end
+        end
+      endcase
+    end
+    if (valid) begin
+      result <= raw;
+      if (special && !moved) begin
+        // verilator unroll_disable
+        for (int i = 0; i < MLEN; i++) begin
+          if (computed[i]) result[i*16+:16] <= plena_fp::sfu_s3(plena_fp::sfu_s2(mid[i*MW+:S1]));
+        end
+      end else if (!moved) begin
+        // verilator unroll_disable
+        for (int i = 0; i < MLEN; i++) begin
+          if (computed[i]) result[i*16+:16] <= plena_fp::f32_to_bf16(mid[i*MW+:32]);
+        end
+      end
+    end
+  end
+endmodule
+
+`default_nettype wire

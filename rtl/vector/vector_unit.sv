@@ -1,0 +1,344 @@
+// Vector unit: in-order queue, operand fetch from VRAM and FP_MEM, elementwise lanes, reductions, row write queue.
+// Timing: a row a cycle; write request 4 cycles after the last read grant; f result of a RED log2(MLEN)+2 (sum) after it.
+// Specified in docs/microarchitecture.md, "Vector unit"; results in docs/isa.md, "Vector and scalar instructions".
+`timescale 1ns / 1ps
+`default_nettype none
+
+module vector_unit #(
+    parameter int MLEN = 64,  // elements of a row; a power of two
+    parameter int VRW = 14,  // bits of a VRAM row number
+    parameter int FAW = 10,  // bits of an FP_MEM address
+    parameter int Q = 8,  // slots of the queue; a power of two
+    parameter int WDEPTH = 8  // rows of the write queue; a power of two
+) (
+    input wire logic clk,  // clock
+    input wire logic rst,  // synchronous reset
+    input wire logic flush,  // drops instructions not issued; slot pointers stay
+    // push
+    input wire logic push,  // an instruction enters
+    input wire logic [3:0] push_op,  // operation, see docs/microarchitecture.md
+    input wire logic push_vf,  // second source is an f register
+    input wire logic [VRW-1:0] push_row_a,  // first source row
+    input wire logic [VRW-1:0] push_row_b,  // second source row
+    input wire logic [VRW-1:0] push_row_d,  // destination row
+    input wire logic [2:0] push_f,  // f register: source, and destination of RED
+    input wire logic [MLEN-1:0] push_mask,  // elements selected
+    input wire logic [$clog2(MLEN):0] push_shift,  // distance of SHFT, clipped to MLEN
+    input wire logic [FAW-1:0] push_fpaddr,  // first FP_MEM word of MAP
+    // scoreboard
+    input wire logic [Q-1:0] slot_ready,  // no dependency left
+    output logic [Q-1:0] slot_rd_done,  // sources captured
+    output logic [Q-1:0] slot_done,  // result visible from the next cycle on
+    // VRAM read port A
+    output logic rd_a_req,  // request
+    output logic [VRW-1:0] rd_a_row,  // row
+    input wire logic rd_a_gnt,  // taken; data in the next cycle
+    input wire logic [MLEN*16-1:0] rd_a_data,  // data
+    // VRAM read port B
+    output logic rd_b_req,  // request
+    output logic [VRW-1:0] rd_b_row,  // row
+    input wire logic rd_b_gnt,  // taken; data in the next cycle
+    input wire logic [MLEN*16-1:0] rd_b_data,  // data
+    // VRAM write port, whole rows
+    output logic wr_req,  // request
+    output logic [VRW-1:0] wr_row,  // row
+    output logic [MLEN*16-1:0] wr_data,  // data
+    input wire logic wr_gnt,  // taken
+    // FP_MEM wide read port
+    output logic fp_rd_en,  // read, always taken
+    output logic [FAW-1:0] fp_rd_addr,  // first word
+    input wire logic [MLEN*16-1:0] fp_rd_data,  // words, in the next cycle
+    // f registers
+    output logic [2:0] f_rsel,  // register to read
+    input wire logic [15:0] f_rdata,  // its value, same cycle
+    output logic f_wen,  // write the result of a RED
+    output logic [2:0] f_wsel,  // register to write
+    output logic [15:0] f_wdata  // value
+);
+  localparam int QW = $clog2(Q);
+  localparam int SW = $clog2(MLEN) + 1;
+  localparam int WW = $clog2(WDEPTH);
+  localparam int AHEAD = $clog2(
+      MLEN
+  ) - ($clog2(
+      MLEN
+  ) + 1) / 2;  // cycles by which a maximum is faster than a sum
+  localparam logic [3:0] LAST_TWO_SOURCE = 4'd5;
+  localparam logic [3:0] MAP = 4'd9;
+  localparam logic [3:0] RED_SUM = 4'd10;
+  localparam logic [3:0] RED_MAX = 4'd11;
+
+  initial begin
+    if (MLEN < 8 || (MLEN & (MLEN - 1)) != 0)
+      $fatal(1, "vector_unit: MLEN=%0d must be a power of two of at least 8", MLEN);
+    if (Q < 2 || (Q & (Q - 1)) != 0)
+      $fatal(1, "vector_unit: Q=%0d must be a power of two of at least 2", Q);
+    if (WDEPTH < 2 || (WDEPTH & (WDEPTH - 1)) != 0)
+      $fatal(1, "vector_unit: WDEPTH=%0d must be a power of two of at least 2", WDEPTH);
+  end
+
+  // Queue of slots.
+  logic [Q-1:0] waiting;  // pushed, not issued yet
+  logic [QW-1:0] tail;  // slot of the next push
+  logic [QW-1:0] head;  // slot to issue next
+  logic [3:0] q_op[Q];
+  logic q_vf[Q];
+  logic [VRW-1:0] q_row_a[Q];
+  logic [VRW-1:0] q_row_b[Q];
+  logic [VRW-1:0] q_row_d[Q];
+  logic [2:0] q_f[Q];
+  logic [MLEN-1:0] q_mask[Q];
+  logic [SW-1:0] q_shift[Q];
+  logic [FAW-1:0] q_fpaddr[Q];
+
+  always_ff @(posedge clk) begin
+    if (push) begin
+      q_op[tail] <= push_op;
+      q_vf[tail] <= push_vf;
+      q_row_a[tail] <= push_row_a;
+      q_row_b[tail] <= push_row_b;
+      q_row_d[tail] <= push_row_d;
+      q_f[tail] <= push_f;
+      q_mask[tail] <= push_mask;
+      q_shift[tail] <= push_shift;
+      q_fpaddr[tail] <= push_fpaddr;
+    end
+  end
+
+  // Issue: all sources of the oldest instruction are requested at once and may be granted in different cycles.
+  // A row needs a place in the write queue; a maximum must not come out of the tree beside an older sum.
+  logic [3:0] op;
+  logic is_red, is_map, need_a, need_b;
+  logic have_a, have_b;  // granted in an earlier cycle
+  logic can_go, got_a, got_b, issue;
+  logic [WW:0] credits;  // free places of the write queue not yet promised
+  logic [AHEAD-1:0] sums;  // sums issued in the last AHEAD cycles, the oldest highest
+
+  assign op = q_op[head];
+  assign is_red = op == RED_SUM || op == RED_MAX;
+  assign is_map = op == MAP;
+  assign need_a = !is_map;
+  assign need_b = op <= LAST_TWO_SOURCE && !q_vf[head];
+  assign can_go = waiting[head] && slot_ready[head] &&
+      (is_red ? !(op == RED_MAX && sums[AHEAD-1]) : credits != '0);
+
+  assign rd_a_req = can_go && need_a && !have_a;
+  assign rd_b_req = can_go && need_b && !have_b;
+  assign rd_a_row = q_row_a[head];
+  assign rd_b_row = q_row_b[head];
+  assign fp_rd_en = can_go && is_map;
+  assign fp_rd_addr = q_fpaddr[head];
+
+  assign got_a = have_a || (rd_a_req && rd_a_gnt);
+  assign got_b = have_b || (rd_b_req && rd_b_gnt);
+  assign issue = can_go && (got_a || !need_a) && (got_b || !need_b);
+
+  always_ff @(posedge clk) begin
+    if (rst) begin
+      waiting <= '0;
+      tail <= '0;
+      head <= '0;
+      have_a <= 1'b0;
+      have_b <= 1'b0;
+      sums <= '0;
+    end else begin
+      sums   <= AHEAD'({sums, issue && op == RED_SUM});
+      have_a <= got_a && !issue;
+      have_b <= got_b && !issue;
+      if (push) begin
+        waiting[tail] <= 1'b1;
+        tail <= tail + 1'b1;
+      end
+      if (issue) begin
+        waiting[head] <= 1'b0;
+        head <= head + 1'b1;
+      end
+      if (flush) begin
+        waiting <= '0;
+        head <= tail;
+        have_a <= 1'b0;
+        have_b <= 1'b0;
+      end
+    end
+  end
+
+  // Stage 1: data of the reads arrive; the f register is read.
+  logic arrive_a, arrive_b, arrive_map;
+  logic s1_valid, s1_vf, s1_red, s1_max;
+  logic [3:0] s1_op;
+  logic [2:0] s1_f;
+  logic [QW-1:0] s1_slot;
+  logic [VRW-1:0] s1_row;
+  logic [MLEN-1:0] s1_mask;
+  logic [SW-1:0] s1_shift;
+
+  always_ff @(posedge clk) begin
+    if (rst) begin
+      arrive_a   <= 1'b0;
+      arrive_b   <= 1'b0;
+      arrive_map <= 1'b0;
+      s1_valid   <= 1'b0;
+    end else begin
+      arrive_a   <= rd_a_req && rd_a_gnt;
+      arrive_b   <= rd_b_req && rd_b_gnt;
+      arrive_map <= fp_rd_en;
+      s1_valid   <= issue;
+    end
+    if (issue) begin
+      s1_op <= op;
+      s1_red <= is_red;
+      s1_max <= op == RED_MAX;
+      s1_vf <= q_vf[head];
+      s1_f <= q_f[head];
+      s1_slot <= head;
+      s1_row <= q_row_d[head];
+      s1_mask <= q_mask[head];
+      s1_shift <= q_shift[head];
+    end
+  end
+  assign f_rsel = s1_f;
+
+  // Stage 2: operands in registers; first half of the operation, or first level of the reduction.
+  // A source that arrives early waits here: the instruction before has left these registers by then.
+  logic s2_elementwise, s2_red, s2_max;
+  logic [MLEN*16-1:0] s2_a, s2_b;
+  logic [15:0] s2_fvalue;
+  logic [3:0] s2_op;
+  logic [2:0] s2_f;
+  logic [QW-1:0] s2_slot;
+  logic [VRW-1:0] s2_row;
+  logic [MLEN-1:0] s2_mask;
+  logic [SW-1:0] s2_shift;
+
+  always_ff @(posedge clk) begin
+    if (rst) begin
+      s2_elementwise <= 1'b0;
+      s2_red <= 1'b0;
+    end else begin
+      s2_elementwise <= s1_valid && !s1_red;
+      s2_red <= s1_valid && s1_red;
+    end
+    if (arrive_a) s2_a <= rd_a_data;
+    else if (arrive_map) s2_a <= fp_rd_data;
+    if (arrive_b) s2_b <= rd_b_data;
+    else if (s1_valid && s1_vf) s2_b <= {MLEN{f_rdata}};
+    if (s1_valid) begin
+      s2_op <= s1_op;
+      s2_max <= s1_max;
+      s2_fvalue <= f_rdata;
+      s2_f <= s1_f;
+      s2_slot <= s1_slot;
+      s2_row <= s1_row;
+      s2_mask <= s1_mask;
+      s2_shift <= s1_shift;
+    end
+  end
+
+  // Stage 3: rounding, inside the lanes. Stage 4: the result asks for the write port.
+  logic s3_valid, s4_valid;
+  logic [QW-1:0] s3_slot, s4_slot;
+  logic [VRW-1:0] s3_row, s4_row;
+  logic [MLEN*16-1:0] s4_result;
+
+  always_ff @(posedge clk) begin
+    if (rst) begin
+      s3_valid <= 1'b0;
+      s4_valid <= 1'b0;
+    end else begin
+      s3_valid <= s2_elementwise;
+      s4_valid <= s3_valid;
+    end
+    if (s2_elementwise) begin
+      s3_slot <= s2_slot;
+      s3_row  <= s2_row;
+    end
+    if (s3_valid) begin
+      s4_slot <= s3_slot;
+      s4_row  <= s3_row;
+    end
+  end
+
+  vector_lanes #(
+      .MLEN(MLEN)
+  ) u_lanes (
+      .clk   (clk),
+      .start (s2_elementwise),
+      .op    (s2_op),
+      .a     (s2_a),
+      .b     (s2_b),
+      .mask  (s2_mask),
+      .shift (s2_shift),
+      .result(s4_result)
+  );
+
+  // Write queue: takes what the write port refuses. A place is promised at issue, so the lanes never stop.
+  logic [MLEN*16-1:0] w_data[WDEPTH];
+  logic [VRW-1:0] w_row[WDEPTH];
+  logic [QW-1:0] w_slot[WDEPTH];
+  logic [WW-1:0] w_in, w_out;
+  logic [WW:0] w_count;
+  logic w_empty, w_store, w_take, written;
+  logic [QW-1:0] written_slot;
+
+  assign w_empty = w_count == '0;
+  assign wr_req = s4_valid || !w_empty;
+  assign wr_row = w_empty ? s4_row : w_row[w_out];
+  assign wr_data = w_empty ? s4_result : w_data[w_out];
+  assign written = wr_req && wr_gnt;
+  assign written_slot = w_empty ? s4_slot : w_slot[w_out];
+  assign w_store = s4_valid && !(w_empty && wr_gnt);
+  assign w_take = written && !w_empty;
+
+  always_ff @(posedge clk) begin
+    if (w_store) begin
+      w_data[w_in] <= s4_result;
+      w_row[w_in]  <= s4_row;
+      w_slot[w_in] <= s4_slot;
+    end
+    if (rst) begin
+      w_in <= '0;
+      w_out <= '0;
+      w_count <= '0;
+      credits <= (WW + 1)'(WDEPTH);
+    end else begin
+      if (w_store) w_in <= w_in + 1'b1;
+      if (w_take) w_out <= w_out + 1'b1;
+      w_count <= w_count + (WW + 1)'(w_store) - (WW + 1)'(w_take);
+      credits <= credits + (WW + 1)'(written) - (WW + 1)'(issue && !is_red);
+    end
+  end
+
+  // Reductions.
+  logic red_done;
+  logic [QW-1:0] red_slot;
+
+  reduction_tree #(
+      .MLEN(MLEN),
+      .QW  (QW)
+  ) u_tree (
+      .clk      (clk),
+      .rst      (rst),
+      .in_valid (s2_red),
+      .in_max   (s2_max),
+      .in_row   (s2_a),
+      .in_mask  (s2_mask),
+      .in_f     (s2_fvalue),
+      .in_fsel  (s2_f),
+      .in_slot  (s2_slot),
+      .out_valid(red_done),
+      .out_value(f_wdata),
+      .out_fsel (f_wsel),
+      .out_slot (red_slot)
+  );
+  assign f_wen = red_done;
+
+  always_comb begin
+    slot_rd_done = '0;
+    slot_done = '0;
+    slot_rd_done[head] = issue;
+    if (written) slot_done[written_slot] = 1'b1;
+    if (red_done) slot_done[red_slot] = 1'b1;
+  end
+endmodule
+
+`default_nettype wire
