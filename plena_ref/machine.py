@@ -139,21 +139,23 @@ class Machine:
 
         Args:
             words: the program, one 32-bit word an instruction.
-            pc: index of the first word to execute.
+            pc: index of the first word to execute; past the last word the program is over at once.
             max_instructions: completed instructions of this call after which to give up.
             resume: keep registers, accumulators, open loops and the instruction count; else reset them.
 
         Raises:
             InstructionLimitError: `max_instructions` were completed and the program still runs.
-            ValueError: `pc` lies outside the program, or a word does not fit 32 bits.
+            ValueError: `pc` is negative, or a word does not fit 32 bits.
         """
-        if not 0 <= pc <= len(words):
-            raise ValueError(f"pc = {pc} lies outside the program of {len(words)} words")
+        if pc < 0:
+            raise ValueError(f"pc = {pc} is negative")
         if not resume:
             self.reset()
         steps = [self._decode(at, int(word)) for at, word in enumerate(words)]
         steps.append(self._run_off_the_end)
         length = len(words)
+        past_the_end = max(pc - length, 0)
+        pc -= past_the_end
         cause: TrapCause | None = None
         budget = -1 if max_instructions is None else max_instructions
         left = budget
@@ -176,7 +178,7 @@ class Machine:
         return StopReport(
             status="stopped" if cause is None else "trap",
             cause=None if cause is None else cause.name,
-            pc=pc,
+            pc=pc + past_the_end,
             instructions=self._instructions,
             registers=self.registers,
         )
