@@ -21,8 +21,10 @@ from plena_ref.kernels.operands import (
     HBM_START,
     AttentionOperands,
     AttentionShape,
+    Kernel,
     KernelError,
 )
+from plena_ref.kernels.plain_attention import PlainAttentionKernel, plain_attention_element_offsets
 from plena_ref.layout import (
     ComparisonParameters,
     HbmAllocator,
@@ -238,15 +240,14 @@ def build(case: Case) -> Workload:
         raise CaseError(f"{case.name}: {error}") from None
     words, listing = kernel.build()
     inputs = draw_inputs(case)
-    operands: AttentionOperands = kernel.operands
+    operands = kernel.operands
     images = MemoryImages.poisoned(case.hardware)
     _stage_constants(case, images)
     _stage_vram(case, images, operands, inputs.q)
     k = _stage_hbm(case, images, operands.k, operands, inputs.k)
     v = _stage_hbm(case, images, operands.v, operands, inputs.v)
-    if getattr(kernel, "needs_finite_output", False):
-        rows = operands.o.seq
-        zeros = np.zeros((case.batch, rows, operands.o.parent.physical_cols), np.uint16)
+    if kernel.needs_finite_output:
+        zeros = np.zeros((case.batch, case.seq, operands.o.parent.physical_cols), np.uint16)
         operands.o.store(images.vram, zeros)
     return Workload(
         case=case,
@@ -301,7 +302,11 @@ def _stage_hbm(
 
 
 #: Kernel generators by name: each takes (hardware, shape, VRAM allocator, HBM allocator).
-KERNELS: dict[str, Callable[..., AttentionKernel]] = {"attention": AttentionKernel}
+KERNELS: dict[str, Callable[[Hardware, AttentionShape, VramAllocator, HbmAllocator], Kernel]] = {
+    "attention": AttentionKernel,
+    "plain_attention": PlainAttentionKernel,
+    "plain_attention_element_offsets": plain_attention_element_offsets,
+}
 
 _HARDWARE_FIELDS = tuple(field.name for field in fields(Hardware))
 

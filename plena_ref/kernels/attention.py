@@ -95,6 +95,9 @@ class AttentionKernel:
         LayoutError: a memory is full.
     """
 
+    #: The first product goes straight to the accumulator, so O may hold anything before the run.
+    needs_finite_output = False
+
     def __init__(self, hw: Hardware, shape: AttentionShape, vram: VramAllocator, hbm: HbmAllocator) -> None:
         self.hw = hw
         self.shape = shape

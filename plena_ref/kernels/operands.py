@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from plena_ref.hardware import Hardware
-from plena_ref.layout import BatchedVram, HbmAllocator, HbmTensor, VramAllocator, round_up
+from plena_ref.layout import BatchedVram, HbmAllocator, HbmTensor, Region, VramAllocator, round_up
 
 #: FP_MEM words that the host stages: 0.0, the softmax scale, -infinity.
 FP_ZERO, FP_SCALE, FP_NEG_INF = 0, 1, 2
@@ -111,3 +112,24 @@ class AttentionOperands:
             head_cols=head_cols,
             kv_rows_per_batch=kv_rows,
         )
+
+
+class Kernel(Protocol):
+    """What a kernel generator offers once it has placed its tensors.
+
+    Attributes:
+        operands: where Q, K, V and O lie.
+        needs_finite_output: the host must stage O with finite numbers: the program clears it by a product.
+    """
+
+    operands: AttentionOperands
+    needs_finite_output: bool
+
+    def build(self) -> tuple[list[int], str]:
+        """The words of the program and its listing."""
+
+    def outputs(self) -> list[Region]:
+        """The words of the result."""
+
+    def scratch(self) -> list[Region]:
+        """The other words that the program may write; complete once `build` has run."""
