@@ -226,6 +226,17 @@ def draw_inputs(case: Case) -> Inputs:
     return Inputs(draw(case.seq), draw(case.kv_seq), draw(case.kv_seq))
 
 
+def staged_keys_and_values(case: Case) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """K and V as the machine reads them from HBM: batch x heads x kv_seq x head_dim."""
+    inputs = draw_inputs(case)
+    operands = AttentionOperands.place(
+        case.hardware, case.shape, VramAllocator(case.hardware), HbmAllocator(case.hardware, HBM_START)
+    )
+    hbm = np.zeros(case.hardware.hbm_bytes, np.uint8)
+    k = _stage_hbm(case, hbm, operands.k, operands, inputs.k)
+    return k, _stage_hbm(case, hbm, operands.v, operands, inputs.v)
+
+
 def build(case: Case) -> Workload:
     """Place, quantise and stage the tensors of a case, write its program and compute its golden.
 
@@ -244,8 +255,8 @@ def build(case: Case) -> Workload:
     images = MemoryImages.poisoned(case.hardware)
     _stage_constants(case, images)
     _stage_vram(case, images, operands, inputs.q)
-    k = _stage_hbm(case, images, operands.k, operands, inputs.k)
-    v = _stage_hbm(case, images, operands.v, operands, inputs.v)
+    k = _stage_hbm(case, images.hbm, operands.k, operands, inputs.k)
+    v = _stage_hbm(case, images.hbm, operands.v, operands, inputs.v)
     if kernel.needs_finite_output:
         zeros = np.zeros((case.batch, case.seq, operands.o.parent.physical_cols), np.uint16)
         operands.o.store(images.vram, zeros)
@@ -287,7 +298,7 @@ def _stage_vram(
 
 def _stage_hbm(
     case: Case,
-    images: MemoryImages,
+    hbm: NDArray[np.uint8],
     tensor: HbmTensor,
     operands: AttentionOperands,
     values: NDArray[np.float64],
@@ -296,7 +307,7 @@ def _stage_hbm(
     dense = _in_columns(case, values, operands.head_cols, operands.kv_rows_per_batch)
     rows = bf16_from_float(dense.reshape(tensor.rows, tensor.cols))
     elements, scales = mx.encode_rows(rows, case.hardware.mx_block)
-    tensor.store(images.hbm, elements, scales)
+    tensor.store(hbm, elements, scales)
     read = mx.dequantise(elements, scales).reshape(case.batch, -1, case.heads, operands.head_cols)
     return read[:, : case.kv_seq, :, : case.head_dim].transpose(0, 2, 1, 3)
 

@@ -1,0 +1,68 @@
+"""The error analysis agrees with the machine it explains."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from plena_ref.cases import CASES, Case, draw_inputs, staged_keys_and_values
+from plena_ref.error_analysis import (
+    STAGES,
+    attention,
+    main,
+    measure,
+    report,
+    round_to_bf16,
+    rounding_variance,
+)
+from plena_ref.golden import attention as golden_attention
+
+
+def small(name: str) -> Case:
+    """A registered case with little HBM, which the analysis copies for each seed."""
+    return CASES[name].override(hbm_bytes=1 << 16)
+
+
+@pytest.mark.parametrize("name", ["mha_batch2", "mha_causal_tiles", "mha_ragged"])
+def test_roundings_explain_the_machines_error(name: str) -> None:
+    """All roundings together make the machine's error, and the closed form predicts it within 2x."""
+    rows = measure(small(name), seeds=3)
+    rms = {stage: float(np.sqrt((error**2).mean())) for stage, error, _, _ in rows}
+    predicted = {stage: value for stage, _, _, value in rows if value is not None}
+    assert rms["all"] == pytest.approx(rms["machine"], rel=0.02)
+    assert {"S", "S-m", "P", "l", "PV", "1/l", "O", "all", "machine"} == set(predicted)
+    for stage, value in predicted.items():
+        assert 0.5 < rms[stage] / value < 2.0, stage
+
+
+@pytest.mark.parametrize("name", ["mha_batch2", "mha_causal_tiles", "mha_ragged"])
+def test_without_roundings_the_tiled_form_is_the_golden(name: str) -> None:
+    case = small(name)
+    q, (k, v) = draw_inputs(case).q, staged_keys_and_values(case)
+    exact = golden_attention(q, k, v, case.causal)
+    np.testing.assert_allclose(attention(case, q, k, v, ()), exact, rtol=0, atol=1e-12)
+    assert not np.array_equal(attention(case, q, k, v, STAGES), exact)
+
+
+def test_the_variance_of_rounding_is_that_of_bf16() -> None:
+    values = np.random.default_rng(1).uniform(1.0, 2.0, 100_000)
+    measured = ((round_to_bf16(values) - values) ** 2).mean()
+    assert measured == pytest.approx(rounding_variance(np.array(1.5)), rel=0.02)
+    assert rounding_variance(np.array([0.0]))[0] == 0
+    assert rounding_variance(np.array(3.0)) == 4 * rounding_variance(np.array(1.5))
+
+
+def test_the_report_has_a_line_a_stage() -> None:
+    console = Console(file=io.StringIO(), width=110)
+    report(small("mha_batch1"), 1, console)
+    text = console.file.getvalue()
+    assert all(f" {name} " in text for name in (*STAGES, "all but S", "all", "machine"))
+
+
+def test_a_wrong_command_line_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["mha", "--set", "HEAD_DIM=40"])
+    assert "HEAD_DIM must be a multiple of BLEN" in capsys.readouterr().err
