@@ -85,7 +85,7 @@ module vector_lanes #(
     end
     if (valid) begin
       result <= raw;
-      if (special && !moved) begin
+      if (special) begin
         // verilator unroll_disable
         for (int i = 0; i < MLEN; i++) begin
           if (computed[i]) result[i*16+:16] <= plena_fp::sfu_s3(plena_fp::sfu_s2(mid[i*MW+:S1]));

@@ -8,8 +8,7 @@ module vector_unit #(
     parameter int MLEN = 64,  // elements of a row; a power of two
     parameter int VRW = 14,  // bits of a VRAM row number
     parameter int FAW = 10,  // bits of an FP_MEM address
-    parameter int Q = 8,  // slots of the queue; a power of two
-    parameter int WDEPTH = 8  // rows of the write queue; a power of two
+    parameter int Q    = 8    // slots of the queue; a power of two
 ) (
     input wire logic clk,  // clock
     input wire logic rst,  // synchronous reset
@@ -57,7 +56,6 @@ module vector_unit #(
 );
   localparam int QW = $clog2(Q);
   localparam int SW = $clog2(MLEN) + 1;
-  localparam int WW = $clog2(WDEPTH);
   localparam int AHEAD = $clog2(
       MLEN
   ) - ($clog2(
@@ -73,8 +71,6 @@ module vector_unit #(
       $fatal(1, "vector_unit: MLEN=%0d must be a power of two of at least 8", MLEN);
     if (Q < 2 || (Q & (Q - 1)) != 0)
       $fatal(1, "vector_unit: Q=%0d must be a power of two of at least 2", Q);
-    if (WDEPTH < 2 || (WDEPTH & (WDEPTH - 1)) != 0)
-      $fatal(1, "vector_unit: WDEPTH=%0d must be a power of two of at least 2", WDEPTH);
   end
 
   // Queue of slots.
@@ -106,12 +102,11 @@ module vector_unit #(
   end
 
   // Issue: all sources of the oldest instruction are requested at once and may be granted in different cycles.
-  // A row needs a place in the write queue; a maximum must not come out of the tree beside an older sum.
+  // A maximum must not come out of the tree beside an older sum.
   logic [3:0] op;
   logic is_red, is_map, need_a, need_b;
   logic have_a, have_b;  // granted in an earlier cycle
   logic can_go, got_a, got_b, issue;
-  logic [WW:0] credits;  // free places of the write queue not yet promised
   logic [AHEAD-1:0] sums;  // sums issued in the last AHEAD cycles, the oldest highest
 
   assign op = q_op[head];
@@ -119,8 +114,7 @@ module vector_unit #(
   assign is_map = op == MAP;
   assign need_a = !is_map;
   assign need_b = op <= LAST_TWO_SOURCE && !q_vf[head];
-  assign can_go = waiting[head] && slot_ready[head] &&
-      (is_red ? !(op == RED_MAX && sums[AHEAD-1]) : credits != '0);
+  assign can_go = waiting[head] && slot_ready[head] && !(op == RED_MAX && sums[AHEAD-1]);
 
   assign rd_a_req = can_go && need_a && !have_a;
   assign rd_b_req = can_go && need_b && !have_b;
@@ -271,12 +265,12 @@ module vector_unit #(
       .result(s4_result)
   );
 
-  // Write queue: takes what the write port refuses. A place is promised at issue, so the lanes never stop.
-  logic [MLEN*16-1:0] w_data[WDEPTH];
-  logic [VRW-1:0] w_row[WDEPTH];
-  logic [QW-1:0] w_slot[WDEPTH];
-  logic [WW-1:0] w_in, w_out;
-  logic [WW:0] w_count;
+  // Write queue: takes what the write port refuses. A slot is held until its row is written, so Q places do.
+  logic [MLEN*16-1:0] w_data[Q];
+  logic [VRW-1:0] w_row[Q];
+  logic [QW-1:0] w_slot[Q];
+  logic [QW-1:0] w_in, w_out;
+  logic [QW:0] w_count;
   logic w_empty, w_store, w_take, written;
   logic [QW-1:0] written_slot;
 
@@ -299,12 +293,10 @@ module vector_unit #(
       w_in <= '0;
       w_out <= '0;
       w_count <= '0;
-      credits <= (WW + 1)'(WDEPTH);
     end else begin
       if (w_store) w_in <= w_in + 1'b1;
       if (w_take) w_out <= w_out + 1'b1;
-      w_count <= w_count + (WW + 1)'(w_store) - (WW + 1)'(w_take);
-      credits <= credits + (WW + 1)'(written) - (WW + 1)'(issue && !is_red);
+      w_count <= w_count + (QW + 1)'(w_store) - (QW + 1)'(w_take);
     end
   end
 

@@ -339,8 +339,9 @@ async def flush_and_init(dut) -> None:
         dut.flush.value = 0
         for _ in range(5):
             await bench.step()
-        bench.add([random_instruction(bench.rng, 8, 8) for _ in range(20)])
-        await bench.drain()
+        for length in (1, 20):
+            bench.add([random_instruction(bench.rng, 8, 8) for _ in range(length)])
+            await bench.drain()
         dut.flush.value = dut.init.value = 1
         bench.f = [0] * 8
         await bench.step()

@@ -50,7 +50,7 @@ async def reduces_rows(dut) -> None:
         dut.in_valid.value = int(enter)
         if enter:
             row = bf16_data.random_row(rng, mlen)
-            width = max(1, mlen >> rng.randrange(3))
+            width = mlen >> rng.randrange(depth + 1)
             everything = rng.random() < 0.4
             lanes = [1 if everything else rng.randrange(2) for _ in range(mlen // width)]
             mask = [bit for bit in lanes for _ in range(width)]

@@ -116,9 +116,9 @@ class State:
 
 
 def random_instruction(rng: random.Random, mlen: int, rows: int = ROWS) -> Instruction:
-    """Draw an instruction over the first `rows` rows, with lane masks of 1, 2 or 4 lanes."""
+    """Draw an instruction over the first `rows` rows; masks of 1, 2 or 4 lanes, or one lane an element."""
     op = rng.randrange(12)
-    lanes = rng.choice((1, 2, 4))
+    lanes = rng.choice((1, 2, 4, mlen))
     width = mlen // lanes
     chosen = (1 << lanes) - 1 if rng.random() < 0.5 else rng.randrange(1 << lanes)
     mask = sum(((1 << width) - 1) << (lane * width) for lane in range(lanes) if chosen >> lane & 1)
@@ -148,6 +148,7 @@ class Bench:
         self.pushes: list[Instruction] = []
         self.grant_a = self.grant_b = self.grant_w = 1.0
         self.push_chance = 1.0
+        self.one_read_port = False  # A and B never granted together, as in one bank
         self.hold = 0
         self.bubbles = 0
         poison = bf16_data.pack(np.full(self.mlen, POISON, dtype=np.uint16))
@@ -156,6 +157,7 @@ class Bench:
         self.state = State(self.rng, self.mlen)
         self.hw_rows = [bf16_data.pack(row) for row in self.state.rows]
         self.hw_f = list(self.state.f)
+        self.row_reads = 0
         self.writes: list[Instruction] = []  # rows in the order in which they must be written
         self.reads: list[Instruction] = []
 
@@ -220,18 +222,22 @@ class Bench:
         await Timer(1, "ns")
         # No request may follow a grant: they are the same with and without.
         requests = [int(getattr(dut, name).value) for name in ("rd_a_req", "rd_b_req", "wr_req", "fp_rd_en")]
-        dut.rd_a_gnt.value = int(allow_a and requests[0])
-        dut.rd_b_gnt.value = int(allow_b and requests[1])
+        if self.one_read_port and requests[0] and requests[1]:
+            allow_b = not allow_a
+        granted_a, granted_b = bool(allow_a and requests[0]), bool(allow_b and requests[1])
+        dut.rd_a_gnt.value = int(granted_a)
+        dut.rd_b_gnt.value = int(granted_b)
         dut.wr_gnt.value = int(allow_w and requests[2])
         dut.f_rdata.value = self.hw_f[int(dut.f_rsel.value)] if self._f_wanted() else POISON
         await Timer(1, "ns")
         again = [int(getattr(dut, name).value) for name in ("rd_a_req", "rd_b_req", "wr_req", "fp_rd_en")]
         assert again == requests
         self.data_a = self.data_b = self.data_fp = self.poison
-        if requests[0] and allow_a:
+        if granted_a:
             self.data_a = self.hw_rows[int(dut.rd_a_row.value)]
-        if requests[1] and allow_b:
+        if granted_b:
             self.data_b = self.hw_rows[int(dut.rd_b_row.value)]
+        self.row_reads += granted_a + granted_b
         if requests[3]:
             start = int(dut.fp_rd_addr.value)
             self.data_fp = bf16_data.pack(self.state.fp[start : start + self.mlen])
@@ -291,7 +297,7 @@ class Bench:
 
 
 @cocotb.test()
-@cocotb.parametrize(stalls=["none", "some", "many", "writes", "b"])
+@cocotb.parametrize(stalls=["none", "some", "many", "writes", "b", "one_bank"])
 async def random_programs(dut, stalls: str) -> None:
     """Random programs over few rows, so that most instructions depend on others, under kinds of stalls."""
     bench = Bench(dut, seed=hash_of(stalls))
@@ -302,12 +308,16 @@ async def random_programs(dut, stalls: str) -> None:
         "many": (0.3, 0.3, 0.3, 0.5, 30),
         "writes": (1.0, 1.0, 0.15, 1.0, 0),
         "b": (1.0, 0.2, 1.0, 1.0, 0),
+        "one_bank": (0.6, 1.0, 1.0, 1.0, 0),
     }[stalls]
+    bench.one_read_port = stalls == "one_bank"
     for rows in (4, ROWS):
         program = [random_instruction(bench.rng, bench.mlen, rows) for _ in range(250)]
         bench.add(program)
         await bench.drain()
         assert {i.op for i in program} == set(range(12))
+        assert bench.row_reads == sum(0 if i.op == MAP else 1 + i.two_rows for i in program)
+        bench.row_reads = 0
 
 
 @cocotb.test()
@@ -329,9 +339,7 @@ async def corners(dut) -> None:
         bench.hw_f = list(bench.state.f)
         bench.add(
             [
-                Instruction(
-                    op, a=k, b=batch + k, d=2 * batch + k % 8, f=k % 8, mask=full if (op + k) % 6 else odd
-                )
+                Instruction(op, False, k, batch + k, 2 * batch + k % 8, k % 8, full if (op + k) % 6 else odd)
                 for op in (ADD, SUB, MUL, RSUB, MAX, MIN, EXP, RECI, RED_SUM, RED_MAX)
                 for k in range(len(chunk))
             ]
