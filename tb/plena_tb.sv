@@ -27,6 +27,7 @@ module plena_tb #(
   // What Python sees.
   int job;  // number of the job: its files lie in job<number>/
   bit go;  // rising edge: run the job
+  bit running;  // between the start command and the interrupt, so that Python can take the time
   bit done;  // the job is finished and its files are written
 
   bit clk;
@@ -35,33 +36,58 @@ module plena_tb #(
 
   // A job's settings, in the order of the file.
   logic [63:0] setting[0:SETTINGS-1];
-  wire do_reset = setting[0][0];  // reset the core first
-  wire do_load = setting[0][1];  // load all memories first
-  wire do_resume = setting[0][2];  // CTRL.RESUME instead of CTRL.START
-  wire do_trace = setting[0][3];  // write the retired instructions to a file
-  wire do_dump = setting[0][4];  // dump all memories afterwards
-  wire [63:0] base = setting[1];  // program base register
-  wire [31:0] length = setting[2][31:0];  // program length register, words
-  wire [63:0] limit = setting[3];  // HBM limit register
-  wire [63:0] watchdog = setting[4];  // watchdog register
-  wire [31:0] resume_pc = setting[5][31:0];  // resume pc register
-  wire [63:0] timeout = setting[6];  // cycles until the bench gives up
-  wire [63:0] image_words = setting[7];  // 64-bit words in hbm.bin
-  wire [63:0] program_at = setting[8];  // byte address where program.bin is put
-  wire [63:0] program_words = setting[9];  // 64-bit words in program.bin
-  wire [15:0] latency = setting[10][15:0];  // see axi_memory
-  wire [7:0] jitter = setting[11][7:0];  // see axi_memory
-  wire [31:0] seed = setting[12][31:0];  // see axi_memory
-  wire [7:0] fill = setting[13][7:0];  // see axi_memory
-  wire [63:0] err_lo = setting[14];  // see axi_memory
-  wire [63:0] err_hi = setting[15];  // see axi_memory
+  logic do_reset;  // reset the core first
+  logic do_load;  // load all memories first
+  logic do_resume;  // CTRL.RESUME instead of CTRL.START
+  logic do_trace;  // write the retired instructions to a file
+  logic [63:0] base;  // program base register
+  logic [31:0] length;  // program length register, words
+  logic [63:0] limit;  // HBM limit register
+  logic [63:0] watchdog;  // watchdog register
+  logic [31:0] resume_pc;  // resume pc register
+  logic [63:0] timeout;  // cycles until the bench gives up
+  logic [63:0] image_words;  // 64-bit words in hbm.in
+  logic [63:0] program_at;  // byte address where program.in is put
+  logic [63:0] program_words;  // 64-bit words in program.in
+  logic [15:0] latency;  // see axi_memory
+  logic [7:0] jitter;  // see axi_memory
+  logic [31:0] seed;  // see axi_memory
+  logic [7:0] fill;  // see axi_memory
+  logic [63:0] err_lo;  // see axi_memory
+  logic [63:0] err_hi;  // see axi_memory
+
+  task automatic read_settings;
+    int file, got;
+    file = $fopen($sformatf("job%0d/settings", job), "r");
+    for (int k = 0; k < SETTINGS; k++) begin
+      got = $fscanf(file, "%h", setting[k]);
+      if (got != 1) $fatal(1, "job%0d/settings: word %0d is missing", job, k);
+    end
+    $fclose(file);
+    {do_trace, do_resume, do_load, do_reset} = setting[0][3:0];
+    base = setting[1];
+    length = setting[2][31:0];
+    limit = setting[3];
+    watchdog = setting[4];
+    resume_pc = setting[5][31:0];
+    timeout = setting[6];
+    image_words = setting[7];
+    program_at = setting[8];
+    program_words = setting[9];
+    latency = setting[10][15:0];
+    jitter = setting[11][7:0];
+    seed = setting[12][31:0];
+    fill = setting[13][7:0];
+    err_lo = setting[14];
+    err_hi = setting[15];
+  endtask
 
   wire irq;
   wire trace_valid;
   wire [31:0] trace_pc, trace_instr;
   logic [11:0] awaddr, araddr;
   logic [31:0] wdata;
-  logic awvalid = 1'b0, wvalid = 1'b0, bready = 1'b0, arvalid = 1'b0, rready = 1'b0;
+  logic awvalid = 1'b0, wvalid = 1'b0, arvalid = 1'b0;
   wire awready, wready, bvalid, arready, rvalid;
   wire [31:0] rdata;
   wire [1:0] bresp, rresp;
@@ -100,14 +126,14 @@ module plena_tb #(
       .s_axil_wready(wready),
       .s_axil_bresp(bresp),
       .s_axil_bvalid(bvalid),
-      .s_axil_bready(bready),
+      .s_axil_bready(1'b1),
       .s_axil_araddr(araddr),
       .s_axil_arvalid(arvalid),
       .s_axil_arready(arready),
       .s_axil_rdata(rdata),
       .s_axil_rresp(rresp),
       .s_axil_rvalid(rvalid),
-      .s_axil_rready(rready),
+      .s_axil_rready(1'b1),
       .m_axi_arid(m_arid),
       .m_axi_araddr(m_araddr),
       .m_axi_arlen(m_arlen),
@@ -143,6 +169,7 @@ module plena_tb #(
   );
 
   wire [63:0] high_water;
+  wire [31:0] protocol_errors;
 
   axi_memory #(
       .BYTES(MEMORY_BYTES)
@@ -180,6 +207,42 @@ module plena_tb #(
       .bvalid(m_bvalid),
       .bready(m_bready),
       .high_water(high_water)
+  );
+
+  axi_checker u_checker (
+      .clk(clk),
+      .rst(rst),
+      .errors(protocol_errors),
+      .violated(),
+      .awid(m_awid),
+      .awaddr(m_awaddr),
+      .awlen(m_awlen),
+      .awsize(m_awsize),
+      .awburst(m_awburst),
+      .awvalid(m_awvalid),
+      .awready(m_awready),
+      .wdata(m_wdata),
+      .wstrb(m_wstrb),
+      .wlast(m_wlast),
+      .wvalid(m_wvalid),
+      .wready(m_wready),
+      .bid(m_bid),
+      .bresp(m_bresp),
+      .bvalid(m_bvalid),
+      .bready(m_bready),
+      .arid(m_arid),
+      .araddr(m_araddr),
+      .arlen(m_arlen),
+      .arsize(m_arsize),
+      .arburst(m_arburst),
+      .arvalid(m_arvalid),
+      .arready(m_arready),
+      .rid(m_rid),
+      .rdata(m_rdata),
+      .rresp(m_rresp),
+      .rlast(m_rlast),
+      .rvalid(m_rvalid),
+      .rready(m_rready)
   );
 
   // ---- memories in and out
@@ -289,7 +352,6 @@ module plena_tb #(
     awvalid <= 1'b1;
     wdata   <= value;
     wvalid  <= 1'b1;
-    bready  <= 1'b1;
     address_taken = 1'b0;
     data_taken = 1'b0;
     while (!(address_taken && data_taken)) begin
@@ -305,20 +367,17 @@ module plena_tb #(
     end
     while (!bvalid) @(posedge clk);
     if (bresp != 2'd0) $fatal(1, "control register write %h: response %0d", address, bresp);
-    bready <= 1'b0;
   endtask
 
   task automatic csr_read(input logic [11:0] address, output logic [31:0] value);
     araddr  <= address;
     arvalid <= 1'b1;
-    rready  <= 1'b1;
     @(posedge clk);
     while (!(arvalid && arready)) @(posedge clk);
     arvalid <= 1'b0;
     while (!rvalid) @(posedge clk);
     value = rdata;
     if (rresp != 2'd0) $fatal(1, "control register read %h: response %0d", address, rresp);
-    rready <= 1'b0;
   endtask
 
   // ---- one job
@@ -331,15 +390,10 @@ module plena_tb #(
   end
 
   always @(posedge go) begin : run_job
-    int file, got;
+    int file;
     logic [31:0] value;
     done = 1'b0;
-    file = $fopen($sformatf("job%0d/settings", job), "r");
-    for (int k = 0; k < SETTINGS; k++) begin
-      got = $fscanf(file, "%h", setting[k]);
-      if (got != 1) $fatal(1, "job%0d/settings: word %0d is missing", job, k);
-    end
-    $fclose(file);
+    read_settings();
     trace_file = 0;
     if (do_trace) trace_file = $fopen($sformatf("job%0d/trace.out", job), "wb");
     if (do_reset) begin
@@ -361,17 +415,23 @@ module plena_tb #(
     csr_write(plena_pkg::CSR_WATCHDOG_HI, watchdog[63:32]);
     csr_write(plena_pkg::CSR_RESUME_PC, resume_pc);
     csr_write(plena_pkg::CSR_CTRL, do_resume ? 32'd2 : 32'd1);
-    waited = 0;
+    running = 1'b1;
+    waited  = 0;
     while (!irq && waited < timeout) begin
       @(posedge clk);
       waited = waited + 1;
     end
+    running = 1'b0;
+    @(posedge clk);
 
     if (high_water > 64'(used_words) * 8) used_words = int'((high_water + 7) / 8);
-    if (do_dump) dump_memories();
-    if (trace_file != 0) $fclose(trace_file);
+    dump_memories();
+    if (trace_file != 0) begin
+      $fclose(trace_file);
+      trace_file = 0;
+    end
     file = $fopen($sformatf("job%0d/registers", job), "w");
-    $fwrite(file, "%h\n%h\n", !irq, high_water);
+    $fwrite(file, "%h\n%h\n%h\n", !irq, high_water, protocol_errors);
     for (int k = 0; k < REGISTERS; k++) begin
       csr_read(12'(4 * k), value);
       $fwrite(file, "%h\n", value);

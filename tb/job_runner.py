@@ -1,0 +1,32 @@
+"""The cocotb side of the system bench: starts one job after another and takes the time of each."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import cocotb
+from cocotb.triggers import FallingEdge, RisingEdge, Timer
+
+JOBS_VARIABLE = "PLENA_TB_JOBS"
+SECONDS_FILE = "seconds.json"
+
+
+@cocotb.test()
+async def run_jobs(dut: Any) -> None:
+    """Run jobs 0..n-1 (n from the environment) and leave their running times, in seconds, in a file."""
+    seconds = []
+    for job in range(int(os.environ[JOBS_VARIABLE])):
+        dut.job.value = job
+        dut.go.value = 1
+        await RisingEdge(dut.running)
+        started = time.perf_counter()
+        await FallingEdge(dut.running)
+        seconds.append(time.perf_counter() - started)
+        await RisingEdge(dut.done)
+        dut.go.value = 0
+        await Timer(1, "ns")
+    Path(SECONDS_FILE).write_text(json.dumps(seconds))
