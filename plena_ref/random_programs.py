@@ -583,10 +583,14 @@ class _Generator:
                 self.trap_at = None
                 self.trap()
             left = (end - self.executed) // self.repeats
-            if left > 12 and len(self.counters) < self.hw.loop_depth and self.chance(0.06):
+            if left > 12 and self.may_loop() and self.chance(0.06):
                 self.loop(left)
             else:
                 kinds[int(np.searchsorted(shares, self.rng.random()))](self)
+
+    def may_loop(self) -> bool:
+        """True when one more loop may be open, and its body would keep enough registers to write."""
+        return len(self.counters) < self.hw.loop_depth and len(self.writable) >= 9
 
     def loop(self, left: int) -> None:
         """A loop whose body has room for `left` instructions in all its passes together."""
@@ -611,8 +615,6 @@ class _Generator:
 
     def walker(self, counter: int, trips: int) -> tuple[int, int] | None:
         """(register, rows a pass) of a row address that the body will advance; it starts at a window."""
-        if len(self.writable) < 6:
-            return None
         step = self.pick((1, 1, 2, self.hw.blen))
         last = self.hw.vram_rows - self.hot.window - trips * step
         starts = [row for row in self.hot.rows if row <= last]
@@ -634,7 +636,7 @@ class _Generator:
         taken = {counter} | ({walker[0]} if walker else set())
         free = [register for register in writable if register not in taken]
         self.rng.shuffle(free)
-        self.writable = free[: max(5, len(free) * 3 // 4)]
+        self.writable = free[self.below(3) :]
         self.walkers = [*walkers, walker[0]] if walker else walkers
         self.counters.append(counter)
         self.repeats *= trips
