@@ -107,25 +107,23 @@ def test_accumulation_is_not_one_long_sum() -> None:
 
 
 def test_a_tiny_rest_in_the_sums_is_still_flushed_by_large_products() -> None:
-    """199*201 u + 1.5 u, then - 200*200 u leaves u/2 with u = 2^-126, which is flushed before the next product.
+    """199*201 u + 1.5 u - 200*200 u leaves u/2 with u = 2^-126, which is flushed before the next product.
 
-    That one, 261 * 2^-119, is a tie of the bf16 rounding, so any rest would show.
+    That one, 261 * 2^-118, is a tie of the bf16 rounding, so any rest would show.
     """
     images = MemoryImages.zeros(SMALL)
     tiles = images.msram.reshape(-1, MLEN, MLEN)
     unit = 2.0**-63
     images.vram[:2] = bf16_from_float([199 * unit, 1.5 * unit])
     tiles[0, :2, 0] = bf16_from_float([201 * unit, unit])
-    images.vram[32:34] = bf16_from_float([200 * unit, 9 * 2.0**-60])
-    tiles[1, :2, 0] = bf16_from_float([-200 * unit, 29 * 2.0**-59])
+    images.vram[32:34] = bf16_from_float([200 * unit, 288 * unit])
+    tiles[1, :2, 0] = bf16_from_float([-200 * unit, 232 * unit])
     sums = exact_block(images.vram.reshape(-1, MLEN)[:4], tiles[0, :, :4], no_sums(SMALL), SMALL)
-    assert sums[0][0][0] == exact.round_to(
-        (Fraction(39999) + Fraction(3, 2)) * Fraction(2) ** -126, exact.F32
-    )
+    assert sums[0][0][0] == exact.round_to(Fraction(80001, 2) * Fraction(2) ** -126, exact.F32)
     sums = exact_block(images.vram.reshape(-1, MLEN)[4:8], tiles[1, :, :4], sums, SMALL)
     program = constant("gp1", 32) + constant("gp2", 64)
     machine = stops(program + "M_MM 0, gp0, gp0\nM_MM 0, gp2, gp1\nM_MM_WO gp0, gp0, 128", images)
-    assert machine.images.vram[128] == written_out(sums, SMALL)[0][0] == bf16_from_float(260 * 2.0**-119)
+    assert machine.images.vram[128] == written_out(sums, SMALL)[0][0] == bf16_from_float(260 * 2.0**-118)
 
 
 def test_write_out_clears_and_a_write_out_without_products_writes_zero() -> None:
