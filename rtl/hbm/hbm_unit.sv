@@ -5,17 +5,17 @@
 `default_nettype none
 
 module hbm_unit #(
-    parameter int MLEN        = 64,   // elements of a row and rows of a tile; a power of two
-    parameter int BLEN        = 16,   // elements a VRAM write-mask bit
-    parameter int VRW         = 14,   // bits of a VRAM row number
-    parameter int TW          = 6,    // bits of an MSRAM tile number
-    parameter int MX_BLOCK    = 8,    // elements a scale byte; a power of two
-    parameter int VPREF       = 16,   // rows of H_PREFETCH_V
-    parameter int VSTORE      = 16,   // rows of H_STORE_V
-    parameter int Q           = 4,    // slots of the queue; a power of two
-    parameter int ELEM_BEATS  = 128,  // element beats in flight; a power of two
-    parameter int SCALE_BEATS = 64,   // scale beats in flight; a power of two
-    parameter int BURST       = 16    // longest read burst in beats; a power of two
+    parameter int MLEN = 64,  // elements of a row and rows of a tile; a power of two
+    parameter int BLEN = 16,  // elements a VRAM write-mask bit
+    parameter int VRW = 14,  // bits of a VRAM row number
+    parameter int TW = 6,  // bits of an MSRAM tile number
+    parameter int MX_BLOCK = 8,  // elements a scale byte; a power of two
+    parameter int VPREF = 16,  // rows of H_PREFETCH_V
+    parameter int VSTORE = 16,  // rows of H_STORE_V
+    parameter int Q = 4,  // slots of the queue; a power of two
+    parameter int ELEM_BEATS = 128,  // element beats in flight; a power of two
+    parameter int SCALE_BEATS = (MLEN > 128) ? 128 : 64,  // scale beats in flight; a power of two
+    parameter int BURST = 16  // longest read burst in beats; a power of two
 ) (
     input wire logic clk,  // clock
     input wire logic rst,  // synchronous reset

@@ -37,8 +37,9 @@ module read_request #(
   localparam int MAX_ROWS = (MLEN > VPREF) ? MLEN : VPREF;
   localparam int RW = $clog2(MAX_ROWS + 1);
   localparam int ROW_BEATS = (MLEN > 64) ? MLEN / 64 : 1;
-  localparam int SW = $clog2(MAX_ROWS * ROW_BEATS + 2);
+  localparam int MAX_BEATS = MAX_ROWS * ROW_BEATS + 1;  // of a segment
   localparam int BW = $clog2(BURST);
+  localparam int SW = $clog2(((MAX_BEATS > BURST) ? MAX_BEATS : BURST) + 1);
   localparam int EW = $clog2(ELEM_BEATS + 1);
   localparam int CW = $clog2(SCALE_BEATS + 1);
 

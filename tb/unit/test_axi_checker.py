@@ -1,0 +1,12 @@
+"""Unit test of the AXI protocol checker."""
+
+from __future__ import annotations
+
+import pytest
+
+from tb import simulate
+
+
+@pytest.mark.parametrize("simulator", simulate.SIMULATORS)
+def test_axi_checker(simulator: str) -> None:
+    simulate.run_unit("axi_checker", ["tb/axi_checker.sv"], "cocotb_axi_checker", {}, simulator)
