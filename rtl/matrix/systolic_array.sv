@@ -1,0 +1,122 @@
+// Flattened systolic array: P mini-arrays of BLEN x BLEN output-stationary processing elements with two f32 accumulators each.
+// Timing: pair i of a product loaded in array cycle T+i; accumulator row i holds the product from T+2*BLEN+1+i; rows leave one cycle after drain.
+// Specified in docs/microarchitecture.md, "Matrix unit"; order and rounding of sums in docs/isa.md, "Numbers".
+`timescale 1ns / 1ps
+`default_nettype none
+
+module systolic_array #(
+    parameter int MLEN = 64,  // taps of a product, and processing elements of a row
+    parameter int BLEN = 16   // rows and columns of a mini-array
+) (
+    input wire logic clk,  // clock
+    input wire logic rst,  // synchronous reset
+    input wire logic advance,  // array time goes on; while low everything but row_valid stands still
+    // operands
+    input wire logic load,  // pair load_idx of a product enters (taken with advance)
+    input wire logic [$clog2(BLEN)-1:0] load_idx,  // i of the pair
+    input wire logic load_fresh,  // first pair of a product that starts from +0, not from the old sums
+    input wire logic load_bank,  // accumulator bank of the product
+    input wire logic [MLEN*16-1:0] load_a,  // row i of the left operand, MLEN taps
+    input wire logic [MLEN*16-1:0] load_b,  // column i of the right operand, MLEN taps
+    // sums
+    input wire logic drain,  // read an accumulator row (taken with advance)
+    input wire logic drain_zero,  // give +0 in its place
+    input wire logic drain_bank,  // its bank
+    input wire logic [$clog2(BLEN)-1:0] drain_row,  // its row
+    output logic row_valid,  // a row leaves
+    output logic [MLEN*32-1:0] row_data  // f32 sum of column j in mini-array p at p*BLEN + j
+);
+  localparam int P = MLEN / BLEN;
+  localparam int STEPS = 2 * BLEN - 1;  // places of an operand's shift register; also diagonals of a mini-array
+  localparam int AW = MLEN * 16;
+  localparam int RW = MLEN * 32;
+
+  initial begin
+    if (BLEN < 4 || (BLEN & (BLEN - 1)) != 0)
+      $fatal(1, "systolic_array: BLEN=%0d must be a power of two of at least 4", BLEN);
+    if (MLEN < BLEN || (MLEN & (MLEN - 1)) != 0)
+      $fatal(1, "systolic_array: MLEN=%0d must be a power of two of at least BLEN=%0d", MLEN, BLEN);
+  end
+
+  // Wave control, one bit a diagonal d = i + j: a tap is multiplied with bit d and added a cycle later with bit d+1.
+  logic [STEPS:0] valid;
+  logic [STEPS:0] fresh;
+  logic [STEPS:0] bank;
+
+  // Operands. Place s of a shift register holds, for row i of mini-array p of the left operand, element p*BLEN + i of the
+  // place, alike for column j of the right one. Tap t is loaded at place BLEN-1+t; all places move down one a cycle;
+  // element (i, j) reads place BLEN-1-j of row i and place BLEN-1-i of column j, which is the systolic skew.
+  logic [STEPS*AW-1:0] a;
+  logic [STEPS*AW-1:0] b;
+
+  // Processing elements, row by row: element (i, j) of mini-array p at i*MLEN + p*BLEN + j.
+  logic [BLEN*RW-1:0] product;
+  logic [BLEN*RW-1:0] sum0;
+  logic [BLEN*RW-1:0] sum1;
+
+  always_ff @(posedge clk) begin
+    if (rst) valid <= '0;
+    else if (advance && (load || valid != '0)) begin
+      valid <= {valid[STEPS-1:0], load};
+      fresh <= {fresh[STEPS-1:0], load_fresh};
+      bank <= {bank[STEPS-1:0], load_bank};
+
+      a <= a >> AW;
+      b <= b >> AW;
+      // verilator unroll_disable
+      for (int i = 0; i < BLEN; i++) begin
+        if (load && int'(load_idx) == i) begin
+          // verilator unroll_disable
+          for (int t = 0; t < BLEN; t++) begin
+            // verilator unroll_disable
+            for (int p = 0; p < P; p++) begin
+              a[((BLEN-1+t)*MLEN+p*BLEN+i)*16+:16] <= load_a[(p*BLEN+t)*16+:16];
+              b[((BLEN-1+t)*MLEN+p*BLEN+i)*16+:16] <= load_b[(p*BLEN+t)*16+:16];
+            end
+          end
+        end
+      end
+
+      // verilator unroll_disable
+      for (int i = 0; i < BLEN; i++) begin
+        // verilator unroll_disable
+        for (int j = 0; j < BLEN; j++) begin
+          if (valid[i+j]) begin
+            // verilator unroll_disable
+            for (int p = 0; p < P; p++) begin
+              product[(i*MLEN+p*BLEN+j)*32+:32] <= plena_fp::bf16_mul_f32(
+                  a[((BLEN-1-j)*MLEN+p*BLEN+i)*16+:16], b[((BLEN-1-i)*MLEN+p*BLEN+j)*16+:16]);
+            end
+          end
+          if (valid[i+j+1]) begin
+            if (bank[i+j+1]) begin
+              // verilator unroll_disable
+              for (int p = 0; p < P; p++) begin
+                sum1[(i*MLEN+p*BLEN+j)*32+:32] <= plena_fp::f32_add(
+                    fresh[i+j+1] ? 32'd0 : sum1[(i*MLEN+p*BLEN+j)*32+:32],
+                    product[(i*MLEN+p*BLEN+j)*32+:32]
+                );
+              end
+            end else begin
+              // verilator unroll_disable
+              for (int p = 0; p < P; p++) begin
+                sum0[(i*MLEN+p*BLEN+j)*32+:32] <= plena_fp::f32_add(
+                    fresh[i+j+1] ? 32'd0 : sum0[(i*MLEN+p*BLEN+j)*32+:32],
+                    product[(i*MLEN+p*BLEN+j)*32+:32]
+                );
+              end
+            end
+          end
+        end
+      end
+    end
+  end
+
+  always_ff @(posedge clk) begin
+    row_valid <= !rst && advance && drain;
+    if (advance && drain)
+      row_data <= drain_zero ? '0 : drain_bank ? sum1[drain_row*RW+:RW] : sum0[drain_row*RW+:RW];
+  end
+endmodule
+
+`default_nettype wire

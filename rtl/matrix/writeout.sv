@@ -1,0 +1,130 @@
+// Write-out of the matrix unit: adds the P partial sums of a row in a balanced tree, rounds to bf16, queues rows for VRAM.
+// Timing: one row a cycle; log2(P) tree stages, one for rounding, one for the queue; then a row waits for its grant.
+// Specified in docs/microarchitecture.md, "Matrix unit"; the tree in docs/isa.md, "Numbers".
+`timescale 1ns / 1ps
+`default_nettype none
+
+module writeout #(
+    parameter int MLEN = 64,  // elements of a VRAM row
+    parameter int BLEN = 16,  // elements of a result row, and result rows of a write-out
+    parameter int VRW  = 14   // bits of a VRAM row number
+) (
+    input wire logic clk,  // clock
+    input wire logic rst,  // synchronous reset
+    // places: a write-out needs BLEN places before its first row may come
+    output logic room,  // BLEN places are free
+    input wire logic reserve,  // take BLEN places
+    // rows from the array, one for each reserved place
+    input wire logic row_valid,  // a row comes
+    input wire logic [MLEN*32-1:0] row_data,  // f32 sum of column j in mini-array p at p*BLEN + j
+    // target of the oldest unfinished write-out; stays until done
+    input wire logic [VRW-1:0] to_row,  // VRAM row of its first result row
+    input wire logic [VRW-1:0] to_stride,  // VRAM rows from one result row to the next
+    input wire logic [MLEN/BLEN-1:0] to_mask,  // the block of BLEN columns that is written, one bit
+    output logic done,  // its last row is taken in this cycle
+    // VRAM write port
+    output logic wr_req,  // request
+    output logic [VRW-1:0] wr_row,  // row
+    output logic [MLEN*16-1:0] wr_data,  // the result row in every block
+    output logic [MLEN/BLEN-1:0] wr_mask,  // block that is written
+    input wire logic wr_gnt  // taken
+);
+  localparam int P = MLEN / BLEN;
+  localparam int LP = $clog2(P);
+  localparam int LB = $clog2(BLEN);
+  localparam int ROWS = 2 ** $clog2(
+      2 * BLEN + LP + 4
+  );  // two write-outs and the pipeline before the queue
+  localparam int QW = $clog2(ROWS);
+
+  initial begin
+    if (BLEN < 4 || (BLEN & (BLEN - 1)) != 0)
+      $fatal(1, "writeout: BLEN=%0d must be a power of two of at least 4", BLEN);
+    if (MLEN < BLEN || (MLEN & (MLEN - 1)) != 0)
+      $fatal(1, "writeout: MLEN=%0d must be a power of two of at least BLEN=%0d", MLEN, BLEN);
+  end
+
+  // Tree: stage l adds neighbouring groups of BLEN sums; stage 0 is the input.
+  logic [LP:0] valid;
+  assign valid[0] = row_valid;
+
+  for (genvar l = 0; l <= LP; l++) begin : g_stage
+    localparam int N = MLEN >> l;
+    logic [N*32-1:0] node;
+    if (l == 0) begin : g_input
+      assign node = row_data;
+    end else begin : g_add
+      logic stage_valid;
+      assign valid[l] = stage_valid;
+      always_ff @(posedge clk) begin
+        stage_valid <= valid[l-1] && !rst;
+        if (valid[l-1]) begin
+          // verilator unroll_disable
+          for (int q = 0; q < N / BLEN; q++) begin
+            // verilator unroll_disable
+            for (int j = 0; j < BLEN; j++) begin
+              node[(q*BLEN+j)*32+:32] <=
+                  plena_fp::f32_add(g_stage[l-1].node[(2*q*BLEN+j)*32+:32],
+                                    g_stage[l-1].node[((2*q+1)*BLEN+j)*32+:32]);
+            end
+          end
+        end
+      end
+    end
+  end
+
+  // Rounding.
+  logic rounded_valid;
+  logic [BLEN*16-1:0] rounded;
+  always_ff @(posedge clk) begin
+    rounded_valid <= valid[LP] && !rst;
+    if (valid[LP])
+      for (int j = 0; j < BLEN; j++)
+      rounded[j*16+:16] <= plena_fp::f32_to_bf16(g_stage[LP].node[j*32+:32]);
+  end
+
+  // Queue of result rows. Places are counted from the reservation to the grant, so it cannot overflow.
+  logic [BLEN*16-1:0] queue[0:ROWS-1];
+  logic [QW-1:0] tail;
+  logic [QW-1:0] head;
+  logic [QW:0] places;
+  logic taken;
+
+  assign room   = places >= (QW + 1)'(BLEN);
+  assign wr_req = tail != head || queue_full;
+  assign taken  = wr_req && wr_gnt;
+
+  logic queue_full;
+  always_ff @(posedge clk) begin
+    if (rst) begin
+      tail <= '0;
+      head <= '0;
+      queue_full <= 1'b0;
+      places <= (QW + 1)'(ROWS);
+    end else begin
+      if (rounded_valid) tail <= tail + 1'b1;
+      if (taken) head <= head + 1'b1;
+      if (rounded_valid != taken) queue_full <= rounded_valid && tail + 1'b1 == head;
+      if (reserve || taken)
+        places <= places - (reserve ? (QW + 1)'(BLEN) : '0) + {{QW{1'b0}}, taken};
+    end
+    if (rounded_valid) queue[tail] <= rounded;
+  end
+
+  // VRAM rows, one by one in rising order.
+  logic [ LB-1:0] row_index;
+  logic [VRW-1:0] next_row;
+
+  assign wr_row  = (row_index == '0) ? to_row : next_row;
+  assign wr_data = {P{queue[head]}};
+  assign wr_mask = to_mask;
+  assign done    = taken && row_index == LB'(BLEN - 1);
+
+  always_ff @(posedge clk) begin
+    if (rst) row_index <= '0;
+    else if (taken) row_index <= row_index + 1'b1;
+    if (taken) next_row <= wr_row + to_stride;
+  end
+endmodule
+
+`default_nettype wire
