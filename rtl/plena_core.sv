@@ -204,7 +204,6 @@ module plena_core #(
   logic [3*ROW-1:0] vw_data;
   logic [  3*P-1:0] vw_mask;
   assign vw_mask[P+:P] = '1;
-  assign vw_mask[2*P+:P] = '1;
 
   vram #(
       .MLEN(MLEN),
@@ -270,11 +269,11 @@ module plena_core #(
       .rd_row(vr_row[0+:VRW]),
       .rd_gnt(vr_gnt[0]),
       .rd_data(vr_data[0+:ROW]),
-      .ms_en(ms_rd_en),
-      .ms_col(ms_rd_col),
-      .ms_tile(ms_rd_tile),
-      .ms_idx(ms_rd_idx),
-      .ms_data(ms_rd_data),
+      .ms_rd_en(ms_rd_en),
+      .ms_rd_col(ms_rd_col),
+      .ms_rd_tile(ms_rd_tile),
+      .ms_rd_idx(ms_rd_idx),
+      .ms_rd_data(ms_rd_data),
       .wr_req(vw_req[0]),
       .wr_row(vw_row[0+:VRW]),
       .wr_data(vw_data[0+:ROW]),
@@ -386,6 +385,7 @@ module plena_core #(
 
   hbm_unit #(
       .MLEN(MLEN),
+      .BLEN(BLEN),
       .VRW(VRW),
       .TW(TW),
       .VPREF(VPREF),
@@ -412,6 +412,7 @@ module plena_core #(
       .wr_req(vw_req[2]),
       .wr_row(vw_row[2*VRW+:VRW]),
       .wr_data(vw_data[2*ROW+:ROW]),
+      .wr_mask(vw_mask[2*P+:P]),
       .wr_gnt(vw_gnt[2]),
       .*
   );

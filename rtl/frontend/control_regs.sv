@@ -131,7 +131,7 @@ module control_regs #(
       trapped_q <= stop_cause != plena_pkg::CAUSE_NONE;
       cause_q <= stop_cause;
       pc_q <= stop_pc;
-      irq_status_q <= {stop_cause != plena_pkg::CAUSE_NONE, stop_cause == plena_pkg::CAUSE_NONE};
+      irq_status_q <= irq_status_q | {stop_cause != plena_pkg::CAUSE_NONE, stop_cause == plena_pkg::CAUSE_NONE};
     end
     if (rst) begin
       aw_q <= 1'b0;

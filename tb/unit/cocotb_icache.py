@@ -1,4 +1,4 @@
-"""Instruction cache against the program itself: random jumps, latencies, refused requests, bus errors, restarts."""
+"""Instruction cache against the program: random jumps, latencies, refused requests, bus errors, restarts."""
 
 from __future__ import annotations
 
