@@ -21,7 +21,7 @@ from plena_ref import csr
 from plena_ref.hardware import Hardware
 from plena_ref.isa import TrapCause
 from plena_ref.state import A_REGISTERS, F_REGISTERS, GP_REGISTERS, MemoryImages, Registers
-from tb import job_runner, simulate
+from tb import images, job_runner, simulate
 
 #: Storage of the memory model behind the HBM data, for programs.
 PROGRAM_BYTES = 4 << 20
@@ -207,7 +207,7 @@ def _write_job(path: Path, hw: Hardware, job: Job, fill: int) -> None:
     image_words = program_words = 0
     if job.images is not None:
         job.images.check(hw)
-        extent = _used_bytes(job.images.hbm, fill)
+        extent = images.used_bytes(job.images)
         image_words = -(-extent // 8)
         _vram_words(hw, job.images.vram).tofile(path / "vram.in")
         _msram_words(hw, job.images.msram).tofile(path / "msram.in")
@@ -280,16 +280,6 @@ def _program_bytes(words: Sequence[int]) -> NDArray[np.uint8]:
     padded = np.zeros(-(-max(len(words), 1) // 16) * 16, "<u4")
     padded[: len(words)] = words
     return padded.view(np.uint8)
-
-
-def _used_bytes(hbm: NDArray[np.uint8], fill: int) -> int:
-    """Bytes up to the last one that differs from ``fill``."""
-    step = 1 << 20
-    for start in range((hbm.size - 1) // step * step, -1, -step):
-        used = np.flatnonzero(hbm[start : start + step] != fill)
-        if used.size:
-            return start + int(used[-1]) + 1
-    return 0
 
 
 # Conversion between images and the RTL's memory arrays. Files to the simulator hold words most significant

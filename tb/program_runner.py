@@ -1,0 +1,101 @@
+"""Run any PLENA machine-code file on raw memory images: what ``make run`` does."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from plena_ref.hardware import Hardware
+from plena_ref.machine import Machine
+from plena_ref.state import MemoryImages, Registers
+from tb import harness, images
+from tb.harness import Job
+
+#: Memories that a program may be given, by the name of the option that carries the file.
+IMAGE_OPTIONS = {"VRAM": "vram", "FPMEM": "fpmem", "INTMEM": "intmem", "HBM": "hbm"}
+
+
+@dataclass(frozen=True)
+class ProgramOutcome:
+    """How a program ended; ``cycles`` is None on the reference machine, ``hbm_bytes`` the extent of the dump."""
+
+    status: str
+    cause: str | None
+    pc: int
+    cycles: int | None
+    instructions: int
+    registers: Registers
+    images: MemoryImages
+    hbm_bytes: int
+
+    def to_json(self) -> dict[str, object]:
+        """The contents of ``stats.json``."""
+        return {
+            "status": self.status,
+            "cause": self.cause,
+            "pc": self.pc,
+            "cycles": self.cycles,
+            "instructions": self.instructions,
+            "registers": dataclasses.asdict(self.registers),
+        }
+
+
+def run_program(
+    hw: Hardware,
+    words: Sequence[int],
+    image_files: Mapping[str, Path],
+    simulator: str,
+    *,
+    latency: int = harness.DEFAULT_LATENCY,
+    jitter: int = 0,
+    seed: int = 1,
+    watchdog: int = 0,
+    waves: bool = False,
+    folder: Path | None = None,
+) -> ProgramOutcome:
+    """Run ``words`` on memories that are zero but for the given images.
+
+    Args:
+        hw: machine shape.
+        words: machine code.
+        image_files: files by memory name (the values of ``IMAGE_OPTIONS``).
+        simulator: "verilator", "icarus" or "reference".
+        latency, jitter, seed, watchdog: see :class:`tb.harness.Job`; the reference machine has no use for them.
+        waves, folder: see :func:`tb.harness.run`.
+
+    Raises:
+        ImageError: an image is missing or does not fit.
+        SimulatorMissing, SimulationError: see tb/simulate.py.
+    """
+    memories = MemoryImages.zeros(hw)
+    staged = 0
+    for memory, path in image_files.items():
+        size = images.read_into(memories, memory, path)
+        staged = size if memory == "hbm" else staged
+    if simulator == "reference":
+        machine = Machine(hw, memories)
+        report = machine.run(words)
+        return ProgramOutcome(
+            report.status,
+            report.cause,
+            report.pc,
+            None,
+            report.instructions,
+            report.registers,
+            machine.images,
+            max(staged, machine.hbm_high_water + 1),
+        )
+    job = Job(words, memories, latency=latency, jitter=jitter, seed=seed, watchdog=watchdog)
+    got = harness.run(hw, [job], simulator, waves, folder).jobs[0]
+    return ProgramOutcome(
+        got.status,
+        got.cause,
+        got.pc,
+        got.cycles,
+        got.instructions,
+        got.registers,
+        got.images,
+        max(staged, got.hbm_high_water + 1),
+    )
