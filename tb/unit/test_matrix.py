@@ -1,0 +1,29 @@
+"""Unit tests of the matrix unit: systolic array, write-out, queue; values, rates, stalls, start and flush."""
+
+from __future__ import annotations
+
+import pytest
+
+from tb import simulate
+
+SOURCES = [
+    "rtl/float/plena_fp.sv",
+    "rtl/matrix/systolic_array.sv",
+    "rtl/matrix/writeout.sv",
+    "rtl/matrix/matrix_unit.sv",
+]
+
+
+def run(mlen: int, blen: int, slots: int, simulator: str) -> None:
+    """Run every cocotb test on one shape."""
+    sizes = {"MLEN": mlen, "BLEN": blen, "Q": slots, "VRW": 6, "TW": 1}
+    simulate.run_unit("matrix_unit", SOURCES, "cocotb_matrix", sizes, simulator)
+
+
+@pytest.mark.parametrize(("mlen", "blen", "slots"), [(16, 4, 32), (8, 8, 2), (8, 8, 16), (32, 8, 32)])
+def test_matrix(mlen: int, blen: int, slots: int) -> None:
+    run(mlen, blen, slots, "verilator")
+
+
+def test_matrix_icarus() -> None:
+    run(8, 4, 8, "icarus")
