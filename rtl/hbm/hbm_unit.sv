@@ -19,7 +19,7 @@ module hbm_unit #(
 ) (
     input wire logic clk,  // clock
     input wire logic rst,  // synchronous reset
-    input wire logic flush,  // empty the queue, clear faults (when idle)
+    input wire logic flush,  // drop slots not issued, clear faults (when idle); slot numbers go on
     output logic idle,  // nothing in flight, and no slot that will begin by itself
     // push
     input wire logic push,  // an instruction enters
@@ -205,12 +205,17 @@ module hbm_unit #(
       todo_request <= '0;
       todo_scale <= '0;
       todo_elem <= '0;
+      request_ptr <= push_ptr;
+      scale_ptr <= push_ptr;
+      elem_ptr <= push_ptr;
+      slot_fault <= '0;
+      storing <= 1'b0;
+    end
+    if (rst) begin
       push_ptr <= '0;
       request_ptr <= '0;
       scale_ptr <= '0;
       elem_ptr <= '0;
-      slot_fault <= '0;
-      storing <= 1'b0;
     end
   end
 
