@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
     try:
         given = options.parse(arguments)
         name = given.pop("TEST", "mha_batch2")
-        simulator = given.pop("SIM", "verilator")
+        simulator = given.pop("SIM", simulate.default_simulator())
         latency = options.take_integer(given, "LATENCY", harness.DEFAULT_LATENCY, 1, 65535)
         jitter = options.take_integer(given, "JITTER", 0, 0, 255)
         with_waves = bool(options.take_integer(given, "WAVES", 0, 0, 1))

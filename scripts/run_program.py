@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
             if needed not in given:
                 return options.fail(f"{needed}= is missing")
         program, out = Path(given.pop("PROGRAM")), Path(given.pop("OUT"))
-        simulator = given.pop("SIM", "verilator")
+        simulator = given.pop("SIM", simulate.default_simulator())
         latency = options.take_integer(given, "LATENCY", harness.DEFAULT_LATENCY, 1, 65535)
         jitter = options.take_integer(given, "JITTER", 0, 0, 255)
         seed = options.take_integer(given, "SEED", 1, 0, 2**32 - 1)

@@ -1,0 +1,45 @@
+# PLENA: one screen. `make help` lists the targets; README.md explains them.
+SHELL := /bin/bash
+PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3,$(shell command -v $(p) 2>/dev/null)))
+VENV := .venv
+READY := $(VENV)/.ready
+RUN := $(VENV)/bin/python -m
+TEST ?= mha_batch2
+# Only what stands on the command line is passed on, so that a stray environment variable changes nothing.
+options = $(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(if $(filter-out \
+  PYTHON PROGRAM OUT SHELL MAKEFLAGS PYTEST,$(v)),'$(v)=$($(v))')))
+
+.DEFAULT_GOAL := help
+.PHONY: help sim run test lint bench waves clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.txt
+	@test -n "$(PYTHON)" || { echo "error: no python3 found: install python >= 3.11 and its venv module"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: $(PYTHON) is $$($(PYTHON) -V 2>&1), python >= 3.11 is needed (make PYTHON=/path/to/python)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "error: no venv module: apt-get install python3-venv"; exit 1; }
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+sim: $(READY) ## run a case: TEST=mha_batch2 [MLEN= BLEN= BATCH= SEQ= HEADS= HEAD_DIM= CAUSAL= SEED= SIM= WAVES=1 ...]
+	@$(RUN) scripts.run_case TEST=$(TEST) $(filter-out 'TEST=%,$(options))
+
+run: $(READY) ## run a machine-code file: PROGRAM=p.mem OUT=dir [HBM= VRAM= FPMEM= INTMEM= MLEN= BLEN= SIM= ...]
+	@$(RUN) scripts.run_program PROGRAM=$(PROGRAM) OUT=$(OUT) $(options)
+
+test: $(READY) ## everything that CI runs
+	@$(RUN) pytest -n 2 $(PYTEST)
+
+lint: $(READY) ## Verilator, Icarus, verible, Yosys and ruff over everything
+	@$(RUN) scripts.lint
+
+bench: $(READY) ## measure build times and simulation speed
+	@$(RUN) scripts.bench
+
+waves: $(READY) ## open the waves of `make sim TEST=.. WAVES=1`
+	@$(RUN) scripts.open_waves TEST=$(TEST)
+
+clean: ## remove everything that was built (the virtual environment stays)
+	@rm -rf build .pytest_cache .ruff_cache .hypothesis
