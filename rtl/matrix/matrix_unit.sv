@@ -322,7 +322,11 @@ MLEN
   );
 
   assign slot_rd_done = '0;
-  assign slot_done = ({{(Q - 1) {1'b0}}, fetched_last} << source) | ({{(Q - 1) {1'b0}}, wo_done} << wo_source);
+  always_comb begin
+    slot_done = '0;
+    if (fetched_last) slot_done[source] = 1'b1;
+    if (wo_done) slot_done[wo_source] = 1'b1;
+  end
 endmodule
 
 `default_nettype wire
