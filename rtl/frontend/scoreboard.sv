@@ -14,7 +14,7 @@ module scoreboard #(
     parameter int FAW = 10   // bits of an FP_MEM address
 ) (
     input wire logic clk,  // clock
-    input wire logic rst,    // synchronous reset: slot numbers start at 0
+    input wire logic rst,  // synchronous reset: slot numbers start at 0
     input wire logic flush,  // forget every slot (reset, start, resume); slot numbers go on
     input wire logic [3:0] push,  // a new instruction, one bit a unit: {HBM, float, vector, matrix}
     input wire logic [31:0] n_pc,  // its pc
