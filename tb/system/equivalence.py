@@ -64,7 +64,9 @@ def memory_differences(got: MemoryImages, reference: MemoryImages) -> list[str]:
         where = np.flatnonzero(left != right)
         if where.size:
             at = int(where[0])
-            found.append(f"{memory}: {where.size} words, first [{at}] = {left[at]:#x}, reference {right[at]:#x}")
+            found.append(
+                f"{memory}: {where.size} words, first [{at}] = {left[at]:#x}, reference {right[at]:#x}"
+            )
     return found
 
 

@@ -1,4 +1,4 @@
-"""The registered cases from end to end: ``make sim TEST=..`` in-process, its verdict and the files it leaves."""
+"""The registered cases from end to end: what ``make sim`` prints, returns and leaves."""
 
 from __future__ import annotations
 

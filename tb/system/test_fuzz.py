@@ -1,6 +1,7 @@
 """Random programs on the RTL and on the reference machine, with random latency, back-pressure and resets.
 
-One program again: ``python -m tb.system.test_fuzz MLEN BLEN HLEN SEED``; more of them: ``PLENA_FUZZ=1000 pytest``.
+One program again: ``python -m tb.system.test_fuzz MLEN BLEN HLEN SEED``. More of them: PLENA_FUZZ=1000 in the
+environment.
 """
 
 from __future__ import annotations
