@@ -81,8 +81,9 @@ module plena_core #(
   localparam int LM = $clog2(MLEN);
   localparam int FAW = $clog2(FP_WORDS);
   localparam int IAW = $clog2(INT_WORDS);
-  // Queue depths: matrix 2*P^2, at least 4 and at most 32.
-  localparam int NM = 2 * P * P > 32 ? 32 : 2 * P * P < 4 ? 4 : 2 * P * P;
+  // Queue depths. Matrix: two tiles' worth of products, 16 to 32; 16 cover the latency of a write-out at BLEN = 4.
+  localparam int PRODUCTS = 2 * P * P;
+  localparam int NM = PRODUCTS > 32 ? 32 : PRODUCTS < 16 ? 16 : PRODUCTS;
   localparam int NV = 8;
   localparam int NF = 8;
   localparam int NH = 4;
