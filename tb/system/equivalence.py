@@ -6,8 +6,9 @@ The system tests share this module and the machine shapes in it, so that few mod
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,9 @@ MEMORIES = tuple(memory.name for memory in fields(MemoryImages))
 
 #: Completed instructions after which the reference machine gives up on a program.
 REFERENCE_BUDGET = 2_000_000
+
+#: Cycles after which the bench gives up on a directed program.
+BENCH_BUDGET = 50_000
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,13 @@ def check(hw: Hardware, jobs: Mapping[str, Job], simulator: str | None = None) -
     failures = [f"{name}: {line}" for name, pair in pairs.items() for line in pair.differences]
     assert not failures, f"{len(failures)} differences\n" + "\n".join(failures[:20])
     return pairs
+
+
+def bounded(
+    words: Sequence[int], images: MemoryImages | None, limit: int | None = None, **settings: Any
+) -> Job:
+    """A :class:`Job` on which the bench gives up early: directed programs are short."""
+    return Job(words, images, limit, **{"timeout": BENCH_BUDGET, **settings})
 
 
 def random_images(hw: Hardware, seed: int, special_share: float = 0.01) -> MemoryImages:

@@ -1,8 +1,9 @@
 """Hazards between every ordered pair of units, as directed programs.
 
 Read-after-write, write-after-read and write-after-write through VRAM rows, tiles, f registers, FP_MEM and
-INT_MEM words, HBM bytes, and the integer and control registers. A program lets a first instruction wait for a prefetch,
-so that it is late, and puts a second one on the same place right behind it, then 1, 2, 5 and 12 further on.
+INT_MEM words, HBM bytes, and the integer and control registers. A program lets a first instruction wait for
+a prefetch, so that it is late, and puts a second one on the same place right behind it, then 1, 2, 5 and 12
+instructions further on.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ import pytest
 
 from plena_ref.assembler import assemble
 from plena_ref.machine import Machine
-from tb.harness import Job
-from tb.system.equivalence import DIRECTED, MEMORIES, check, random_images
+from tb.system.equivalence import DIRECTED, MEMORIES, bounded, check, random_images
 
 GAPS = (0, 1, 2, 5, 12)
 MLEN = DIRECTED.mlen
@@ -46,9 +46,10 @@ class Access:
     prompt: str
 
 
-# gp1 row R, gp13 row R+2, gp3 four late rows, gp4 four ready rows, gp5 and gp6 rows that receive the first and the
-# second result; gp2 contested tile, gp11 the other tile; gp9 FP_MEM (contested word at +9), gp15 FP_MEM for
-# results; gp10 INT_MEM; gp7 HBM bytes of the late data, gp8 contested HBM bytes, gp14 other HBM bytes; f1 contested.
+# gp1 row R, gp13 row R+2, gp3 four late rows, gp4 four ready rows, gp5 and gp6 rows that receive the first
+# and the second result; gp2 contested tile, gp11 the other tile; gp9 FP_MEM (contested word at +9), gp15
+# FP_MEM for results; gp10 INT_MEM; gp7 HBM bytes of the late data, gp8 contested HBM bytes, gp14 other HBM
+# bytes; f1 contested.
 ACCESSES = (
     Access(
         "M_MM row",
@@ -367,7 +368,7 @@ def test_every_ordered_pair_of_units_is_covered() -> None:
 def test_hazards(latency: int) -> None:
     images = random_images(DIRECTED, 1)
     jobs = {
-        name: Job(words, images, latency=latency, reset=number == 0, timeout=200_000)
+        name: bounded(words, images, latency=latency, reset=number == 0)
         for number, (name, words) in enumerate(programs().items())
     }
     pairs = check(DIRECTED, jobs)

@@ -155,7 +155,7 @@ async def waits_for_every_hazard_and_no_longer(dut) -> None:
     sizes = {"M": parameter("NM"), "V": parameter("NV"), "F": parameter("NF"), "H": parameter("NH")}
     first = {"M": 0, "V": sizes["M"], "F": sizes["M"] + sizes["V"], "H": sum(sizes.values()) - sizes["H"]}
     cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
-    for name in ("push", "rd_done", "done", "fault", "n_pc"):
+    for name in ("push", "rd_done", "done", "fault", "hbm_idle", "n_pc"):
         getattr(dut, name).value = 0
     dut.rst.value = dut.flush.value = 1
     await FallingEdge(dut.clk)
