@@ -1,4 +1,4 @@
-"""Wrong inputs to the commands: each is refused with a message that names the culprit, and leaves nothing behind."""
+"""Wrong inputs to the commands: each is refused, named, and leaves nothing behind."""
 
 from __future__ import annotations
 
