@@ -1,6 +1,6 @@
 """Random programs with random memories: what the RTL and the reference machine are compared on.
 
-A program mixes every built instruction over a few VRAM rows, tiles, f registers and memory words, so that all
+A program mixes every instruction over a few VRAM rows, tiles, f registers and memory words, so that all
 units keep reading and writing the same places. Addresses are valid by construction: the generator knows the
 value of every register it uses as an address. Hardware loops nest, share counters and leave early; rows are
 stepped through with registers that a loop body advances. A program ends normally, or in one trap of a chosen
@@ -23,6 +23,7 @@ from plena_ref import isa
 from plena_ref.hardware import Hardware
 from plena_ref.isa import TrapCause
 from plena_ref.state import MemoryImages
+from plena_ref.topk import POLICIES
 
 _WORD = 0xFFFF_FFFF
 _T = TypeVar("_T")
@@ -127,9 +128,9 @@ def _random_images(hw: Hardware, rng: np.random.Generator, limit: int) -> Memory
     share = 0.004 if tame else 0.1
     hot = _Hot.of(hw)
     for row in hot.rows:
-        images.vram[row * hw.mlen : (row + hot.window) * hw.mlen] = random_bf16(
-            rng, hot.window * hw.mlen, share
-        )
+        # Far enough for M_BMM and for the logits of V_TOPK.
+        rows = min(max(hot.window, hw.mlen, POLICIES[1].logits // hw.mlen), hw.vram_rows - row)
+        images.vram[row * hw.mlen : (row + rows) * hw.mlen] = random_bf16(rng, rows * hw.mlen, share)
     for tile in hot.tiles:
         where = slice(tile * hw.tile_elems, (tile + 1) * hw.tile_elems)
         images.msram[where] = random_bf16(rng, hw.tile_elems, share)
@@ -329,6 +330,18 @@ class _Generator:
             return self.pick(ready)
         return self.constant(self.pick(self.hot.rows) * self.hw.mlen, *busy)
 
+    def rows_from(self, count: int, *busy: int) -> int | None:
+        """A gp register that holds the address of `count` existing rows; None when there is no such place."""
+        if count > self.hw.vram_rows:
+            return None
+        last = (self.hw.vram_rows - count) * self.hw.mlen
+        ready = self.holding(lambda value: self.is_row(value) and value <= last)
+        if ready and self.chance(0.5):
+            return self.pick(ready)
+        places = [row for row in self.hot.rows if row * self.hw.mlen <= last]
+        row = self.pick(places) if places and self.chance(0.8) else last // self.hw.mlen
+        return self.constant(row * self.hw.mlen, *busy)
+
     def holding(self, wanted: Callable[[int], bool]) -> list[int]:
         """The registers but gp0 that are known to hold a wanted value."""
         return [register for register, held in self.known.items() if register and wanted(held)]
@@ -376,6 +389,93 @@ class _Generator:
         destination, imm = self.split(address)
         stride = 0 if self.chance(0.6) else self.constant(self.pick(strides), destination)
         self.emit("M_MM_WO", destination, stride, imm)
+
+    def m_mv(self) -> None:
+        """M_MV in either column-offset form, or M_TMV."""
+        block = self.below(self.hw.p) * self.hw.blen
+        name = self.pick(("M_MV", "M_TMV"))
+        offset = block if name == "M_MV" and self.chance(0.5) else block * self.hw.mlen
+        vector = self.row()
+        self.emit(name, self.constant(self.tile() + offset, vector), vector)
+
+    def m_mv_wo(self) -> None:
+        """M_MV_WO, often followed by a use of the row it wrote to."""
+        row = self.row_number() * self.hw.mlen
+        self.emit("M_MV_WO", *self.split(row + self.below(self.hw.p) * self.hw.blen))
+        if self.chance(0.5):
+            self.use_row(row)
+
+    def m_head(self) -> None:
+        """A per-head product, with the tile and the offset in it shared out between the two registers."""
+        name = self.pick(("M_BMM", "M_BTMM", "M_BMV", "M_BMV", "M_BTMV", "M_BTMV"))
+        vector = self.rows_from(self.hw.mlen) if name.endswith("MM") else self.row()
+        if vector is None:
+            return
+        address = self.tile() + self.below(self.hw.lanes) * self.hw.hlen
+        part = self.pick((0, 1, self.hw.hlen, self.tile()))
+        if part > address:
+            part = 0
+        extra = self.constant(part, vector)
+        self.emit(name, extra, self.constant(address - part, vector, extra), vector)
+
+    def m_head_wo(self) -> None:
+        """M_BMM_WO or M_BMV_WO, often followed by a use of one of the rows it wrote."""
+        name, rows = ("M_BMM_WO", self.hw.mlen) if self.chance(0.3) else ("M_BMV_WO", 1)
+        count = self.hw.lanes * rows
+        first = self.rows_from(count)
+        if first is None:
+            return
+        address = self.known[first]
+        self.emit(name, *self.split(address))
+        if self.chance(0.6):
+            self.use_row(address + self.pick((0, count // 2, count - 1)) * self.hw.mlen)
+
+    def use_row(self, address: int) -> None:
+        """An instruction that reads the row at `address`, or overwrites it."""
+        kind = self.below(5)
+        if kind == 0:
+            self.emit(self.pick(("V_RED_MAX", "V_RED_SUM")), self.f(), self.constant(address), 0)
+        elif kind == 1:
+            self.emit("S_MAP_V_FP", self.constant(address), 0, 0)
+        elif kind == 2:
+            vector = self.constant(address)
+            self.emit("M_MV", self.constant(self.tile(), vector), vector)
+        else:
+            row = self.constant(address)
+            self.emit("V_MUL_VF", self.row(row) if kind == 3 else row, row, self.f(), self.below(2))
+
+    def topk(self) -> None:
+        """V_TOPK of a row that may just have been written, often followed by a use of what it wrote."""
+        value = self.below(2)
+        policy = POLICIES[value]
+        if policy.chosen > self.hw.int_words:
+            return
+        row = self.rows_from(-(-policy.logits // self.hw.mlen))
+        if row is None:
+            return
+        if self.chance(0.3):
+            self.emit("V_ADD_VF", row, row, self.f(), self.below(2))
+        weights = self.fp_word(policy.chosen)
+        indices = min(self.pick(self.hot.int_words), self.hw.int_words - policy.chosen)
+        fp = self.constant(weights, row)
+        integer = self.constant(indices, row, fp)
+        if self.chance(0.2):
+            self.emit("S_ST_FP", self.f(), fp, self.below(policy.chosen))
+        self.emit("V_TOPK", fp, row, integer, value)
+        for _ in range(self.below(3)):
+            n = self.below(policy.chosen)
+            kind = self.below(5)
+            if kind == 0:
+                self.emit("S_LD_FP", self.f(), fp, n)
+            elif kind == 1:
+                self.emit("S_ST_FP", self.f(), fp, n)
+            elif kind == 2:
+                self.emit("S_LD_INT", self.target(fp, integer), integer, n)
+            elif kind == 3:
+                self.emit("S_ST_INT", self.below(16), integer, n)
+            else:
+                start = min(weights, self.hw.fp_words - self.hw.mlen)
+                self.emit("S_MAP_V_FP", self.row(fp, integer), *self.split(start, fp, integer))
 
     def vector(self) -> None:
         """A row instruction, often in place."""
@@ -672,7 +772,7 @@ class _Generator:
         names = [
             entry.mnemonic
             for entry in isa.INSTRUCTIONS.values()
-            if entry.built and entry.mnemonic not in ("H_STORE_V", "C_LOOP_START")
+            if entry.legal and entry.mnemonic not in ("H_STORE_V", "C_LOOP_START")
         ]
         for _ in range(1 + self.below(12)):
             instruction = isa.INSTRUCTIONS[self.pick(names)]
@@ -682,11 +782,11 @@ class _Generator:
             self.append(instruction.opcode | bits)
 
     def trap_illegal_opcode(self) -> None:
-        codes = [code for code in range(64) if code not in isa.BY_OPCODE or not isa.BY_OPCODE[code].built]
+        codes = [code for code in range(64) if code not in isa.BY_OPCODE or not isa.BY_OPCODE[code].legal]
         self.append(self.pick(codes) | (self.below(1 << 26) << 6 if self.chance(0.5) else 0))
 
     def trap_illegal_operand(self) -> None:
-        options = [entry for entry in isa.INSTRUCTIONS.values() if entry.built and entry.zero_mask]
+        options = [entry for entry in isa.INSTRUCTIONS.values() if entry.legal and entry.zero_mask]
         instruction = self.pick(options)
         bits = [bit for bit in range(32) if instruction.zero_mask >> bit & 1]
         word = instruction.opcode | 1 << self.pick(bits)
@@ -696,8 +796,14 @@ class _Generator:
 
     def trap_vram_misaligned(self) -> None:
         step = self.pick([1 << bit for bit in range((self.hw.mlen - 1).bit_length())])
-        if self.chance(0.2):
-            self.emit("M_MM_WO", self.constant(self.pick(self.hot.rows) * self.hw.mlen + 1), 0, 0)
+        kind = self.below(10)
+        row = self.pick(self.hot.rows) * self.hw.mlen
+        if kind < 2:
+            self.emit("M_MM_WO", self.constant(row + 1), 0, 0)
+        elif kind == 2:
+            self.emit("M_MV_WO", *self.split(row + self.hw.blen // 2))
+        elif kind == 3:
+            self.emit(self.pick(("M_BMM_WO", "M_BMV_WO")), *self.split(row + step))
         else:
             self.bad_row(self.row_number() * self.hw.mlen + step)
 
@@ -706,6 +812,10 @@ class _Generator:
         if self.chance(0.2):
             first = self.hw.vram_rows - self.hw.blen + 1
             self.emit("M_MM_WO", *self.bad_write_out(first))
+        elif self.chance(0.2):
+            count, name = self.pick(((self.hw.lanes, "M_BMV_WO"), (self.hw.lanes * self.hw.mlen, "M_BMM_WO")))
+            first = max(0, self.hw.vram_rows - count + 1)
+            self.emit(name, *self.split(first * self.hw.mlen))
         else:
             top = _WORD + 1 - self.hw.mlen
             self.bad_row(self.pick((end, end + self.hw.mlen, top)), self.pick((end - self.hw.mlen, end, top)))
@@ -721,8 +831,8 @@ class _Generator:
         """An instruction that uses `address` for one of its rows, or `window` for several rows."""
         window = address if window is None else window
         good = self.constant(self.row_number() * self.hw.mlen)
-        kind = self.below(7)
-        multi = kind >= 4
+        kind = self.below(10)
+        multi = 4 <= kind <= 6
         if multi and max(self.hw.blen, self.hw.vpref, self.hw.vstore) > 1 and self.rows_past(kind, window):
             address = window
         bad = self.constant(address, good)
@@ -738,8 +848,14 @@ class _Generator:
             self.emit("M_MM", 0, bad)
         elif kind == 5:
             self.emit("H_PREFETCH_V", bad, 0, 0, 0, 0)
-        else:
+        elif kind == 6:
             self.emit("H_STORE_V", bad, 0, 0, 0, 0)
+        elif kind == 7:
+            self.emit(self.pick(("M_MV", "M_TMV")), 0, bad)
+        elif kind == 8:
+            self.emit(self.pick(("M_BMM", "M_BTMM", "M_BMV", "M_BTMV")), 0, 0, bad)
+        else:
+            self.emit("V_TOPK", 0, bad, 0, self.below(2))
 
     def rows_past(self, kind: int, address: int) -> bool:
         """True when the multi-row instruction of `kind` at `address` is misaligned or passes the end."""
@@ -749,8 +865,19 @@ class _Generator:
     def trap_msram_misaligned(self) -> None:
         mlen, blen = self.hw.mlen, self.hw.blen
         tile, vector = self.tile(), self.window()
-        kind = self.below(3)
-        if kind == 0:
+        kind = self.below(5)
+        if kind == 3:
+            row = self.row()
+            self.emit("M_TMV", self.constant(tile + self.pick((1, blen // 2, mlen)), row), row)
+        elif kind == 4:
+            row = self.row()
+            offset = self.pick((mlen, mlen + self.hw.hlen, self.hw.tile_elems - mlen))
+            if self.hw.hlen > 1 and self.chance(0.5):
+                offset = self.hw.hlen // 2
+            matrix = self.constant(tile, row)
+            extra = self.constant(offset, row, matrix)
+            self.emit(self.pick(("M_BMV", "M_BTMV")), extra, matrix, row)
+        elif kind == 0:
             self.emit("H_PREFETCH_M", self.constant(tile + self.pick((1, mlen))), 0, 0, 0, 0)
         elif kind == 1:
             self.emit("M_TMM", vector, self.constant(tile + self.pick((1, blen // 2, mlen)), vector))
@@ -766,20 +893,40 @@ class _Generator:
         matrix = self.constant(tile, vector)
         if self.chance(0.4):
             self.emit("H_PREFETCH_M", matrix, 0, 0, 0, 0)
-        elif self.chance(0.5):
+        elif self.chance(0.3):
             self.emit("M_MM", matrix, vector)
-        else:
+        elif self.chance(0.4):
             self.emit("M_TMM", vector, matrix)
+        elif self.chance(0.5):
+            self.emit(self.pick(("M_MV", "M_TMV")), matrix, vector)
+        else:
+            self.emit(self.pick(("M_BMV", "M_BTMV")), self.pick((0, matrix)), matrix, vector)
+
+    def topk_row(self) -> tuple[int, int]:
+        """A policy, and a register that holds the address of logits for it."""
+        fitting = [value for value, policy in enumerate(POLICIES) if policy.logits <= self.hw.vram_elems]
+        value = self.pick(fitting)
+        return value, self.rows_from(-(-POLICIES[value].logits // self.hw.mlen))
 
     def trap_fp_mem_range(self) -> None:
         if self.chance(0.4):
             row = self.row()
             self.emit("S_MAP_V_FP", row, *self.split(self.hw.fp_words - self.hw.mlen + 1, row))
+        elif self.chance(0.4):
+            value, row = self.topk_row()
+            address = self.hw.fp_words - self.pick((0, POLICIES[value].chosen - 1))
+            bad = self.constant(address, row)
+            self.emit("V_TOPK", bad, row, self.pick((0, bad)), value)
         else:
             address = self.pick((self.hw.fp_words, _WORD + 1))
             self.emit(self.pick(("S_LD_FP", "S_ST_FP")), self.f(), *self.split(address))
 
     def trap_int_mem_range(self) -> None:
+        if self.chance(0.3):
+            value, row = self.topk_row()
+            words = max(0, self.hw.int_words - self.pick((0, POLICIES[value].chosen - 1)))
+            self.emit("V_TOPK", 0, row, self.constant(words, row), value)
+            return
         name = self.pick(("S_LD_INT", "S_ST_INT"))
         address, imm = self.split(self.pick((self.hw.int_words, _WORD + 1)))
         self.emit(name, 0 if name == "S_ST_INT" else self.target(address), address, imm)
@@ -855,6 +1002,11 @@ _FLOAT = ("S_ADD_FP", "S_SUB_FP", "S_MUL_FP", "S_MAX_FP", "S_EXP_FP", "S_RECI_FP
 _MIX: tuple[tuple[Callable[[_Generator], None], int], ...] = (
     (_Generator.m_mm, 10),
     (_Generator.m_mm_wo, 7),
+    (_Generator.m_mv, 5),
+    (_Generator.m_mv_wo, 3),
+    (_Generator.m_head, 5),
+    (_Generator.m_head_wo, 3),
+    (_Generator.topk, 5),
     (_Generator.vector, 20),
     (_Generator.reduction, 10),
     (_Generator.map_row, 5),

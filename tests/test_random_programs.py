@@ -79,7 +79,7 @@ def test_wild_words_never_upset_the_machine(hw: Hardware) -> None:
 
 
 @each_shape
-def test_every_built_instruction_appears_and_results_stay_alive(hw: Hardware) -> None:
+def test_every_instruction_appears_and_results_stay_alive(hw: Hardware) -> None:
     """Over some seeds, all instructions are completed and most of what is written is not infinity or NaN."""
     seen: set[str] = set()
     finite = []
@@ -90,7 +90,8 @@ def test_every_built_instruction_appears_and_results_stay_alive(hw: Hardware) ->
         written = machine.images.vram[machine.written.vram]
         finite.append(float(np.mean(written & 0x7F80 != 0x7F80)))
         assert not machine.written.hbm[program.limit :].any()
-    assert seen == {entry.mnemonic for entry in isa.INSTRUCTIONS.values() if entry.built}
+    never = {"V_TOPK"} if hw.int_words < 4 else set()
+    assert seen == {entry.mnemonic for entry in isa.INSTRUCTIONS.values() if entry.legal} - never
     assert np.median(finite) > 0.5
 
 
