@@ -26,6 +26,7 @@ from plena_ref.kernels.operands import (
     KernelError,
     fp_sinks,
 )
+from plena_ref.kernels.packed_attention import PackedAttentionKernel
 from plena_ref.kernels.plain_attention import PlainAttentionKernel, plain_attention_element_offsets
 from plena_ref.layout import (
     ComparisonParameters,
@@ -323,16 +324,19 @@ def _stage_hbm(
 ) -> NDArray[np.float64]:
     """Quantise K or V into HBM, padding rows zero; returns what the machine reads, shaped as `values`."""
     dense = _in_columns(case, values, operands.head_cols, operands.kv_rows_per_batch)
+    dense = np.pad(dense, ((0, 0), (0, 0), (0, tensor.cols - dense.shape[2])))
     rows = bf16_from_float(dense.reshape(tensor.rows, tensor.cols))
     elements, scales = mx.encode_rows(rows, case.hardware.mx_block)
     tensor.store(hbm, elements, scales)
-    read = mx.dequantise(elements, scales).reshape(case.batch, -1, case.kv_heads, operands.head_cols)
+    used = mx.dequantise(elements, scales)[:, : case.kv_heads * operands.head_cols]
+    read = used.reshape(case.batch, -1, case.kv_heads, operands.head_cols)
     return read[:, : case.kv_seq, :, : case.head_dim].transpose(0, 2, 1, 3)
 
 
 #: Kernel generators by name: each takes (hardware, shape, VRAM allocator, HBM allocator).
 KERNELS: dict[str, Callable[[Hardware, AttentionShape, VramAllocator, HbmAllocator], Kernel]] = {
     "attention": AttentionKernel,
+    "packed_attention": PackedAttentionKernel,
     "plain_attention": PlainAttentionKernel,
     "plain_attention_element_offsets": plain_attention_element_offsets,
 }
@@ -412,6 +416,18 @@ CASES: dict[str, Case] = {
             window=19,
             sinks=True,
             sigma=1.0,
+        ),
+        Case(
+            "gqa_packed",
+            hardware=Hardware(16, 4, hlen=8),
+            batch=2,
+            seq=20,
+            heads=8,
+            kv_heads=2,
+            head_dim=8,
+            causal=True,
+            sigma=1.0,
+            kernel="packed_attention",
         ),
     )
 }

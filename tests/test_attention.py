@@ -11,6 +11,7 @@ import pytest
 from plena_ref import golden
 from plena_ref.assembler import assemble
 from plena_ref.cases import (
+    BF16_LIMITED,
     CASES,
     STRICT,
     Case,
@@ -538,3 +539,85 @@ def test_the_golden_refuses_what_has_no_answer() -> None:
             golden.attention(q, *np.zeros((2, 1, heads, 2, 4)), causal=False, sinks=sinks)
     with pytest.raises(ValueError, match="shapes disagree"):
         golden.attention(q, k, np.zeros((1, 1, 3, 4)), causal=False)
+
+
+@pytest.mark.parametrize(
+    ("mlen", "blen", "hlen", "heads", "kv_heads"),
+    [
+        (16, 4, 8, 2, 1),
+        (16, 4, 8, 8, 2),
+        (16, 8, 8, 4, 2),
+        (32, 4, 8, 4, 1),
+        (16, 4, 16, 3, 3),
+        (16, 4, 4, 32, 8),
+    ],
+)
+@pytest.mark.parametrize(
+    ("seq", "kv_seq", "causal", "window"),
+    [(5, 5, False, None), (20, 37, True, None), (33, 33, True, 7), (1, 40, True, 20)],
+)
+def test_the_packed_form(
+    mlen: int,
+    blen: int,
+    hlen: int,
+    heads: int,
+    kv_heads: int,
+    seq: int,
+    kv_seq: int,
+    causal: bool,
+    window: int | None,
+) -> None:
+    """LANES query heads at once: blocks of heads, heads of K in one column tile and in several."""
+    case = Case(
+        "packed",
+        hardware=hardware(mlen, blen, hlen=hlen),
+        batch=2,
+        seq=seq,
+        kv_seq=kv_seq,
+        heads=heads,
+        kv_heads=kv_heads,
+        head_dim=hlen,
+        causal=causal,
+        window=window,
+        sigma=1.0,
+        kernel="packed_attention",
+        tolerance=BF16_LIMITED,
+    )
+    check(case)
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [
+        ({"head_dim": 16}, "HEAD_DIM must be HLEN"),
+        ({"heads": 3, "kv_heads": 1}, "HEADS/KV_HEADS must be a multiple of LANES"),
+        ({"heads": 2, "kv_heads": 2}, "HEADS/KV_HEADS must be a multiple of LANES"),
+        ({"heads": 6, "kv_heads": 3}, "KV_HEADS must not exceed LANES, or be a multiple of it"),
+        ({"sinks": 1}, "the packed form has no SINKS"),
+        ({"fp_words": 64}, "needs FP_WORDS >= 74"),
+        ({"blen": 16, "head_dim": 16, "hlen": 8}, "HEAD_DIM must be HLEN"),
+    ],
+)
+def test_what_does_not_pack(values: dict[str, int], rule: str) -> None:
+    case = Case(
+        "packed",
+        hardware=hardware(16, 4, hlen=8),
+        heads=4,
+        kv_heads=2,
+        head_dim=8,
+        kernel="packed_attention",
+    )
+    with pytest.raises(CaseError, match=rule):
+        build(case.override(**values))
+
+
+def test_packed_heads_share_products_and_fetches() -> None:
+    """Eight heads in four blocks on two heads of K in one tile: a product a block, a fetch a tile."""
+    case = CASES["gqa_packed"].override(hbm_bytes=1 << 16)
+    counts = executed(build(case).words)
+    # Query tile 0 sees key tile 0, query tile 1 both: three products a block, two batches.
+    assert counts["M_BTMM"] == counts["M_BMM_WO"] == 2 * 4 * 3
+    assert counts["M_TMM"] == 0
+    assert counts["H_PREFETCH_M"] == 2 * 2 * 2
+    apart = executed(build(case.override(kernel="attention")).words)
+    assert sum(counts.values()) < sum(apart.values())

@@ -47,15 +47,19 @@ class AttentionKernel:
     def __init__(self, hw: Hardware, shape: AttentionShape, vram: VramAllocator, hbm: HbmAllocator) -> None:
         self.hw = hw
         self.shape = shape
-        self.operands = AttentionOperands.place(hw, shape, vram, hbm)
-        self.blocks = self.operands.head_cols // hw.mlen
+        self.operands = self.place_operands(vram, hbm)
+        self.blocks = -(-self.operands.head_cols // hw.mlen)
         self.tiles = query_tiles(shape, hw.mlen)
         self._place_scratch(vram)
         self._place_key_tiles()
         self.p = Program(hw, f"attention: {shape}")
 
+    def place_operands(self, vram: VramAllocator, hbm: HbmAllocator) -> AttentionOperands:
+        """Q, K, V and O, every head padded to whole column blocks."""
+        return AttentionOperands.place(self.hw, self.shape, vram, hbm)
+
     def _place_scratch(self, vram: VramAllocator) -> None:
-        mlen, cols = self.hw.mlen, self.operands.head_cols
+        mlen, cols = self.hw.mlen, self.blocks * self.hw.mlen
         key_tiles = [key for tile in self.tiles for key in tile.key_tiles]
         rows = min(mlen, self.shape.seq)
         self.q_scaled = vram.tensor("Qs", mlen, cols)
@@ -120,23 +124,27 @@ class AttentionKernel:
         ):
             self.sink = stack.enter_context(p.gp("sink of this head")) if shape.sinks else None
             self._set_up()
-            heads_step, kv_step = int(shape.heads > 1), int(shape.kv_heads > 1)
             with p.repeat(shape.batch, "batches"):
-                with p.repeat(shape.kv_heads, "heads of K and V"):
-                    if self.resident:
-                        self._load_all()
-                    with p.repeat(shape.group, "query heads of a group"):
-                        self._head()
-                        self._advance(heads=heads_step)
-                    self._advance(kv_heads=kv_step)
+                heads, kv_heads = self._heads()
                 if shape.batch > 1:
-                    self._advance(
-                        heads=-shape.heads * heads_step, kv_heads=-shape.kv_heads * kv_step, batches=1
-                    )
+                    self._advance(heads=-heads, kv_heads=-kv_heads, batches=1)
         return p.finish()
 
+    def _heads(self) -> tuple[int, int]:
+        """All heads of a batch; returns how many heads of Q and of K the pointers have moved."""
+        p, shape = self.p, self.shape
+        heads_step, kv_step = int(shape.heads > 1), int(shape.kv_heads > 1)
+        with p.repeat(shape.kv_heads, "heads of K and V"):
+            if self.resident:
+                self._load_all()
+            with p.repeat(shape.group, "query heads of a group"):
+                self._head()
+                self._advance(heads=heads_step)
+            self._advance(kv_heads=kv_step)
+        return shape.heads * heads_step, shape.kv_heads * kv_step
+
     def _set_up(self) -> None:
-        p, mlen = self.p, self.hw.mlen
+        p = self.p
         k, v = self.operands.k, self.operands.v
         p.comment("HBM tensors: K and V have one shape, so one SCALE and one STRIDE serve both")
         p.set_hbm_base(self.k_base, k.base, "K")
@@ -153,7 +161,7 @@ class AttentionKernel:
         if self.sink is not None:
             p.load_constant(self.sink, fp_sinks(self.hw))
         self._set_up_masks()
-        if self.shape.head_dim % mlen:
+        if self.operands.head_cols != self.shape.head_dim:
             for tensor in filter(None, (self.accumulator, self.product)):
                 self._clear_last_block(tensor)
 
@@ -390,10 +398,15 @@ class AttentionKernel:
         if not key.last:
             p.S_ST_FP(maximum, state, 0)
 
+    @property
+    def _sum_offset(self) -> int:
+        """FP_MEM words from a row's running maximum to its sum."""
+        return 2 * self.hw.mlen
+
     def _row_sum(
         self, key: KeyTile, row: Register, state: Register, rescale: Register, total: Register
     ) -> None:
-        p, sum_offset = self.p, 2 * self.hw.mlen
+        p, sum_offset = self.p, self._sum_offset
         if key.first and self.sink is not None:
             p.S_ADD_FP(total, rescale, F0, comment="exp(sink - m)")
         elif key.first:

@@ -126,17 +126,22 @@ class AttentionOperands:
 
     @classmethod
     def place(
-        cls, hw: Hardware, shape: AttentionShape, vram: VramAllocator, hbm: HbmAllocator
+        cls,
+        hw: Hardware,
+        shape: AttentionShape,
+        vram: VramAllocator,
+        hbm: HbmAllocator,
+        head_cols: int | None = None,
     ) -> AttentionOperands:
-        """Allocate the tensors of `shape`.
+        """Allocate the tensors of `shape`, with heads `head_cols` columns apart; None pads each to MLEN.
 
         Raises:
             KernelError: the shape breaks a rule.
             LayoutError: a memory is full.
         """
         shape.check(hw)
-        head_cols = round_up(shape.head_dim, hw.mlen)
-        cols, kv_cols = shape.heads * head_cols, shape.kv_heads * head_cols
+        head_cols = head_cols or round_up(shape.head_dim, hw.mlen)
+        cols, kv_cols = (round_up(heads * head_cols, hw.mlen) for heads in (shape.heads, shape.kv_heads))
         kv_rows = round_up(shape.kv_seq, hw.mlen)
         allocate_output = vram.packed if shape.packed_output else vram.slabs
         return cls(
