@@ -5,74 +5,74 @@
 `default_nettype none
 
 module plena_core #(
-    parameter int MLEN         = 64,       // edge of a matrix tile and elements of a row: 8..256, a power of two
-    parameter int BLEN         = 16,       // edge of a systolic block: 4..MLEN, a power of two
+    parameter int MLEN = 64,  // edge of a matrix tile and elements of a row: 8..256, a power of two
+    parameter int BLEN = 16,  // edge of a systolic block: 4..MLEN, a power of two
     parameter int HLEN         = 64,       // elements of a mask lane: a power of two, at most MLEN; at most 32 lanes
-    parameter int VRAM_ELEMS   = 1048576,  // elements of VRAM: a multiple of 8 rows
-    parameter int MSRAM_TILES  = 64,       // tiles of MSRAM
-    parameter int FP_WORDS     = 1024,     // words of FP_MEM: a multiple of 2*MLEN, a power of two
-    parameter int INT_WORDS    = 1024,     // words of INT_MEM: a power of two
-    parameter int VPREF        = 16,       // rows of H_PREFETCH_V
-    parameter int VSTORE       = 16,       // rows of H_STORE_V
-    parameter int MX_BLOCK     = 8,        // elements that share a scale: a power of two, at most MLEN
-    parameter int LOOP_DEPTH   = 8,        // loops that may nest
-    parameter int ICACHE_LINES = 128       // instruction cache lines of 64 bytes
+    parameter int VRAM_ELEMS = 1048576,  // elements of VRAM: a multiple of 8 rows
+    parameter int MSRAM_TILES = 64,  // tiles of MSRAM
+    parameter int FP_WORDS = 1024,  // words of FP_MEM: a multiple of 2*MLEN, a power of two
+    parameter int INT_WORDS = 1024,  // words of INT_MEM: a power of two
+    parameter int VPREF = 16,  // rows of H_PREFETCH_V
+    parameter int VSTORE = 16,  // rows of H_STORE_V
+    parameter int MX_BLOCK = 8,  // elements that share a scale: a power of two, at most MLEN
+    parameter int LOOP_DEPTH = 8,  // loops that may nest
+    parameter int ICACHE_LINES = 128  // instruction cache lines of 64 bytes
 ) (
     input  wire logic         clk,             // clock
     input  wire logic         rst,             // synchronous reset
-    output      logic         irq,             // a program stopped
+    output logic              irq,             // a program stopped
     // AXI4-Lite slave: control registers
     input  wire logic [ 11:0] s_axil_awaddr,   // write address
     input  wire logic         s_axil_awvalid,  // write address valid
-    output      logic         s_axil_awready,  // write address taken
+    output logic              s_axil_awready,  // write address taken
     input  wire logic [ 31:0] s_axil_wdata,    // write data
     input  wire logic [  3:0] s_axil_wstrb,    // write byte lanes
     input  wire logic         s_axil_wvalid,   // write data valid
-    output      logic         s_axil_wready,   // write data taken
-    output      logic [  1:0] s_axil_bresp,    // write response
-    output      logic         s_axil_bvalid,   // write response valid
+    output logic              s_axil_wready,   // write data taken
+    output logic      [  1:0] s_axil_bresp,    // write response
+    output logic              s_axil_bvalid,   // write response valid
     input  wire logic         s_axil_bready,   // write response taken
     input  wire logic [ 11:0] s_axil_araddr,   // read address
     input  wire logic         s_axil_arvalid,  // read address valid
-    output      logic         s_axil_arready,  // read address taken
-    output      logic [ 31:0] s_axil_rdata,    // read data
-    output      logic [  1:0] s_axil_rresp,    // read response
-    output      logic         s_axil_rvalid,   // read data valid
+    output logic              s_axil_arready,  // read address taken
+    output logic      [ 31:0] s_axil_rdata,    // read data
+    output logic      [  1:0] s_axil_rresp,    // read response
+    output logic              s_axil_rvalid,   // read data valid
     input  wire logic         s_axil_rready,   // read data taken
     // AXI4 master: HBM
-    output      logic [  3:0] m_axi_arid,      // read id: 0 fetch, 1 data
-    output      logic [ 63:0] m_axi_araddr,    // read address
-    output      logic [  7:0] m_axi_arlen,     // read beats - 1
-    output      logic [  2:0] m_axi_arsize,    // bytes a beat, log2
-    output      logic [  1:0] m_axi_arburst,   // INCR
-    output      logic         m_axi_arvalid,   // read address valid
+    output logic      [  3:0] m_axi_arid,      // read id: 0 fetch, 1 data
+    output logic      [ 63:0] m_axi_araddr,    // read address
+    output logic      [  7:0] m_axi_arlen,     // read beats - 1
+    output logic      [  2:0] m_axi_arsize,    // bytes a beat, log2
+    output logic      [  1:0] m_axi_arburst,   // INCR
+    output logic              m_axi_arvalid,   // read address valid
     input  wire logic         m_axi_arready,   // read address taken
     input  wire logic [  3:0] m_axi_rid,       // read data id
     input  wire logic [511:0] m_axi_rdata,     // read data
     input  wire logic [  1:0] m_axi_rresp,     // read response
     input  wire logic         m_axi_rlast,     // last beat of a burst
     input  wire logic         m_axi_rvalid,    // read data valid
-    output      logic         m_axi_rready,    // read data taken
-    output      logic [  3:0] m_axi_awid,      // write id
-    output      logic [ 63:0] m_axi_awaddr,    // write address
-    output      logic [  7:0] m_axi_awlen,     // write beats - 1
-    output      logic [  2:0] m_axi_awsize,    // bytes a beat, log2
-    output      logic [  1:0] m_axi_awburst,   // INCR
-    output      logic         m_axi_awvalid,   // write address valid
+    output logic              m_axi_rready,    // read data taken
+    output logic      [  3:0] m_axi_awid,      // write id
+    output logic      [ 63:0] m_axi_awaddr,    // write address
+    output logic      [  7:0] m_axi_awlen,     // write beats - 1
+    output logic      [  2:0] m_axi_awsize,    // bytes a beat, log2
+    output logic      [  1:0] m_axi_awburst,   // INCR
+    output logic              m_axi_awvalid,   // write address valid
     input  wire logic         m_axi_awready,   // write address taken
-    output      logic [511:0] m_axi_wdata,     // write data
-    output      logic [ 63:0] m_axi_wstrb,     // write byte lanes
-    output      logic         m_axi_wlast,     // last beat of a burst
-    output      logic         m_axi_wvalid,    // write data valid
+    output logic      [511:0] m_axi_wdata,     // write data
+    output logic      [ 63:0] m_axi_wstrb,     // write byte lanes
+    output logic              m_axi_wlast,     // last beat of a burst
+    output logic              m_axi_wvalid,    // write data valid
     input  wire logic         m_axi_wready,    // write data taken
     input  wire logic [  3:0] m_axi_bid,       // write response id
     input  wire logic [  1:0] m_axi_bresp,     // write response
     input  wire logic         m_axi_bvalid,    // write response valid
-    output      logic         m_axi_bready,    // write response taken
+    output logic              m_axi_bready,    // write response taken
     // Retired instructions
-    output      logic         trace_valid,     // an instruction retires
-    output      logic [ 31:0] trace_pc,        // its pc
-    output      logic [ 31:0] trace_instr      // its word
+    output logic              trace_valid,     // an instruction retires
+    output logic      [ 31:0] trace_pc,        // its pc
+    output logic      [ 31:0] trace_instr      // its word
 );
   localparam int P = MLEN / BLEN;
   localparam int ROW = MLEN * 16;
@@ -81,8 +81,9 @@ module plena_core #(
   localparam int LM = $clog2(MLEN);
   localparam int FAW = $clog2(FP_WORDS);
   localparam int IAW = $clog2(INT_WORDS);
-  // Queue depths: matrix 2*P^2, at least 4 and at most 32.
-  localparam int NM = 2 * P * P > 32 ? 32 : 2 * P * P < 4 ? 4 : 2 * P * P;
+  // Queue depths. Matrix: two tiles' worth of products, 16 to 32; 16 cover the latency of a write-out at BLEN = 4.
+  localparam int PRODUCTS = 2 * P * P;
+  localparam int NM = PRODUCTS > 32 ? 32 : PRODUCTS < 16 ? 16 : PRODUCTS;
   localparam int NV = 8;
   localparam int NF = 8;
   localparam int NH = 4;
@@ -97,7 +98,12 @@ module plena_core #(
     if (BLEN < 4 || BLEN > MLEN || (BLEN & (BLEN - 1)) != 0)
       $fatal(1, "plena_core: BLEN=%0d must be a power of two from 4 to MLEN=%0d", BLEN, MLEN);
     if (HLEN < 1 || HLEN > MLEN || (HLEN & (HLEN - 1)) != 0 || MLEN / HLEN > 32)
-      $fatal(1, "plena_core: HLEN=%0d must be a power of two up to MLEN=%0d, at most 32 lanes", HLEN, MLEN);
+      $fatal(
+          1,
+          "plena_core: HLEN=%0d must be a power of two up to MLEN=%0d, at most 32 lanes",
+          HLEN,
+          MLEN
+      );
     if (VRAM_ELEMS < 16 * MLEN || VRAM_ELEMS % (8 * MLEN) != 0)
       $fatal(1, "plena_core: VRAM_ELEMS=%0d must be a multiple of 8 rows, 16 at least", VRAM_ELEMS);
     if (FP_WORDS < 2 * MLEN || (FP_WORDS & (FP_WORDS - 1)) != 0)
@@ -115,7 +121,7 @@ module plena_core #(
   logic start, resume, running, stop;
   logic [31:0] resume_pc, length, stop_pc, scale, stride;
   logic [63:0] base, limit, watchdog, cycles, instructions;
-  logic [  3:0] stop_cause;
+  logic [3:0] stop_cause;
   logic [511:0] gp_state;
   logic [511:0] a_state;
   logic [127:0] f_state;
@@ -140,8 +146,8 @@ module plena_core #(
   logic flush, init, vector_f;
   logic [3:0] push, unit_op;
   logic [VRW-1:0] row_a, row_b, row_d, row_stride;
-  logic [TW-1:0] tile;
-  logic [LM-1:0] offset;
+  logic [ TW-1:0] tile;
+  logic [ LM-1:0] offset;
   logic [FAW-1:0] fp_address;
   logic [2:0] f_d, f_a, f_b;
   logic [MLEN-1:0] lane_mask;

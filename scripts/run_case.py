@@ -1,4 +1,4 @@
-"""Run one case: ``python -m scripts.run_case TEST=mha_batch2 [MLEN=.. SEQ=.. SIM=.. WAVES=1 LATENCY=.. JITTER=..]``.
+"""Run one case: ``python -m scripts.run_case TEST=mha_batch2 [MLEN=.. SEQ=.. SIM=.. WAVES=1 ..]``.
 
 Leaves ``build/runs/<TEST>/``; exits 0 on PASS, 1 on FAIL, 2 when the case could not run.
 """
@@ -18,7 +18,10 @@ from rich.console import Console
 
 from plena_ref.cases import CASES, CaseError
 from scripts import options
-from tb import case_runner, harness, simulate
+from tb import case_runner, harness, simulate, waves
+
+#: Where runs leave their files, one folder a case.
+RUNS = simulate.BUILD / "runs"
 
 
 def main(arguments: list[str]) -> int:
@@ -37,9 +40,8 @@ def main(arguments: list[str]) -> int:
     except (options.UsageError, CaseError, simulate.SimulatorMissing) as error:
         return options.fail(error)
 
-    runs = simulate.BUILD / "runs"
-    runs.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=runs))
+    RUNS.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=RUNS))
     folder.chmod(0o755)
     try:
         outcome = case_runner.run_case(
@@ -57,7 +59,7 @@ def main(arguments: list[str]) -> int:
         outcome.print(console)
     (folder / "report.txt").write_text(text.getvalue())
     (folder / "result.json").write_text(json.dumps(outcome.to_json(), indent=2) + "\n")
-    place = runs / name
+    place = RUNS / name
     _replace(folder, place)
     print(f"files: {os.path.relpath(place)}")
     return 0 if outcome.passed else 1

@@ -1,4 +1,4 @@
-"""Run a machine-code file: ``python -m scripts.run_program PROGRAM=p.mem OUT=dir [HBM=.. VRAM=.. MLEN=.. SIM=..]``.
+"""Run a machine-code file: ``python -m scripts.run_program PROGRAM=p.mem OUT=dir [HBM=.. MLEN=.. SIM=..]``.
 
 Exits 0 on a normal stop, 1 on a trap, 2 when the program could not run. docs/bench.md lists the options.
 """
@@ -15,6 +15,7 @@ from plena_ref.machine_code import MachineCodeError, read_program
 from scripts import options
 from tb import case_runner, harness, images, program_runner, simulate, waves
 
+_RUN_OPTIONS = ("SIM", "LATENCY", "JITTER", "SEED", "WATCHDOG", "WAVES")
 _HARDWARE = {field.name.upper(): field.name for field in fields(Hardware)}
 
 
@@ -43,7 +44,7 @@ def main(arguments: list[str]) -> int:
             if key in given
         }
         if given:
-            known = [*_HARDWARE, *program_runner.IMAGE_OPTIONS, "LATENCY", "JITTER", "SEED", "WATCHDOG", "WAVES"]
+            known = [*_HARDWARE, *program_runner.IMAGE_OPTIONS, *_RUN_OPTIONS]
             return options.fail(f"unknown option {next(iter(given))}; there are {', '.join(known)}")
         hw = Hardware(**shape)
         words = read_program(program)

@@ -163,5 +163,3 @@ def _leave_files(folder: Path, workload: Workload, got: JobResult) -> None:
     staged = images.used_bytes(workload.images)
     images.write(folder / "images", workload.images, staged)
     images.write(folder / "dumps", got.images, max(staged, got.hbm_high_water + 1))
-
-

@@ -19,7 +19,7 @@ IMAGE_OPTIONS = {"VRAM": "vram", "FPMEM": "fpmem", "INTMEM": "intmem", "HBM": "h
 
 @dataclass(frozen=True)
 class ProgramOutcome:
-    """How a program ended; ``cycles`` is None on the reference machine, ``hbm_bytes`` the extent of the dump."""
+    """How a program ended; ``cycles`` is None on the reference machine, ``hbm_bytes`` what to dump of HBM."""
 
     status: str
     cause: str | None
@@ -62,7 +62,7 @@ def run_program(
         words: machine code.
         image_files: files by memory name (the values of ``IMAGE_OPTIONS``).
         simulator: "verilator", "icarus" or "reference".
-        latency, jitter, seed, watchdog: see :class:`tb.harness.Job`; the reference machine has no use for them.
+        latency, jitter, seed, watchdog: see :class:`tb.harness.Job`; the reference machine ignores them.
         waves, folder: see :func:`tb.harness.run`.
 
     Raises:

@@ -355,6 +355,21 @@ def _execute(command: Sequence[str], what: str, environment: Mapping[str, str], 
 _MAKE_ARGUMENTS = ["CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O2", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2"]
 
 
+# Verilator's FST writer includes <lz4.h> and <zlib.h>; this folder holds stand-ins for machines without them.
+_COMPRESSION = REPO / "tb" / "compression"
+
+
+@functools.cache
+def _compression_libraries() -> str:
+    """Linker options for those compression libraries whose headers the system has."""
+    found = []
+    for header, library in (("lz4.h", "-llz4"), ("zlib.h", "-lz")):
+        probe = ["g++", "-E", "-x", "c++", "-include", header, os.devnull]
+        if subprocess.run(probe, capture_output=True, check=False).returncode == 0:
+            found.append(library)
+    return " ".join(found)
+
+
 def _verilator_arguments(options: _Options) -> list[str]:
     """The part of Verilator's command line that names no file.
 
@@ -365,7 +380,7 @@ def _verilator_arguments(options: _Options) -> list[str]:
         *("-O3", "--assert", "--x-assign", "fast", "--x-initial", "fast"),
         *("-Wno-fatal", "-Wno-lint", "-Wno-style", "--quiet", "-CFLAGS", "-std=c++20"),
         "--timing" if options.timing else "--no-timing",
-        *(["--trace-fst", "--trace-structs"] if options.waves else []),
+        *(["--trace-fst", "-CFLAGS", f"-idirafter{_COMPRESSION}"] if options.waves else []),
         *(f"-G{name}={value}" for name, value in options.parameters.items()),
         *(f"-D{name}={value}" for name, value in options.defines.items()),
         *options.extra,
@@ -401,6 +416,8 @@ def _compile_verilator(tool: Tool, scratch: Path, files: list[Path], root: Path,
     for file in runtime.glob("verilated*.o"):
         shutil.copy(file, objects)
     make = ["make", "-s", f"-j{len(os.sched_getaffinity(0))}", "-C", str(objects), "-f", "Vtop.mk"]
+    if options.waves:
+        make.append("LDLIBS=$(VM_USER_LDLIBS) -pthread " + _compression_libraries())
     _execute(make + _MAKE_ARGUMENTS, f"C++ compiler: {options.top}", environment, scratch)
     if not runtime.exists():
         _keep_runtime(objects, runtime)

@@ -127,9 +127,9 @@ package plena_fp;
     logic [7:0] diff;
     logic [4:0] gap;
     logic [54:0] wide;
-    logic [26:0] addend;
-    logic [26:0] augend;
-    logic [27:0] sum;
+    logic [27:0] addend;
+    logic [27:0] augend;
+    logic [31:0] sum;
     logic [9:0] e;
     logic up;
     logic [31:0] rounded;
@@ -141,48 +141,46 @@ package plena_fp;
 
     diff = big[30:23] - sml[30:23];
     gap = (diff > 8'd31) ? 5'd31 : diff[4:0];
-    wide = {(sml[30:23] != 8'd0), (sml[30:23] == 8'd0) ? 23'd0 : sml[22:0], 31'd0} >> gap;
-    addend = {wide[54:29], |wide[28:0]};
-    augend = {1'b1, big[22:0], 3'd0};
-    sum = sub ? {1'b0, augend} - {1'b0, addend} : {1'b0, augend} + {1'b0, addend};
+    wide = {{1'b1, sml[22:0]} & {24{sml[30:23] != 8'd0}}, 31'd0} >> gap;
+    addend = {1'b0, wide[54:29], |wide[28:0]};
+    augend = {2'b01, big[22:0], 3'd0};
+    sum = {augend + (addend ^ {28{sub}}) + {27'd0, sub}, 4'd0};
 
     e = {2'd0, big[30:23]} + 10'd1;
-    if (sum[27:12] == 16'd0) begin
-      sum = sum << 16;
+    if (sum[31:16] == 16'd0) begin
+      sum = {sum[15:0], 16'd0};
       e   = e - 10'd16;
     end
-    if (sum[27:20] == 8'd0) begin
-      sum = sum << 8;
+    if (sum[31:24] == 8'd0) begin
+      sum = {sum[23:0], 8'd0};
       e   = e - 10'd8;
     end
-    if (sum[27:24] == 4'd0) begin
-      sum = sum << 4;
+    if (sum[31:28] == 4'd0) begin
+      sum = {sum[27:0], 4'd0};
       e   = e - 10'd4;
     end
-    if (sum[27:26] == 2'd0) begin
-      sum = sum << 2;
+    if (sum[31:30] == 2'd0) begin
+      sum = {sum[29:0], 2'd0};
       e   = e - 10'd2;
     end
-    if (sum[27] == 1'b0) begin
-      sum = sum << 1;
+    if (!sum[31]) begin
+      sum = {sum[30:0], 1'd0};
       e   = e - 10'd1;
     end
+    up = sum[7] & (sum[8] | (|sum[6:0]));
+    rounded = {e[8:0], sum[30:8]} + {31'd0, up};
 
-    up = sum[3] & (sum[4] | (|sum[2:0]));
-    rounded = {e[8:0], sum[26:4]} + {31'd0, up};
-
-    if (big[30:23] == 8'hff) begin
+    // ordinary: exponent 1..254 behind the rounding, and neither zero nor an operand above the finite ones
+    if (sum[31] && big[30:23] != 8'hff && (rounded[31:23] - 9'd1) < 9'd254) begin
+      f32_add = {big[31], rounded[30:0]};
+    end else if (big[30:23] == 8'hff) begin
       f32_add = ((big[22:0] != 23'd0) || (sub && sml == 31'h7f80_0000)) ? F32_NAN : big;
     end else if (big[30:23] == 8'd0) begin
       f32_add = {a[31] & b[31], 31'd0};
-    end else if (!sum[27]) begin
+    end else if (!sum[31]) begin
       f32_add = 32'd0;
-    end else if (e[9] || e == 10'd0) begin
-      f32_add = {big[31], 31'd0};
-    end else if (rounded[31:23] >= 9'd255) begin
-      f32_add = {big[31], 8'hff, 23'd0};
     end else begin
-      f32_add = {big[31], rounded[30:0]};
+      f32_add = {big[31], (e[9] || e == 10'd0) ? 31'd0 : 31'h7f80_0000};
     end
   endfunction
 
@@ -194,18 +192,17 @@ package plena_fp;
     sign = a[15] ^ b[15];
     p = {8'd0, 1'b1, a[6:0]} * {8'd0, 1'b1, b[6:0]};
     e = {2'd0, a[14:7]} + {2'd0, b[14:7]} + {9'd0, p[15]} - 10'd127;
-    if (a[14:7] == 8'hff || b[14:7] == 8'hff) begin
-      if (a[14:0] > 15'h7f80 || b[14:0] > 15'h7f80 || a[14:7] == 8'd0 || b[14:7] == 8'd0) begin
-        bf16_mul_f32 = F32_NAN;
-      end else begin
-        bf16_mul_f32 = {sign, 8'hff, 23'd0};
-      end
+    // ordinary: both operands normal, exponent of the product 1..254
+    if ((a[14:7] - 8'd1) < 8'd254 && (b[14:7] - 8'd1) < 8'd254 && (e - 10'd1) < 10'd254) begin
+      bf16_mul_f32 = {sign, e[7:0], p[15] ? p[14:0] : {p[13:0], 1'b0}, 8'd0};
+    end else if (a[14:0] > 15'h7f80 || b[14:0] > 15'h7f80) begin
+      bf16_mul_f32 = F32_NAN;
+    end else if (a[14:7] == 8'hff || b[14:7] == 8'hff) begin
+      bf16_mul_f32 = (a[14:7] == 8'd0 || b[14:7] == 8'd0) ? F32_NAN : {sign, 31'h7f80_0000};
     end else if (a[14:7] == 8'd0 || b[14:7] == 8'd0 || e[9] || e == 10'd0) begin
       bf16_mul_f32 = {sign, 31'd0};
-    end else if (e >= 10'd255) begin
-      bf16_mul_f32 = {sign, 8'hff, 23'd0};
     end else begin
-      bf16_mul_f32 = {sign, e[7:0], p[15] ? p[14:0] : {p[13:0], 1'b0}, 8'd0};
+      bf16_mul_f32 = {sign, 31'h7f80_0000};
     end
   endfunction
 

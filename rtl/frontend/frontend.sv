@@ -360,7 +360,7 @@ module frontend #(
 
   // Drain: all slots done, or all that are left wait for a failed transfer.
   logic drained;
-  assign drained = slots_idle || (fault_any && slots_dead && hbm_idle);
+  assign drained = slots_idle || (fault_any && slots_dead);
   assign stop = state_q == DRAIN && drained;
   assign stop_cause = fault_any ? plena_pkg::CAUSE_HBM_ERROR : cause_q;
   assign stop_pc = fault_any ? fault_pc : cause_pc_q;
@@ -420,6 +420,7 @@ module frontend #(
       .rd_done(slot_rd_done),
       .done(slot_done),
       .fault(hbm_fault),
+      .hbm_idle(hbm_idle),
       .ready(slot_ready),
       .free(unit_free),
       .idle(slots_idle),

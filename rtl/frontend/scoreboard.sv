@@ -14,7 +14,7 @@ module scoreboard #(
     parameter int FAW = 10   // bits of an FP_MEM address
 ) (
     input wire logic clk,  // clock
-    input wire logic rst,    // synchronous reset: slot numbers start at 0
+    input wire logic rst,  // synchronous reset: slot numbers start at 0
     input wire logic flush,  // forget every slot (reset, start, resume); slot numbers go on
     input wire logic [3:0] push,  // a new instruction, one bit a unit: {HBM, float, vector, matrix}
     input wire logic [31:0] n_pc,  // its pc
@@ -38,10 +38,11 @@ module scoreboard #(
     input wire logic [NM+NV+NF+NH-1:0] rd_done,  // a slot has read its sources
     input wire logic [NM+NV+NF+NH-1:0] done,  // a slot is done
     input wire logic [NH-1:0] fault,  // an HBM slot met a bus error (stays)
+    input wire logic hbm_idle,  // nothing is in flight in the HBM unit
     output logic [NM+NV+NF+NH-1:0] ready,  // a slot waits for nothing
     output logic [3:0] free,  // the next slot of a unit is free, one bit a unit
     output logic idle,  // no slot is live
-    output logic all_dead,  // every live slot waits for a failed transfer
+    output logic all_dead,  // after a bus error: every live slot waits for a failed transfer
     output logic fault_any,  // a bus error was met
     output logic [31:0] fault_pc  // pc of the oldest failed transfer
 );
@@ -49,6 +50,7 @@ module scoreboard #(
   localparam int V0 = NM;
   localparam int F0 = NM + NV;
   localparam int H0 = NM + NV + NF;
+  localparam int SW = $clog2(NS);
   localparam int WM = $clog2(NM);
   localparam int WV = $clog2(NV);
   localparam int WF = $clog2(NF);
@@ -230,42 +232,48 @@ module scoreboard #(
 
   assign idle = live_q == '0;
 
-  // A bus error kills its slot and whatever waits for it. Behind a dead slot of an in-order unit nothing issues: those
-  // slots are dead too. The walk goes from the oldest slot of each unit, which is the next one to be taken.
+  // A bus error kills its slot and whatever waits for it. Behind a dead slot of an in-order unit nothing issues, nor
+  // behind as many dead float slots as the window holds: those are dead too. The walk goes from the oldest slot of each
+  // unit, which is the next one to be taken. It begins when the HBM unit is idle: an HBM slot that is live then stays.
+  localparam int FLOAT_WINDOW = 4;
   logic [NS-1:0] dead_q, dead_next;
   assign fault_any = fault != '0;
   assign all_dead  = (live_q & ~dead_q) == '0;
   always_comb begin : kill
+    logic [SW-1:0] at;
+    int held;
     logic blocked;
     dead_next = '0;
-    blocked   = 1'b0;
-    if (fault_any) begin
-      for (int s = 0; s < NS; s++)
-      dead_next[s] = live_q[s] && ((wait_done_q[s] & dead_q) != '0 || (wait_read_q[s] & dead_q) != '0);
-      for (int k = 0; k < NM; k++) begin
-        blocked = blocked || dead_q[int'(WM'(int'(m_next_q)+k))];
-        if (blocked) dead_next[int'(WM'(int'(m_next_q)+k))] = live_q[int'(WM'(int'(m_next_q)+k))];
-      end
-      blocked = 1'b0;
-      for (int k = 0; k < NV; k++) begin
-        blocked = blocked || dead_q[V0+int'(WV'(int'(v_next_q)+k))];
-        if (blocked)
-          dead_next[V0+int'(WV'(int'(v_next_q)+k))] = live_q[V0+int'(WV'(int'(v_next_q)+k))];
-      end
-      blocked = 1'b0;
-      for (int k = 0; k < NH; k++) begin
-        blocked = blocked || dead_q[H0+int'(WH'(int'(h_next_q)+k))] || fault[WH'(int'(h_next_q)+k)];
-        if (blocked)
-          dead_next[H0+int'(WH'(int'(h_next_q)+k))] = live_q[H0+int'(WH'(int'(h_next_q)+k))];
-      end
+    for (int s = 0; s < NS; s++)
+    dead_next[s] = live_q[s] && ((wait_done_q[s] & dead_q) != '0 || (wait_read_q[s] & dead_q) != '0);
+    blocked = 1'b0;
+    for (int k = 0; k < NM; k++) begin
+      at = SW'((int'(m_next_q) + k) & (NM - 1));
+      blocked = blocked || dead_q[at];
+      if (blocked) dead_next[at] = live_q[at];
     end
+    blocked = 1'b0;
+    for (int k = 0; k < NV; k++) begin
+      at = SW'(V0 + ((int'(v_next_q) + k) & (NV - 1)));
+      blocked = blocked || dead_q[at];
+      if (blocked) dead_next[at] = live_q[at];
+    end
+    held = 0;
+    for (int k = 0; k < NF; k++) begin
+      at = SW'(F0 + ((int'(f_next_q) + k) & (NF - 1)));
+      if (held == FLOAT_WINDOW) dead_next[at] = live_q[at];
+      else if (dead_q[at]) held = held + 1;
+    end
+    for (int i = 0; i < NH; i++) dead_next[H0+i] = live_q[H0+i];
   end
-  always_ff @(posedge clk) if (fault_any || dead_q != '0) dead_q <= flush ? '0 : dead_next;
+  always_ff @(posedge clk)
+    if (fault_any || dead_q != '0)
+      dead_q <= (flush || !hbm_idle) ? '0 : dead_next;
 
   always_comb begin
     fault_pc = '0;
     for (int k = NH - 1; k >= 0; k--)
-    if (fault[WH'(int'(h_next_q)+k)]) fault_pc = h_pc[WH'(int'(h_next_q)+k)];
+    if (fault[(int'(h_next_q)+k)&(NH-1)]) fault_pc = h_pc[(int'(h_next_q)+k)&(NH-1)];
   end
 endmodule
 

@@ -5,8 +5,8 @@
 `default_nettype none
 
 module systolic_array #(
-    parameter int MLEN = 64,  // taps of a product, and processing elements of a row
-    parameter int BLEN = 16   // rows and columns of a mini-array
+    parameter int MLEN = 16,  // taps of a product, and processing elements of a row
+    parameter int BLEN = 4    // rows and columns of a mini-array
 ) (
     input wire logic clk,  // clock
     input wire logic rst,  // synchronous reset
@@ -31,6 +31,14 @@ module systolic_array #(
   localparam int AW = MLEN * 16;
   localparam int RW = MLEN * 32;
 
+  // Processes that the processing elements are spread over. A simulator is fastest with all in one loop; Yosys takes
+  // time with the square of a process, so it gets one for each place (i, j).
+`ifdef YOSYS
+  localparam int GROUPS = BLEN * BLEN;
+`else
+  localparam int GROUPS = 1;
+`endif
+
   initial begin
     if (BLEN < 4 || (BLEN & (BLEN - 1)) != 0)
       $fatal(1, "systolic_array: BLEN=%0d must be a power of two of at least 4", BLEN);
@@ -54,13 +62,27 @@ module systolic_array #(
   logic [BLEN*RW-1:0] sum0;
   logic [BLEN*RW-1:0] sum1;
 
+  // Sum of one element with its next product. Both banks call it with the same operands: one adder an element.
+  function automatic logic [31:0] next_sum(input logic from_bank, input logic from_zero,
+                                           input logic [31:0] one, input logic [31:0] zero,
+                                           input logic [31:0] term);
+    next_sum = plena_fp::f32_add(from_zero ? 32'd0 : from_bank ? one : zero, term);
+  endfunction
+
+  logic step;  // something is in flight or enters
+  assign step = advance && (load || valid != '0);
+
   always_ff @(posedge clk) begin
     if (rst) valid <= '0;
-    else if (advance && (load || valid != '0)) begin
+    else if (step) begin
       valid <= {valid[STEPS-1:0], load};
       fresh <= {fresh[STEPS-1:0], load_fresh};
-      bank <= {bank[STEPS-1:0], load_bank};
+      bank  <= {bank[STEPS-1:0], load_bank};
+    end
+  end
 
+  always_ff @(posedge clk) begin
+    if (step) begin
       a <= a >> AW;
       b <= b >> AW;
       // verilator unroll_disable
@@ -76,34 +98,50 @@ module systolic_array #(
           end
         end
       end
+    end
+  end
 
-      // verilator unroll_disable
-      for (int i = 0; i < BLEN; i++) begin
+  for (genvar g = 0; g < GROUPS; g++) begin : g_group
+    localparam int ROW = (GROUPS == 1) ? 0 : g / BLEN;
+    localparam int ROW_END = (GROUPS == 1) ? BLEN : ROW + 1;
+    localparam int COLUMN = (GROUPS == 1) ? 0 : g % BLEN;
+    localparam int COLUMN_END = (GROUPS == 1) ? BLEN : COLUMN + 1;
+    always_ff @(posedge clk) begin
+      if (step) begin
         // verilator unroll_disable
-        for (int j = 0; j < BLEN; j++) begin
-          if (valid[i+j]) begin
-            // verilator unroll_disable
-            for (int p = 0; p < P; p++) begin
-              product[(i*MLEN+p*BLEN+j)*32+:32] <= plena_fp::bf16_mul_f32(
-                  a[((BLEN-1-j)*MLEN+p*BLEN+i)*16+:16], b[((BLEN-1-i)*MLEN+p*BLEN+j)*16+:16]);
-            end
-          end
-          if (valid[i+j+1]) begin
-            if (bank[i+j+1]) begin
+        for (int i = ROW; i < ROW_END; i++) begin
+          // verilator unroll_disable
+          for (int j = COLUMN; j < COLUMN_END; j++) begin
+            if (valid[i+j]) begin
               // verilator unroll_disable
               for (int p = 0; p < P; p++) begin
-                sum1[(i*MLEN+p*BLEN+j)*32+:32] <= plena_fp::f32_add(
-                    fresh[i+j+1] ? 32'd0 : sum1[(i*MLEN+p*BLEN+j)*32+:32],
-                    product[(i*MLEN+p*BLEN+j)*32+:32]
-                );
+                product[(i*MLEN+p*BLEN+j)*32+:32] <= plena_fp::bf16_mul_f32(
+                    a[((BLEN-1-j)*MLEN+p*BLEN+i)*16+:16], b[((BLEN-1-i)*MLEN+p*BLEN+j)*16+:16]);
               end
-            end else begin
-              // verilator unroll_disable
-              for (int p = 0; p < P; p++) begin
-                sum0[(i*MLEN+p*BLEN+j)*32+:32] <= plena_fp::f32_add(
-                    fresh[i+j+1] ? 32'd0 : sum0[(i*MLEN+p*BLEN+j)*32+:32],
-                    product[(i*MLEN+p*BLEN+j)*32+:32]
-                );
+            end
+            if (valid[i+j+1]) begin
+              if (bank[i+j+1]) begin
+                // verilator unroll_disable
+                for (int p = 0; p < P; p++) begin
+                  sum1[(i*MLEN+p*BLEN+j)*32+:32] <= next_sum(
+                      bank[i+j+1],
+                      fresh[i+j+1],
+                      sum1[(i*MLEN+p*BLEN+j)*32+:32],
+                      sum0[(i*MLEN+p*BLEN+j)*32+:32],
+                      product[(i*MLEN+p*BLEN+j)*32+:32]
+                  );
+                end
+              end else begin
+                // verilator unroll_disable
+                for (int p = 0; p < P; p++) begin
+                  sum0[(i*MLEN+p*BLEN+j)*32+:32] <= next_sum(
+                      bank[i+j+1],
+                      fresh[i+j+1],
+                      sum1[(i*MLEN+p*BLEN+j)*32+:32],
+                      sum0[(i*MLEN+p*BLEN+j)*32+:32],
+                      product[(i*MLEN+p*BLEN+j)*32+:32]
+                  );
+                end
               end
             end
           end

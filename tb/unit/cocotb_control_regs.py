@@ -17,14 +17,31 @@ OFFSET = {register.name: register.offset for register in csr.REGISTERS.values()}
 
 async def setup(dut) -> AxiLiteMaster:
     cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
-    for name in ("running", "stop", "stop_cause", "stop_pc", "cycles", "instructions", "gp_state", "f_state",
-                 "a_state", "scale", "stride", "v_mask"):
+    for name in (
+        "running",
+        "stop",
+        "stop_cause",
+        "stop_pc",
+        "cycles",
+        "instructions",
+        "gp_state",
+        "f_state",
+        "a_state",
+        "scale",
+        "stride",
+        "v_mask",
+    ):
         getattr(dut, name).value = 0
     dut.rst.value = 1
     master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
     rng = random.Random(5)
-    for channel in (master.write_if.aw_channel, master.write_if.w_channel, master.write_if.b_channel,
-                    master.read_if.ar_channel, master.read_if.r_channel):
+    for channel in (
+        master.write_if.aw_channel,
+        master.write_if.w_channel,
+        master.write_if.b_channel,
+        master.read_if.ar_channel,
+        master.read_if.r_channel,
+    ):
         channel.set_pause_generator(rng.random() < 0.4 for _ in itertools.count())
     await FallingEdge(dut.clk)
     await FallingEdge(dut.clk)
@@ -40,12 +57,21 @@ async def configuration_and_read_write(dut) -> None:
     assert config == 5 | 3 << 4 | 4 << 8 | 3 << 12 | 8 << 16
     assert await master.read_dword(OFFSET["CONFIG1"]) == 8 | 4 << 16
     assert await master.read_dword(OFFSET["VRAM_ELEMS"]) == 1 << 20
-    names = ("BASE_LO", "BASE_HI", "LENGTH", "RESUME_PC", "LIMIT_LO", "LIMIT_HI", "WATCHDOG_LO", "WATCHDOG_HI")
+    names = (
+        "BASE_LO",
+        "BASE_HI",
+        "LENGTH",
+        "RESUME_PC",
+        "LIMIT_LO",
+        "LIMIT_HI",
+        "WATCHDOG_LO",
+        "WATCHDOG_HI",
+    )
     for i, name in enumerate(names):
         await master.write_dword(OFFSET[name], 0x1234_5670 + 0x0101_0101 * i)
     for i, name in enumerate(names):
         assert await master.read_dword(OFFSET[name]) == 0x1234_5670 + 0x0101_0101 * i
-    await master.write(OFFSET["LENGTH"] + 1, b"\xAA")
+    await master.write(OFFSET["LENGTH"] + 1, b"\xaa")
     assert await master.read_dword(OFFSET["LENGTH"]) == (0x1234_5672 + 0x0101_0100 * 2) & ~0xFF00 | 0xAA00
     assert int(dut.base.value) == 0x13355771_12345670 + 0x0
 

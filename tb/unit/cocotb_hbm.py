@@ -44,7 +44,7 @@ class Transfer:
 
 
 class Delay:
-    """Stands in for the RAM's read-address channel: hands each burst on `cycles` cycles after it came."""
+    """Stands in for an address channel of the RAM: hands each burst on `cycles` cycles after it came."""
 
     def __init__(self, channel, cycles: int) -> None:
         self.channel, self.steps = channel, get_sim_steps(cycles * PERIOD, "ns")
@@ -93,8 +93,8 @@ class Bench:
         self.waits: list[set[int]] = [set() for _ in range(SLOTS)]  # older slots that must be done first
         logging.getLogger("cocotb").setLevel(logging.WARNING)
 
-    async def start(self, latency: int = 0) -> None:
-        """Reset the device and fill every memory."""
+    async def start(self, latency: int = 0, write_latency: int = 0) -> None:
+        """Reset the device and fill every memory; latencies are cycles from an address to the RAM."""
         dut = self.dut
         for name in ("flush", "push", "push_op", "push_ebase", "push_sbase", "push_stride", "push_tile",
                      "push_row", "allow", "withhold", "fetch_on"):  # fmt: skip
@@ -118,6 +118,8 @@ class Bench:
         read._read, write._write = checked_read, checked_write
         if latency:
             read.ar_channel = Delay(read.ar_channel, latency)
+        if write_latency:
+            write.aw_channel = Delay(write.aw_channel, write_latency)
         for _ in range(4):
             await FallingEdge(dut.clk)
         for row in range(VRAM_ROWS):
@@ -330,14 +332,29 @@ async def random_transfers(dut, seed: int, chance: float, withhold: int, latency
 async def store_then_prefetch(dut) -> None:
     """Bytes that a store wrote come back in the prefetch that waits for it, and in a later tile load."""
     bench = Bench(dut, 5)
-    await bench.start(40)
+    await bench.start(40, 40)
     n = bench.rows[STORE_V]
     work = []
     for k in range(3):
-        base = 4096 * k + 4096 - bench.mlen * (n // 2)  # its rows lie on both sides of a 4 KiB boundary
+        base = 4096 * k + 4096 - bench.mlen * (n // 2) - bench.block  # a row lies across a 4 KiB boundary
         work.append(bench.contiguous(STORE_V, base, row=k))
         work.append(Transfer(PREFETCH_V, base, work[-1].sbase, bench.mlen, row=20 + k))
     work.append(bench.contiguous(PREFETCH_M, 4096, tile=1))
+    await bench.execute(work)
+    await bench.check()
+
+
+@cocotb.test()
+async def order_within_the_unit(dut) -> None:
+    """A store changes neither bytes that an older prefetch reads nor reads rows that a younger one writes."""
+    bench = Bench(dut, 10)
+    await bench.start(60)  # writes land at once, reads late
+    work = []
+    for k in range(3):
+        base = 8192 * k
+        work.append(bench.contiguous(PREFETCH_M, base, tile=k))
+        work.append(Transfer(STORE_V, base, work[-1].sbase, bench.mlen, row=8 * k))
+        work.append(bench.contiguous(PREFETCH_V, SCALE_REGION + base, row=8 * k))
     await bench.execute(work)
     await bench.check()
 
@@ -367,7 +384,7 @@ async def special_values_stored(dut) -> None:
 async def faults(dut) -> None:
     """A bus error names its slot, spoils only its rows, and the unit comes to rest and works again."""
     bench = Bench(dut, 7)
-    await bench.start(20)
+    await bench.start(20, 20)
     base, scales = 1 << 17, 5 << 14
     good = bench.contiguous(PREFETCH_M, 0, tile=0)
     cases = [
@@ -375,12 +392,15 @@ async def faults(dut) -> None:
         (bench.contiguous(PREFETCH_V, base, row=3), base + bench.rows[PREFETCH_V] * bench.mlen),
         (Transfer(PREFETCH_M, base, scales, 2 * bench.mlen, tile=2), scales + 3 * 2 * bench.scales),
         (bench.contiguous(STORE_V, base, row=9), base + 1),
+        (
+            bench.contiguous(STORE_V, base, row=9),
+            base + bench.rows[STORE_V] * (bench.mlen + bench.scales) - 1,
+        ),
     ]
     for transfer, bad in cases:
         bench.bad = [range(bad, bad + 1)]
-        bench.pushed = 0
         await bench.execute([good])
-        fault_slot = bench.pushed
+        fault_slot = bench.pushed % SLOTS
         if transfer.op == STORE_V:
             await bench.cycle(transfer)
         else:
@@ -407,7 +427,6 @@ async def faults(dut) -> None:
         dut.flush.value = 0
         await bench.cycle()
         assert int(dut.slot_fault.value) == 0
-        bench.pushed = 0
         await bench.execute([good, bench.contiguous(PREFETCH_V, 4096, row=40)])
         dut.flush.value = 1
         await bench.cycle()

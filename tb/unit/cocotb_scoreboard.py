@@ -1,4 +1,4 @@
-"""Scoreboard against a model of resources as Python sets: no slot is ready too early, and none stays waiting."""
+"""Scoreboard against resources as Python sets: no slot is ready too early, and none waits too long."""
 
 from __future__ import annotations
 
@@ -43,9 +43,28 @@ def draw(rng: random.Random, unit: str, dut) -> Instruction:
     """Draw an instruction, drive the descriptor ports, and return what it touches."""
     rows, tiles, words = 1 << parameter("VRW"), 1 << parameter("TW"), 1 << parameter("FAW")
     new = Instruction(unit, -1)
-    port = {name: 0 for name in ("n_ra", "n_ra_lo", "n_ra_hi", "n_rb", "n_rb_row", "n_w", "n_w_lo", "n_w_hi",
-                                 "n_f_read", "n_f_write", "n_t_read", "n_t_write", "n_tile", "n_p_read",
-                                 "n_p_write", "n_p_lo", "n_p_hi")}
+    port = {
+        name: 0
+        for name in (
+            "n_ra",
+            "n_ra_lo",
+            "n_ra_hi",
+            "n_rb",
+            "n_rb_row",
+            "n_w",
+            "n_w_lo",
+            "n_w_hi",
+            "n_f_read",
+            "n_f_write",
+            "n_t_read",
+            "n_t_write",
+            "n_tile",
+            "n_p_read",
+            "n_p_write",
+            "n_p_lo",
+            "n_p_hi",
+        )
+    }
 
     def interval(size: int) -> tuple[int, int]:
         low = rng.randrange(rows // 4 - size)
@@ -136,7 +155,7 @@ async def waits_for_every_hazard_and_no_longer(dut) -> None:
     sizes = {"M": parameter("NM"), "V": parameter("NV"), "F": parameter("NF"), "H": parameter("NH")}
     first = {"M": 0, "V": sizes["M"], "F": sizes["M"] + sizes["V"], "H": sum(sizes.values()) - sizes["H"]}
     cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
-    for name in ("push", "rd_done", "done", "fault", "n_pc"):
+    for name in ("push", "rd_done", "done", "fault", "hbm_idle", "n_pc"):
         getattr(dut, name).value = 0
     dut.rst.value = dut.flush.value = 1
     await FallingEdge(dut.clk)

@@ -41,7 +41,7 @@ def test_hbm_rows_of_four_beats() -> None:
         "cocotb_hbm",
         shape(256, 64, 8, 8, 4),
         "verilator",
-        testcase="random_transfers/seed=[14]|store_then_prefetch|faults|throughput",
+        testcase="random_transfers/seed=[14]|store_then_prefetch|order|faults|throughput",
         environment={"HBM_TRANSFERS": "4"},
     )
 

@@ -189,7 +189,6 @@ module hbm_bench #(
 
     if (flush) begin
       live <= '0;
-      push_ptr <= '0;
       if (!idle) bench_errors <= bench_errors + 1;
     end
     if (rst) begin

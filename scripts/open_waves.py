@@ -1,0 +1,34 @@
+"""Open the waves of a case, or say where they are: ``python -m scripts.open_waves TEST=mha_batch2``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+from scripts import options
+from tb import simulate, waves
+
+
+def main(arguments: list[str]) -> int:
+    """Open the save file of the case's last run and return the exit status."""
+    try:
+        name = options.parse(arguments).get("TEST", "mha_batch2")
+    except options.UsageError as error:
+        return options.fail(error)
+    folder = simulate.BUILD / "runs" / name
+    if not (folder / waves.SAVE_FILE).exists():
+        return options.fail(f"no waves in {folder}: run `make sim TEST={name} WAVES=1` first")
+    viewer = shutil.which("gtkwave")
+    if viewer is None or not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        why = "gtkwave is not installed" if viewer is None else "there is no display"
+        print(f"{why}; the waves are {folder / waves.WAVE_FILE}")
+        print(f"open them with: cd {folder} && gtkwave {waves.SAVE_FILE}")
+        return 0
+    # The paths in the save file are relative to its folder.
+    return subprocess.run([viewer, waves.SAVE_FILE], cwd=folder, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

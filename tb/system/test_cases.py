@@ -1,0 +1,85 @@
+"""The registered cases from end to end: what ``make sim`` prints, returns and leaves."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from plena_ref.cases import CASES
+from plena_ref.machine_code import read_program
+from scripts import run_case
+from tb import simulate
+
+REGRESSION = [
+    (name, simulator)
+    for name in ("mha_batch1", "mha_batch2", "mha_batch2_sub64", "mha_causal_tiles", "mha_ragged")
+    for simulator in CASES[name].simulators
+]
+
+RESULT_KEYS = [
+    "test",
+    "simulator",
+    "hardware",
+    "passed",
+    "bit_exact",
+    "tolerance",
+    "batches",
+    "out_of_bounds_writes",
+    "cycles",
+    "instructions",
+    "build_seconds",
+    "sim_seconds",
+    "cycles_per_second",
+]
+BATCH_KEYS = ["batch", "rows", "match_percent", "max_abs_error", "worst"]
+WORST_KEYS = ["head", "row", "column", "golden", "got"]
+
+
+@pytest.mark.parametrize(("name", "simulator"), REGRESSION)
+def test_case_passes(
+    name: str, simulator: str, tmp_path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """PASS, bit-exact, within the bound; result.json has exactly the promised fields, with these values."""
+    simulate.require(simulator)
+    runs = tmp_path / "runs"
+    monkeypatch.setattr(run_case, "RUNS", runs)
+    assert run_case.main([f"TEST={name}", f"SIM={simulator}"]) == 0
+    printed = capsys.readouterr().out
+    assert "PASS" in printed and "FAIL" not in printed
+
+    folder = runs / name
+    case, hw = CASES[name], CASES[name].hardware
+    result = json.loads((folder / "result.json").read_text())
+    assert list(result) == RESULT_KEYS
+    assert result["test"] == name and result["simulator"] == simulator
+    assert result["hardware"] == {"mlen": hw.mlen, "blen": hw.blen, "hlen": hw.hlen}
+    assert result["passed"] is True and result["bit_exact"] is True
+    assert result["tolerance"] == {"atol": 0.02, "rtol": 0.02}
+    assert result["out_of_bounds_writes"] == 0
+    assert [batch["batch"] for batch in result["batches"]] == list(range(case.batch))
+    for batch in result["batches"]:
+        assert list(batch) == BATCH_KEYS
+        assert batch["rows"] == case.seq
+        assert batch["match_percent"] == 100.0
+        assert 0 < batch["max_abs_error"] < 0.1
+        assert list(batch["worst"]) == WORST_KEYS
+        assert 0 <= batch["worst"]["row"] < case.seq and 0 <= batch["worst"]["column"] < case.head_dim
+    assert result["cycles"] > result["instructions"] > 500
+    assert result["sim_seconds"] > 0 and result["cycles_per_second"] > 0
+
+    assert (folder / "report.txt").read_text().count("PASS") == 1
+    words = read_program(folder / "program.mem")
+    assert len(words) > 100
+    listing = (folder / "program.lst").read_text()
+    assert "M_TMM" in listing
+    for place in ("images", "dumps"):
+        for memory, size in (
+            ("vram", 2 * hw.vram_elems),
+            ("msram", 2 * hw.msram_tiles * hw.tile_elems),
+            ("fpmem", 2 * hw.fp_words),
+            ("intmem", 4 * hw.int_words),
+        ):
+            assert (folder / place / f"{memory}.bin").stat().st_size == size
+        assert (folder / place / "hbm.bin").stat().st_size > 0
+    assert sorted(path.name for path in runs.iterdir()) == [name], "something half-finished was left"

@@ -1,0 +1,79 @@
+"""Random programs on the RTL and on the reference machine, with random latency, back-pressure and resets.
+
+One program again: ``python -m tb.system.test_fuzz MLEN BLEN HLEN SEED``. More of them: PLENA_FUZZ=1000 in the
+environment.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from plena_ref.hardware import Hardware
+from plena_ref.random_programs import generate
+from tb.harness import Job
+from tb.system.equivalence import repetitions, run_both
+
+#: (MLEN, BLEN, HLEN), first seed, programs.
+SHAPES = [
+    ((16, 4, 8), 10_000, 140),
+    ((8, 8, 1), 20_000, 100),
+    ((8, 4, 2), 30_000, 100),
+    ((32, 8, 32), 40_000, 50),
+    ((64, 16, 16), 50_000, 25),
+]
+
+
+def machine(mlen: int, blen: int, hlen: int) -> Hardware:
+    """A machine of this shape with memories small enough to dump after every program."""
+    return Hardware(
+        mlen,
+        blen,
+        hlen,
+        vram_elems=max(1 << 12, mlen * 64),
+        msram_tiles=4,
+        hbm_bytes=1 << 16 if mlen < 64 else 1 << 18,
+    )
+
+
+def job(hw: Hardware, seed: int, first: bool) -> Job:
+    """The program of a seed under the memory timing that the seed draws; the first job resets the machine."""
+    program = generate(hw, seed, 300)
+    rng = np.random.default_rng([seed, 1])
+    return Job(
+        program.words,
+        program.images,
+        program.limit,
+        latency=int(rng.choice([1, 2, 5, 40, 100])),
+        jitter=int(rng.choice([0, 0, 30, 120])),
+        seed=seed,
+        reset=first or bool(rng.random() < 0.3),
+        timeout=200_000,
+    )
+
+
+def failures(shape: tuple[int, int, int], first: int, count: int) -> list[str]:
+    """Run the programs of seeds first..first+count-1; a line a program that differs."""
+    hw = machine(*shape)
+    jobs = {str(seed): job(hw, seed, seed == first) for seed in range(first, first + count)}
+    found = []
+    for seed, pair in run_both(hw, jobs).items():
+        if pair.differences:
+            again = f"python -m tb.system.test_fuzz {' '.join(map(str, shape))} {seed}"
+            found.append(f"seed {seed}: {'; '.join(pair.differences)}\n    {again}")
+    return found
+
+
+@pytest.mark.parametrize(("shape", "first", "count"), SHAPES, ids=lambda value: str(value))
+def test_random_programs_are_bit_exact(shape: tuple[int, int, int], first: int, count: int) -> None:
+    found = failures(shape, first, repetitions(count))
+    assert not found, f"{len(found)} programs differ\n" + "\n".join(found[:5])
+
+
+if __name__ == "__main__":
+    *numbers, last = map(int, sys.argv[1:])
+    found = failures((numbers[0], numbers[1], numbers[2]), last, 1)
+    print("\n".join(found) or "bit-exact")
+    sys.exit(1 if found else 0)

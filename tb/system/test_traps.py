@@ -1,0 +1,165 @@
+"""Every trap a program can bring about, precise, on the RTL as on the reference machine; and fetch errors."""
+
+from __future__ import annotations
+
+from plena_ref.assembler import assemble
+from plena_ref.isa import TrapCause
+from plena_ref.machine import Machine
+from plena_ref.random_programs import PROGRAM_CAUSES, generate
+from tb.harness import run
+from tb.system.equivalence import (
+    DIRECTED,
+    bounded,
+    check,
+    memory_differences,
+    random_images,
+    register_differences,
+)
+
+#: Programs behind which the trap is due, by name: text and cause.
+DIRECTED_TRAPS = {
+    "VRAM row past the end": ("S_ADDI_INT gp1, gp0, 4096\nV_EXP_V gp1, gp0", "VRAM_RANGE"),
+    "last operand row past the end": ("S_ADDI_INT gp1, gp0, 4048\nM_MM 0, gp0, gp1", "VRAM_RANGE"),
+    "write-out passes the end in its last row": (
+        "S_ADDI_INT gp1, gp0, 4032\nS_ADDI_INT gp2, gp0, 2\nM_MM_WO gp1, gp2, 0",
+        "VRAM_RANGE",
+    ),
+    "write-out, stride of 2^32-1 rows": (
+        "S_SUB_INT gp2, gp0, gp1\nS_ADDI_INT gp1, gp0, 1\nS_SUB_INT gp2, gp0, gp1\nM_MM_WO gp0, gp2, 0",
+        "VRAM_RANGE",
+    ),
+    "write-out between blocks": ("S_ADDI_INT gp1, gp0, 2\nM_MM_WO gp1, gp0, 0", "VRAM_MISALIGNED"),
+    "misaligned and past the end: lowest code": (
+        "S_ADDI_INT gp1, gp0, 4097\nV_EXP_V gp1, gp1",
+        "VRAM_MISALIGNED",
+    ),
+    "VRAM before MSRAM": ("S_ADDI_INT gp1, gp0, 4097\nM_MM 0, gp1, gp1", "VRAM_MISALIGNED"),
+    "tile past the end": ("S_ADDI_INT gp1, gp0, 1024\nM_MM 0, gp1, gp0", "MSRAM_RANGE"),
+    "element offset in a transposed read": ("S_ADDI_INT gp1, gp0, 4\nM_TMM 0, gp0, gp1", "MSRAM_MISALIGNED"),
+    "base plus immediate without wrap": (
+        "S_LUI_INT gp1, 1048575\nS_ADDI_INT gp1, gp1, 4095\nS_LD_FP f1, gp1, 1",
+        "FP_MEM_RANGE",
+    ),
+    "S_MAP_V_FP needs VLEN words": ("S_ADDI_INT gp1, gp0, 1009\nS_MAP_V_FP gp0, gp1, 0", "FP_MEM_RANGE"),
+    "INT_MEM past the end": ("S_ST_INT gp0, gp0, 1024", "INT_MEM_RANGE"),
+    "HBM base between blocks": (
+        "S_ADDI_INT gp1, gp0, 4\nC_SET_ADDR_REG a1, gp0, gp1\nH_PREFETCH_V gp0, gp0, a1, 0, 0",
+        "HBM_MISALIGNED",
+    ),
+    "STRIDE between blocks": ("H_PREFETCH_V gp0, gp0, a1, 1, 0", "HBM_MISALIGNED"),
+    "base plus offset past 2^64": (
+        "S_SUB_INT gp1, gp0, gp1\nS_ADDI_INT gp2, gp0, 64\nS_SUB_INT gp1, gp0, gp2\n"
+        "C_SET_ADDR_REG a1, gp1, gp1\nS_LUI_INT gp3, 1048575\nH_PREFETCH_V gp0, gp3, a1, 0, 0",
+        "HBM_ERROR",
+    ),
+    "an f register of 8": (".word 00000217", "ILLEGAL_OPERAND"),
+    "reserved opcode": (".word 0000003F", "ILLEGAL_OPCODE"),
+    "not built: V_TOPK": ("V_TOPK gp0, gp0, gp0, 0", "ILLEGAL_OPCODE"),
+    "zero loop count": ("C_LOOP_START gp1, 0", "LOOP_COUNT"),
+    "loop on gp0": ("C_LOOP_START gp0, 1", "LOOP_COUNT"),
+    "loop too deep": ("C_LOOP_START gp1, 1\n" * 9, "LOOP_OVERFLOW"),
+    "end without start": ("C_LOOP_END gp1", "LOOP_MISMATCH"),
+    "end of another loop": ("C_LOOP_START gp1, 2\nC_LOOP_END gp2", "LOOP_MISMATCH"),
+    "off the end inside a loop": ("C_LOOP_START gp1, 2\nS_ADDI_INT gp2, gp0, 1", "LOOP_MISMATCH"),
+}
+
+#: In front of each trap: work for every unit that is still under way when the culprit is dispatched.
+BUSY = """
+H_PREFETCH_M gp0, gp0, a0, 0, 0
+M_MM 0, gp0, gp0
+S_ADDI_INT gp9, gp0, 512
+M_MM_WO gp9, gp0, 0
+V_ADD_VV gp0, gp9, gp9
+V_RED_SUM f1, gp0
+S_EXP_FP f2, f1
+S_ST_FP f2, gp0, 40
+H_STORE_V gp9, gp9, a0, 0, 0
+"""
+#: Behind it: what must not happen.
+AFTER = "S_ADDI_INT gp8, gp0, 99\nS_ST_INT gp8, gp0, 9\nV_EXP_V gp0, gp0\n"
+
+
+def words_of(text: str) -> list[int]:
+    """Assemble; a line '.word 0123ABCD' stands for a word that no assembler accepts."""
+    words = []
+    for line in text.splitlines():
+        marker, _, word = line.partition(".word ")
+        words += [int(word, 16)] if word else assemble(marker)
+    return words
+
+
+def test_causes_of_random_programs() -> None:
+    jobs, wanted = {}, {}
+    for cause in PROGRAM_CAUSES:
+        for seed in range(3):
+            program = generate(DIRECTED, 600 + seed, 80, cause=cause)
+            name = f"{cause.name} {seed}"
+            jobs[name] = bounded(
+                program.words, program.images, program.limit, reset=not jobs, latency=20 * seed + 1
+            )
+            wanted[name] = cause.name
+    pairs = check(DIRECTED, jobs)
+    assert {name: pair.got.cause for name, pair in pairs.items()} == wanted
+
+
+def test_directed_causes() -> None:
+    images = random_images(DIRECTED, 2)
+    jobs = {
+        name: bounded(words_of(BUSY + text + "\n" + AFTER * (name[:3] != "off")), images, reset=index == 0)
+        for index, (name, (text, _)) in enumerate(DIRECTED_TRAPS.items())
+    }
+    pairs = check(DIRECTED, jobs)
+    assert {name: pair.got.cause for name, pair in pairs.items()} == {
+        name: cause for name, (_, cause) in DIRECTED_TRAPS.items()
+    }
+    causes = {cause for _, cause in DIRECTED_TRAPS.values()}
+    assert causes == {cause.name for cause in PROGRAM_CAUSES}
+
+
+def test_the_limit_is_exact() -> None:
+    """A transfer may end at the limit register and not one byte behind it, elements and scales alike."""
+    text = """
+    S_ADDI_INT gp1, gp0, 64
+    C_SET_SCALE_REG gp1
+    H_PREFETCH_V gp0, gp0, a0, 0, 0
+    V_EXP_V gp0, gp0
+    """
+    images = random_images(DIRECTED, 2)
+    jobs = {
+        "scales end at 72": bounded(assemble(text), images, limit=72),
+        "scales pass 71": bounded(assemble(text), images, limit=71, reset=False),
+        "elements pass 63": bounded(assemble(text.replace("64", "0", 1)), images, limit=63, reset=False),
+        "elements end at 64": bounded(assemble(text.replace("64", "0", 1)), images, limit=64, reset=False),
+    }
+    pairs = check(DIRECTED, jobs)
+    assert [pair.got.cause for pair in pairs.values()] == [None, "HBM_ERROR", "HBM_ERROR", None]
+
+
+def test_fetch_errors() -> None:
+    """A misaligned base; a bus error on a line traps when that line is to execute, and only then."""
+    hw = DIRECTED
+    images = random_images(hw, 2)
+    body = "S_ADDI_INT gp1, gp1, 1\nV_ADD_VV gp0, gp0, gp0\nS_ST_INT gp1, gp0, 5\nS_LD_FP f1, gp1, 0\n" * 12
+    words = assemble(body)
+    early = assemble(body[: body.index("\n", 400) + 1] + "C_BREAK\n") + words
+    stop = early.index(0x34)
+    assert stop < 32 < len(early)
+    line = {number: (hw.hbm_bytes + 64 * number, hw.hbm_bytes + 64 * number + 1) for number in range(4)}
+    jobs = [
+        bounded(words, images, program_base=hw.hbm_bytes + 4),
+        bounded(words, images, error_range=line[0], reset=False),
+        bounded(words, images, error_range=line[2], reset=False),
+        bounded(early, images, error_range=line[2], reset=False),
+        bounded(words, images, error_range=line[3], reset=False),
+        bounded(words, images, length=20, error_range=line[2], reset=False),
+    ]
+    results = run(hw, jobs).jobs
+    ends = [(result.cause, result.pc) for result in results]
+    fetch = TrapCause.FETCH_ERROR.name
+    assert ends == [(fetch, 0), (fetch, 0), (fetch, 32), (None, stop), (None, 48), (None, 20)]
+    for job, result in zip(jobs, results, strict=True):
+        machine = Machine(hw, images.copy())
+        report = machine.run(list(job.words)[: result.pc + (result.cause is None)][: job.length])
+        assert not memory_differences(result.images, machine.images)
+        assert not register_differences(result.registers, report.registers)
+        assert result.instructions == report.instructions
