@@ -417,17 +417,5 @@ CASES: dict[str, Case] = {
             sinks=True,
             sigma=1.0,
         ),
-        Case(
-            "gqa_packed",
-            hardware=Hardware(16, 4, hlen=8),
-            batch=2,
-            seq=20,
-            heads=8,
-            kv_heads=2,
-            head_dim=8,
-            causal=True,
-            sigma=1.0,
-            kernel="packed_attention",
-        ),
     )
 }

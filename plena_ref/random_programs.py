@@ -1,6 +1,6 @@
 """Random programs with random memories: what the RTL and the reference machine are compared on.
 
-A program mixes every instruction over a few VRAM rows, tiles, f registers and memory words, so that all
+A program mixes every built instruction over a few VRAM rows, tiles, f registers and memory words, so that all
 units keep reading and writing the same places. Addresses are valid by construction: the generator knows the
 value of every register it uses as an address. Hardware loops nest, share counters and leave early; rows are
 stepped through with registers that a loop body advances. A program ends normally, or in one trap of a chosen
@@ -76,6 +76,7 @@ def generate(
     cause: TrapCause | None = None,
     trap_probability: float = 0.2,
     wild_probability: float = 0.05,
+    all_instructions: bool = False,
 ) -> RandomProgram:
     """Make the program of `seed` for machine `hw`.
 
@@ -86,6 +87,7 @@ def generate(
         cause: end in this trap; otherwise one is drawn with `trap_probability`.
         trap_probability: share of programs that end in a trap, drawn evenly from `PROGRAM_CAUSES`.
         wild_probability: share of the others that end in random words.
+        all_instructions: use those that are not built, too; only `Machine(all_instructions=True)` runs them.
 
     Raises:
         ValueError: `cause` is one no program can bring about, or HBM is too small for the transfers.
@@ -99,8 +101,8 @@ def generate(
     if cause is None and rng.random() < trap_probability:
         cause = PROGRAM_CAUSES[rng.integers(len(PROGRAM_CAUSES))]
     wild = cause is None and rng.random() < wild_probability
-    images = _random_images(hw, rng, limit)
-    words = _Generator(hw, rng, length, limit, cause, wild).program()
+    images = _random_images(hw, rng, limit, all_instructions)
+    words = _Generator(hw, rng, length, limit, cause, wild, all_instructions).program()
     return RandomProgram(words, images, limit, cause, wild)
 
 
@@ -118,7 +120,9 @@ def random_bf16(rng: np.random.Generator, size: int, special_share: float) -> ND
     return np.where(special, rng.choice(np.array(_SPECIAL_BF16, np.uint16), size), bits)
 
 
-def _random_images(hw: Hardware, rng: np.random.Generator, limit: int) -> MemoryImages:
+def _random_images(
+    hw: Hardware, rng: np.random.Generator, limit: int, all_instructions: bool
+) -> MemoryImages:
     """Zeroed memories with random data wherever the generator's addresses lead.
 
     Half of the programs start from tame data: specials are rare, so that results stay finite and differ.
@@ -128,8 +132,10 @@ def _random_images(hw: Hardware, rng: np.random.Generator, limit: int) -> Memory
     share = 0.004 if tame else 0.1
     hot = _Hot.of(hw)
     for row in hot.rows:
-        # Far enough for M_BMM and for the logits of V_TOPK.
-        rows = min(max(hot.window, hw.mlen, POLICIES[1].logits // hw.mlen), hw.vram_rows - row)
+        rows = hot.window
+        if all_instructions:
+            # Far enough for M_BMM and for the logits of V_TOPK.
+            rows = min(max(rows, hw.mlen, POLICIES[1].logits // hw.mlen), hw.vram_rows - row)
         images.vram[row * hw.mlen : (row + rows) * hw.mlen] = random_bf16(rng, rows * hw.mlen, share)
     for tile in hot.tiles:
         where = slice(tile * hw.tile_elems, (tile + 1) * hw.tile_elems)
@@ -213,12 +219,17 @@ class _Generator:
         limit: int,
         cause: TrapCause | None,
         wild: bool,
+        all_instructions: bool,
     ) -> None:
         self.hw = hw
         self.rng = rng
         self.limit = limit
         self.cause = cause
         self.wild = wild
+        self.all_instructions = all_instructions
+        self.instructions = [
+            entry for entry in isa.INSTRUCTIONS.values() if entry.built or (all_instructions and entry.legal)
+        ]
         self.hot = _Hot.of(hw)
         self.words: list[int] = []
         self.length = length
@@ -676,7 +687,8 @@ class _Generator:
     def block(self, budget: int) -> None:
         """Instructions and loops that execute about `budget` instructions."""
         end = self.executed + budget
-        kinds, weights = zip(*_MIX, strict=True)
+        mix = _MIX + _UNBUILT_MIX if self.all_instructions else _MIX
+        kinds, weights = zip(*mix, strict=True)
         shares = np.cumsum(weights) / sum(weights)
         while self.executed < end:
             if self.trap_at is not None and self.executed >= self.trap_at:
@@ -765,14 +777,18 @@ class _Generator:
 
     def trap(self) -> None:
         """One instruction that traps with the program's cause, after whatever must come before it."""
-        _TRAPS[self.cause](self)
+        unbuilt = _UNBUILT_TRAPS.get(self.cause) if self.all_instructions else None
+        if unbuilt is not None and self.chance(0.4):
+            unbuilt(self)
+        else:
+            _TRAPS[self.cause](self)
 
     def wild_words(self) -> None:
         """Random words at the end: mostly words that decode, with registers as they happen to be."""
         names = [
             entry.mnemonic
-            for entry in isa.INSTRUCTIONS.values()
-            if entry.legal and entry.mnemonic not in ("H_STORE_V", "C_LOOP_START")
+            for entry in self.instructions
+            if entry.mnemonic not in ("H_STORE_V", "C_LOOP_START")
         ]
         for _ in range(1 + self.below(12)):
             instruction = isa.INSTRUCTIONS[self.pick(names)]
@@ -782,11 +798,12 @@ class _Generator:
             self.append(instruction.opcode | bits)
 
     def trap_illegal_opcode(self) -> None:
-        codes = [code for code in range(64) if code not in isa.BY_OPCODE or not isa.BY_OPCODE[code].legal]
+        legal = {entry.opcode for entry in self.instructions}
+        codes = [code for code in range(64) if code not in legal]
         self.append(self.pick(codes) | (self.below(1 << 26) << 6 if self.chance(0.5) else 0))
 
     def trap_illegal_operand(self) -> None:
-        options = [entry for entry in isa.INSTRUCTIONS.values() if entry.legal and entry.zero_mask]
+        options = [entry for entry in self.instructions if entry.zero_mask]
         instruction = self.pick(options)
         bits = [bit for bit in range(32) if instruction.zero_mask >> bit & 1]
         word = instruction.opcode | 1 << self.pick(bits)
@@ -796,14 +813,8 @@ class _Generator:
 
     def trap_vram_misaligned(self) -> None:
         step = self.pick([1 << bit for bit in range((self.hw.mlen - 1).bit_length())])
-        kind = self.below(10)
-        row = self.pick(self.hot.rows) * self.hw.mlen
-        if kind < 2:
-            self.emit("M_MM_WO", self.constant(row + 1), 0, 0)
-        elif kind == 2:
-            self.emit("M_MV_WO", *self.split(row + self.hw.blen // 2))
-        elif kind == 3:
-            self.emit(self.pick(("M_BMM_WO", "M_BMV_WO")), *self.split(row + step))
+        if self.chance(0.2):
+            self.emit("M_MM_WO", self.constant(self.pick(self.hot.rows) * self.hw.mlen + 1), 0, 0)
         else:
             self.bad_row(self.row_number() * self.hw.mlen + step)
 
@@ -812,10 +823,6 @@ class _Generator:
         if self.chance(0.2):
             first = self.hw.vram_rows - self.hw.blen + 1
             self.emit("M_MM_WO", *self.bad_write_out(first))
-        elif self.chance(0.2):
-            count, name = self.pick(((self.hw.lanes, "M_BMV_WO"), (self.hw.lanes * self.hw.mlen, "M_BMM_WO")))
-            first = max(0, self.hw.vram_rows - count + 1)
-            self.emit(name, *self.split(first * self.hw.mlen))
         else:
             top = _WORD + 1 - self.hw.mlen
             self.bad_row(self.pick((end, end + self.hw.mlen, top)), self.pick((end - self.hw.mlen, end, top)))
@@ -831,8 +838,8 @@ class _Generator:
         """An instruction that uses `address` for one of its rows, or `window` for several rows."""
         window = address if window is None else window
         good = self.constant(self.row_number() * self.hw.mlen)
-        kind = self.below(10)
-        multi = 4 <= kind <= 6
+        kind = self.below(7)
+        multi = kind >= 4
         if multi and max(self.hw.blen, self.hw.vpref, self.hw.vstore) > 1 and self.rows_past(kind, window):
             address = window
         bad = self.constant(address, good)
@@ -848,14 +855,8 @@ class _Generator:
             self.emit("M_MM", 0, bad)
         elif kind == 5:
             self.emit("H_PREFETCH_V", bad, 0, 0, 0, 0)
-        elif kind == 6:
-            self.emit("H_STORE_V", bad, 0, 0, 0, 0)
-        elif kind == 7:
-            self.emit(self.pick(("M_MV", "M_TMV")), 0, bad)
-        elif kind == 8:
-            self.emit(self.pick(("M_BMM", "M_BTMM", "M_BMV", "M_BTMV")), 0, 0, bad)
         else:
-            self.emit("V_TOPK", 0, bad, 0, self.below(2))
+            self.emit("H_STORE_V", bad, 0, 0, 0, 0)
 
     def rows_past(self, kind: int, address: int) -> bool:
         """True when the multi-row instruction of `kind` at `address` is misaligned or passes the end."""
@@ -865,19 +866,8 @@ class _Generator:
     def trap_msram_misaligned(self) -> None:
         mlen, blen = self.hw.mlen, self.hw.blen
         tile, vector = self.tile(), self.window()
-        kind = self.below(5)
-        if kind == 3:
-            row = self.row()
-            self.emit("M_TMV", self.constant(tile + self.pick((1, blen // 2, mlen)), row), row)
-        elif kind == 4:
-            row = self.row()
-            offset = self.pick((mlen, mlen + self.hw.hlen, self.hw.tile_elems - mlen))
-            if self.hw.hlen > 1 and self.chance(0.5):
-                offset = self.hw.hlen // 2
-            matrix = self.constant(tile, row)
-            extra = self.constant(offset, row, matrix)
-            self.emit(self.pick(("M_BMV", "M_BTMV")), extra, matrix, row)
-        elif kind == 0:
+        kind = self.below(3)
+        if kind == 0:
             self.emit("H_PREFETCH_M", self.constant(tile + self.pick((1, mlen))), 0, 0, 0, 0)
         elif kind == 1:
             self.emit("M_TMM", vector, self.constant(tile + self.pick((1, blen // 2, mlen)), vector))
@@ -893,40 +883,20 @@ class _Generator:
         matrix = self.constant(tile, vector)
         if self.chance(0.4):
             self.emit("H_PREFETCH_M", matrix, 0, 0, 0, 0)
-        elif self.chance(0.3):
-            self.emit("M_MM", matrix, vector)
-        elif self.chance(0.4):
-            self.emit("M_TMM", vector, matrix)
         elif self.chance(0.5):
-            self.emit(self.pick(("M_MV", "M_TMV")), matrix, vector)
+            self.emit("M_MM", matrix, vector)
         else:
-            self.emit(self.pick(("M_BMV", "M_BTMV")), self.pick((0, matrix)), matrix, vector)
-
-    def topk_row(self) -> tuple[int, int]:
-        """A policy, and a register that holds the address of logits for it."""
-        fitting = [value for value, policy in enumerate(POLICIES) if policy.logits <= self.hw.vram_elems]
-        value = self.pick(fitting)
-        return value, self.rows_from(-(-POLICIES[value].logits // self.hw.mlen))
+            self.emit("M_TMM", vector, matrix)
 
     def trap_fp_mem_range(self) -> None:
         if self.chance(0.4):
             row = self.row()
             self.emit("S_MAP_V_FP", row, *self.split(self.hw.fp_words - self.hw.mlen + 1, row))
-        elif self.chance(0.4):
-            value, row = self.topk_row()
-            address = self.hw.fp_words - self.pick((0, POLICIES[value].chosen - 1))
-            bad = self.constant(address, row)
-            self.emit("V_TOPK", bad, row, self.pick((0, bad)), value)
         else:
             address = self.pick((self.hw.fp_words, _WORD + 1))
             self.emit(self.pick(("S_LD_FP", "S_ST_FP")), self.f(), *self.split(address))
 
     def trap_int_mem_range(self) -> None:
-        if self.chance(0.3):
-            value, row = self.topk_row()
-            words = max(0, self.hw.int_words - self.pick((0, POLICIES[value].chosen - 1)))
-            self.emit("V_TOPK", 0, row, self.constant(words, row), value)
-            return
         name = self.pick(("S_LD_INT", "S_ST_INT"))
         address, imm = self.split(self.pick((self.hw.int_words, _WORD + 1)))
         self.emit(name, 0 if name == "S_ST_INT" else self.target(address), address, imm)
@@ -980,6 +950,77 @@ class _Generator:
             others = [register for register in range(16) if register != open_register]
         self.emit("C_LOOP_END", self.pick(others))
 
+    # Traps of the instructions that are not built
+
+    def unbuilt_vram_misaligned(self) -> None:
+        step = self.pick([1 << bit for bit in range((self.hw.mlen - 1).bit_length())])
+        row = self.row_number() * self.hw.mlen
+        kind = self.below(4)
+        if kind == 0:
+            self.emit("M_MV_WO", *self.split(row + self.hw.blen // 2))
+        elif kind == 1:
+            self.emit(self.pick(("M_BMM_WO", "M_BMV_WO")), *self.split(row + step))
+        else:
+            self.unbuilt_bad_row(row + step)
+
+    def unbuilt_vram_range(self) -> None:
+        end = self.hw.vram_elems
+        if self.chance(0.4):
+            count, name = self.pick(((self.hw.lanes, "M_BMV_WO"), (self.hw.lanes * self.hw.mlen, "M_BMM_WO")))
+            first = max(0, self.hw.vram_rows - count + 1)
+            self.emit(name, *self.split(first * self.hw.mlen))
+        else:
+            self.unbuilt_bad_row(self.pick((end, end + self.hw.mlen, _WORD + 1 - self.hw.mlen)))
+
+    def unbuilt_bad_row(self, address: int) -> None:
+        """An instruction that reads its row or rows at `address`."""
+        bad = self.constant(address)
+        kind = self.below(3)
+        if kind == 0:
+            self.emit(self.pick(("M_MV", "M_TMV")), 0, bad)
+        elif kind == 1:
+            self.emit(self.pick(("M_BMM", "M_BTMM", "M_BMV", "M_BTMV")), 0, 0, bad)
+        else:
+            self.emit("V_TOPK", 0, bad, 0, self.below(2))
+
+    def unbuilt_msram_misaligned(self) -> None:
+        mlen, hlen = self.hw.mlen, self.hw.hlen
+        tile, row = self.tile(), self.row()
+        if self.chance(0.5):
+            self.emit("M_TMV", self.constant(tile + self.pick((1, self.hw.blen // 2, mlen)), row), row)
+            return
+        offset = self.pick((mlen, mlen + hlen, self.hw.tile_elems - mlen))
+        if hlen > 1 and self.chance(0.5):
+            offset = hlen // 2
+        matrix = self.constant(tile, row)
+        extra = self.constant(offset, row, matrix)
+        self.emit(self.pick(("M_BMV", "M_BTMV")), extra, matrix, row)
+
+    def unbuilt_msram_range(self) -> None:
+        end = self.hw.msram_tiles * self.hw.tile_elems
+        row = self.row()
+        matrix = self.constant(self.pick((end, (_WORD + 1) - self.hw.tile_elems)), row)
+        if self.chance(0.5):
+            self.emit(self.pick(("M_MV", "M_TMV")), matrix, row)
+        else:
+            self.emit(self.pick(("M_BMV", "M_BTMV")), self.pick((0, matrix)), matrix, row)
+
+    def topk_row(self) -> tuple[int, int]:
+        """A policy, and a register that holds the address of logits for it."""
+        fitting = [value for value, policy in enumerate(POLICIES) if policy.logits <= self.hw.vram_elems]
+        value = self.pick(fitting)
+        return value, self.rows_from(-(-POLICIES[value].logits // self.hw.mlen))
+
+    def unbuilt_fp_mem_range(self) -> None:
+        value, row = self.topk_row()
+        bad = self.constant(self.hw.fp_words - self.pick((0, POLICIES[value].chosen - 1)), row)
+        self.emit("V_TOPK", bad, row, self.pick((0, bad)), value)
+
+    def unbuilt_int_mem_range(self) -> None:
+        value, row = self.topk_row()
+        words = max(0, self.hw.int_words - self.pick((0, POLICIES[value].chosen - 1)))
+        self.emit("V_TOPK", 0, row, self.constant(words, row), value)
+
 
 _VECTOR = (
     "V_ADD_VV",
@@ -1002,11 +1043,6 @@ _FLOAT = ("S_ADD_FP", "S_SUB_FP", "S_MUL_FP", "S_MAX_FP", "S_EXP_FP", "S_RECI_FP
 _MIX: tuple[tuple[Callable[[_Generator], None], int], ...] = (
     (_Generator.m_mm, 10),
     (_Generator.m_mm_wo, 7),
-    (_Generator.m_mv, 5),
-    (_Generator.m_mv_wo, 3),
-    (_Generator.m_head, 5),
-    (_Generator.m_head_wo, 3),
-    (_Generator.topk, 5),
     (_Generator.vector, 20),
     (_Generator.reduction, 10),
     (_Generator.map_row, 5),
@@ -1016,6 +1052,15 @@ _MIX: tuple[tuple[Callable[[_Generator], None], int], ...] = (
     (_Generator.integer_memory, 4),
     (_Generator.v_mask, 3),
     (_Generator.transfer, 6),
+)
+
+#: What `_MIX` gains with the instructions that are not built.
+_UNBUILT_MIX: tuple[tuple[Callable[[_Generator], None], int], ...] = (
+    (_Generator.m_mv, 5),
+    (_Generator.m_mv_wo, 3),
+    (_Generator.m_head, 5),
+    (_Generator.m_head_wo, 3),
+    (_Generator.topk, 5),
 )
 
 _TRAPS: dict[TrapCause, Callable[[_Generator], None]] = {
@@ -1032,4 +1077,14 @@ _TRAPS: dict[TrapCause, Callable[[_Generator], None]] = {
     TrapCause.LOOP_COUNT: _Generator.trap_loop_count,
     TrapCause.LOOP_OVERFLOW: _Generator.trap_loop_overflow,
     TrapCause.LOOP_MISMATCH: _Generator.trap_loop_mismatch,
+}
+
+#: Other ways to those causes, through the instructions that are not built.
+_UNBUILT_TRAPS: dict[TrapCause, Callable[[_Generator], None]] = {
+    TrapCause.VRAM_MISALIGNED: _Generator.unbuilt_vram_misaligned,
+    TrapCause.VRAM_RANGE: _Generator.unbuilt_vram_range,
+    TrapCause.MSRAM_MISALIGNED: _Generator.unbuilt_msram_misaligned,
+    TrapCause.MSRAM_RANGE: _Generator.unbuilt_msram_range,
+    TrapCause.FP_MEM_RANGE: _Generator.unbuilt_fp_mem_range,
+    TrapCause.INT_MEM_RANGE: _Generator.unbuilt_int_mem_range,
 }

@@ -165,21 +165,12 @@ package plena_pkg;
   localparam logic [31:0] CSR_ID_VALUE = 32'h504C4E41;
   localparam logic [31:0] CSR_VERSION_VALUE = 32'h00000001;
 
-  // 1 for the opcode of an instruction; any other traps as ILLEGAL_OPCODE
+  // 1 for an opcode that this machine executes; any other traps as ILLEGAL_OPCODE
   function automatic logic op_legal(input logic [5:0] op);
     case (op)
       OP_M_MM: op_legal = 1'b1;
       OP_M_TMM: op_legal = 1'b1;
-      OP_M_BMM: op_legal = 1'b1;
-      OP_M_BTMM: op_legal = 1'b1;
-      OP_M_BMM_WO: op_legal = 1'b1;
       OP_M_MM_WO: op_legal = 1'b1;
-      OP_M_MV: op_legal = 1'b1;
-      OP_M_TMV: op_legal = 1'b1;
-      OP_M_BMV: op_legal = 1'b1;
-      OP_M_BTMV: op_legal = 1'b1;
-      OP_M_MV_WO: op_legal = 1'b1;
-      OP_M_BMV_WO: op_legal = 1'b1;
       OP_V_ADD_VV: op_legal = 1'b1;
       OP_V_ADD_VF: op_legal = 1'b1;
       OP_V_SUB_VV: op_legal = 1'b1;
@@ -220,26 +211,16 @@ package plena_pkg;
       OP_C_BREAK: op_legal = 1'b1;
       OP_V_MAX_VF: op_legal = 1'b1;
       OP_V_MIN_VF: op_legal = 1'b1;
-      OP_V_TOPK: op_legal = 1'b1;
       default: op_legal = 1'b0;
     endcase
   endfunction
 
-  // The executing unit; UNIT_CTRL for an opcode of no instruction
+  // The executing unit; UNIT_CTRL for an opcode that is not executed
   function automatic logic [2:0] op_unit(input logic [5:0] op);
     case (op)
       OP_M_MM: op_unit = UNIT_M;
       OP_M_TMM: op_unit = UNIT_M;
-      OP_M_BMM: op_unit = UNIT_M;
-      OP_M_BTMM: op_unit = UNIT_M;
-      OP_M_BMM_WO: op_unit = UNIT_M;
       OP_M_MM_WO: op_unit = UNIT_M;
-      OP_M_MV: op_unit = UNIT_M;
-      OP_M_TMV: op_unit = UNIT_M;
-      OP_M_BMV: op_unit = UNIT_M;
-      OP_M_BTMV: op_unit = UNIT_M;
-      OP_M_MV_WO: op_unit = UNIT_M;
-      OP_M_BMV_WO: op_unit = UNIT_M;
       OP_V_ADD_VV: op_unit = UNIT_V;
       OP_V_ADD_VF: op_unit = UNIT_V;
       OP_V_SUB_VV: op_unit = UNIT_V;
@@ -280,26 +261,16 @@ package plena_pkg;
       OP_C_BREAK: op_unit = UNIT_CTRL;
       OP_V_MAX_VF: op_unit = UNIT_V;
       OP_V_MIN_VF: op_unit = UNIT_V;
-      OP_V_TOPK: op_unit = UNIT_V;
       default: op_unit = UNIT_CTRL;
     endcase
   endfunction
 
-  // Instruction bits that must be 0, else ILLEGAL_OPERAND; for legal opcodes
+  // Instruction bits that must be 0, else ILLEGAL_OPERAND; for an opcode that is executed
   function automatic logic [31:0] operand_zero_mask(input logic [5:0] op);
     case (op)
       OP_M_MM: operand_zero_mask = 32'hFFFC03C0;
       OP_M_TMM: operand_zero_mask = 32'hFFFC03C0;
-      OP_M_BMM: operand_zero_mask = 32'hFFFC0000;
-      OP_M_BTMM: operand_zero_mask = 32'hFFFC0000;
-      OP_M_BMM_WO: operand_zero_mask = 32'h00003C00;
       OP_M_MM_WO: operand_zero_mask = 32'h00000000;
-      OP_M_MV: operand_zero_mask = 32'hFFFC03C0;
-      OP_M_TMV: operand_zero_mask = 32'hFFFC03C0;
-      OP_M_BMV: operand_zero_mask = 32'hFFFC0000;
-      OP_M_BTMV: operand_zero_mask = 32'hFFFC0000;
-      OP_M_MV_WO: operand_zero_mask = 32'h00003C00;
-      OP_M_BMV_WO: operand_zero_mask = 32'h00003C00;
       OP_V_ADD_VV: operand_zero_mask = 32'hFFF80000;
       OP_V_ADD_VF: operand_zero_mask = 32'hFFFA0000;
       OP_V_SUB_VV: operand_zero_mask = 32'hFFF80000;
@@ -340,7 +311,6 @@ package plena_pkg;
       OP_C_BREAK: operand_zero_mask = 32'hFFFFFFC0;
       OP_V_MAX_VF: operand_zero_mask = 32'hFFFA0000;
       OP_V_MIN_VF: operand_zero_mask = 32'hFFFA0000;
-      OP_V_TOPK: operand_zero_mask = 32'hFFF80000;
       default: operand_zero_mask = 32'hFFFFFFC0;
     endcase
   endfunction

@@ -35,20 +35,15 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
         "mha_ragged": (16, 4, 3, 20, 20, 1, 24, True),
         "gqa_cached": (16, 4, 2, 5, 37, 4, 16, True),
         "window_sinks": (16, 4, 1, 20, 50, 2, 24, True),
-        "gqa_packed": (16, 4, 2, 20, 20, 8, 8, True),
     }
     special = {
         name: (case.kv_heads, case.window, case.sinks)
         for name, case in CASES.items()
         if (case.kv_heads, case.window, case.sinks) != (case.heads, None, False)
     }
-    assert special == {
-        "gqa_cached": (2, None, False),
-        "window_sinks": (2, 19, True),
-        "gqa_packed": (2, None, False),
-    }
+    assert special == {"gqa_cached": (2, None, False), "window_sinks": (2, 19, True)}
     for name, case in CASES.items():
-        assert case.sigma == (1.0 if name in ("window_sinks", "gqa_packed") else 1.5)
+        assert case.sigma == (1.0 if name == "window_sinks" else 1.5)
         assert "verilator" in case.simulators
         assert case.tolerance == (BF16_LIMITED if name == "mha" else STRICT)
     assert [name for name, case in CASES.items() if "icarus" in case.simulators] == [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,10 @@ from plena_ref.assembler import assemble
 from plena_ref.hardware import Hardware
 from plena_ref.numerics import bf16_from_float
 from plena_ref.state import POISON_BF16, POISON_INT, MemoryImages
-from tests import exact
-from tests.machines import constant, random_bf16, stops
+from tests import exact, machines
+from tests.machines import constant, random_bf16
+
+stops = partial(machines.stops, all_instructions=True)
 
 KINDS = ("gaussian", "cancelling", "tiny", "wild")
 each_kind = pytest.mark.parametrize("kind", KINDS)
