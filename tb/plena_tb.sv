@@ -169,7 +169,7 @@ module plena_tb #(
   );
 
   // For the eye: the opcode that retires in this cycle, 0 (no instruction) in the others.
-  wire [5:0] retired_opcode = trace_valid ? trace_instr[5:0] : 6'd0;
+  wire [ 5:0] retired_opcode = trace_valid ? trace_instr[5:0] : 6'd0;
 
   wire [63:0] high_water;
   wire [31:0] protocol_errors;

@@ -34,7 +34,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 REPO = Path(__file__).resolve().parent.parent
-BUILD = REPO / "build"
+#: Where everything that is built or run goes; the environment variable PLENA_BUILD moves it.
+BUILD = Path(os.environ.get("PLENA_BUILD") or REPO / "build").resolve()
 SIMULATORS = ("verilator", "icarus")
 
 _PARAMETERS_VARIABLE = "PLENA_TB_PARAMETERS"

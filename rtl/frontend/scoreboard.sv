@@ -244,27 +244,31 @@ module scoreboard #(
     int held;
     logic blocked;
     dead_next = '0;
-    for (int s = 0; s < NS; s++)
-    dead_next[s] = live_q[s] && ((wait_done_q[s] & dead_q) != '0 || (wait_read_q[s] & dead_q) != '0);
-    blocked = 1'b0;
-    for (int k = 0; k < NM; k++) begin
-      at = SW'((int'(m_next_q) + k) & (NM - 1));
-      blocked = blocked || dead_q[at];
-      if (blocked) dead_next[at] = live_q[at];
-    end
-    blocked = 1'b0;
-    for (int k = 0; k < NV; k++) begin
-      at = SW'(V0 + ((int'(v_next_q) + k) & (NV - 1)));
-      blocked = blocked || dead_q[at];
-      if (blocked) dead_next[at] = live_q[at];
-    end
+    at = '0;
     held = 0;
-    for (int k = 0; k < NF; k++) begin
-      at = SW'(F0 + ((int'(f_next_q) + k) & (NF - 1)));
-      if (held == FLOAT_WINDOW) dead_next[at] = live_q[at];
-      else if (dead_q[at]) held = held + 1;
+    blocked = 1'b0;
+    if (fault_any) begin
+      for (int s = 0; s < NS; s++)
+      dead_next[s] = live_q[s] && ((wait_done_q[s] & dead_q) != '0 || (wait_read_q[s] & dead_q) != '0);
+      blocked = 1'b0;
+      for (int k = 0; k < NM; k++) begin
+        at = SW'((int'(m_next_q) + k) & (NM - 1));
+        blocked = blocked || dead_q[at];
+        if (blocked) dead_next[at] = live_q[at];
+      end
+      blocked = 1'b0;
+      for (int k = 0; k < NV; k++) begin
+        at = SW'(V0 + ((int'(v_next_q) + k) & (NV - 1)));
+        blocked = blocked || dead_q[at];
+        if (blocked) dead_next[at] = live_q[at];
+      end
+      for (int k = 0; k < NF; k++) begin
+        at = SW'(F0 + ((int'(f_next_q) + k) & (NF - 1)));
+        if (held == FLOAT_WINDOW) dead_next[at] = live_q[at];
+        else if (dead_q[at]) held = held + 1;
+      end
+      for (int i = 0; i < NH; i++) dead_next[H0+i] = live_q[H0+i];
     end
-    for (int i = 0; i < NH; i++) dead_next[H0+i] = live_q[H0+i];
   end
   always_ff @(posedge clk)
     if (fault_any || dead_q != '0)

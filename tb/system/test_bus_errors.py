@@ -166,7 +166,9 @@ def test_a_failed_transfer(latency: int) -> None:
 
 def test_independent_work_behind_a_window_of_dependents() -> None:
     """Float instructions that nothing keeps but the waiting ones in front of them do not keep the stop."""
-    behind = "V_RED_SUM f1, gp3\n" + "S_ADD_FP f2, f2, f1\n" * 4 + "S_ADD_FP f7, f4, f4\nS_ADD_FP f6, f7, f4\n"
+    behind = (
+        "V_RED_SUM f1, gp3\n" + "S_ADD_FP f2, f2, f1\n" * 4 + "S_ADD_FP f7, f4, f4\nS_ADD_FP f6, f7, f4\n"
+    )
     front = assemble(SETUP)
     words = [*front, *assemble("H_PREFETCH_V gp3, gp1, a0, 0, 0\n" + behind)]
     images = random_images(DIRECTED, 17)
