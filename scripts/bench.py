@@ -54,14 +54,9 @@ def _seconds(tests: list[str]) -> float:
     """
     environment = {**os.environ, "PLENA_BUILD": str(_FOLDER)}
     started = time.monotonic()
-    processes = [
-        (
-            test,
-            subprocess.Popen(_command(test), cwd=simulate.REPO, env=environment, stdout=subprocess.DEVNULL),
-        )
-        for test in tests
-    ]
-    failed = [test for test, process in processes if process.wait() != 0]
+    quiet = {"cwd": simulate.REPO, "env": environment, "stdout": subprocess.DEVNULL}
+    processes = [subprocess.Popen(_command(test), **quiet) for test in tests]
+    failed = [test for test, process in zip(tests, processes, strict=True) if process.wait() != 0]
     if failed:
         raise RuntimeError(f"{', '.join(failed)} did not pass")
     return time.monotonic() - started

@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> int:
         print(f"the run's files are in {folder}", file=sys.stderr)
         return options.fail(error)
     if with_waves:
-        waves.write_save_file(folder, case.hardware)
+        waves.write_save_file(folder)
 
     text = io.StringIO()
     width = shutil.get_terminal_size((110, 24)).columns

@@ -77,7 +77,7 @@ def main(arguments: list[str]) -> int:
     images.write(out, outcome.images, outcome.hbm_bytes)
     (out / "stats.json").write_text(json.dumps(outcome.to_json(), indent=2) + "\n")
     if with_waves and simulator != "reference":
-        waves.write_save_file(out / "simulation", hw)
+        waves.write_save_file(out / "simulation")
     cycles = "" if outcome.cycles is None else f", {outcome.cycles} cycles"
     if outcome.status == "trap":
         print(case_runner.describe_trap(words, outcome.cause, outcome.pc))

@@ -1,0 +1,58 @@
+"""Waves: the FST holds the retired opcodes in order, and the save file shows what is really there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import pywellen
+
+from plena_ref import isa
+from plena_ref.assembler import assemble
+from scripts import run_program
+from tb import simulate, waves
+
+SMALL = ["MLEN=8", "BLEN=4", "VRAM_ELEMS=1024", "MSRAM_TILES=2", "FP_WORDS=64", "INT_WORDS=64"]
+PROGRAM = """
+S_ADDI_INT gp1, gp0, 8
+C_LOOP_START gp2, 3
+V_ADD_VV gp1, gp1, gp1
+S_ST_INT gp1, gp0, 1
+C_LOOP_END gp2
+S_LD_INT gp3, gp0, 1
+S_ST_FP f0, gp0, 4
+C_BREAK
+"""
+LOOP = ["V_ADD_VV", "S_ST_INT", "C_LOOP_END"]
+RETIRED = ["S_ADDI_INT", "C_LOOP_START", *LOOP * 3, "S_LD_INT", "S_ST_FP", "C_BREAK"]
+
+
+@pytest.mark.parametrize("simulator", simulate.SIMULATORS)
+def test_retired_opcodes_in_the_wave_file(simulator: str, tmp_path: Path) -> None:
+    """Reading the FST back gives the opcodes that the program executes, loop passes included."""
+    simulate.require(simulator)
+    program = tmp_path / "p.mem"
+    program.write_text("".join(f"0x{word:08X}\n" for word in assemble(PROGRAM)))
+    out = tmp_path / "out"
+    arguments = [f"PROGRAM={program}", f"OUT={out}", f"SIM={simulator}", "WAVES=1", *SMALL]
+    assert run_program.main(arguments) == 0
+    folder = out / "simulation"
+    expected = [isa.INSTRUCTIONS[mnemonic].opcode for mnemonic in RETIRED]
+    assert waves.retired_opcodes(folder / waves.WAVE_FILE) == expected
+    _check_save_file(folder)
+
+
+def _check_save_file(folder: Path) -> None:
+    """Every signal it shows is in the FST, every unit has a group, opcodes go through the names file."""
+    text = (folder / waves.SAVE_FILE).read_text()
+    assert str(folder) not in text
+    known = {variable.full_name for variable in pywellen.Waveform(str(folder / waves.WAVE_FILE)).all_vars()}
+    shown = re.findall(r"^(plena_tb\.[^\s\[]+)", text, re.MULTILINE)
+    assert shown and set(shown) <= known
+    for title, instance in waves.UNITS:
+        assert f"-{title}\n" in text
+        assert any(f".{instance}." in name for name in shown), title
+    assert f"^1 {waves.OPCODE_FILE}\nplena_tb.retired_opcode[5:0]\n" in text
+    names = dict(line.split() for line in (folder / waves.OPCODE_FILE).read_text().splitlines())
+    assert names[f"{isa.INSTRUCTIONS['M_MM_WO'].opcode:02x}"] == "M_MM_WO"
