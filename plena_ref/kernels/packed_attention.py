@@ -3,8 +3,8 @@
 M_BTMM multiplies all LANES heads of a block with one head of K at once, and M_BMM_WO writes their scores one
 below the other. O keeps the heads side by side: what differs from head to head, the rescale factor and 1/l,
 is applied to one lane of a row at a time through V_MASK. Otherwise it is the attention of
-`plena_ref.kernels.attention`; see docs/kernels.md. Both instructions are not built yet: its programs run on the
-reference machine, with `all_instructions`.
+`plena_ref.kernels.attention`; see docs/kernels.md. Neither instruction is built yet: its programs run on the
+reference machine with `all_instructions`.
 """
 
 from __future__ import annotations

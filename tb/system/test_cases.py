@@ -79,13 +79,3 @@ def test_case_passes(
             assert (folder / place / f"{memory}.bin").stat().st_size == size
         assert (folder / place / "hbm.bin").stat().st_size > 0
     assert sorted(path.name for path in runs.iterdir()) == [name], "something half-finished was left"
-
-
-def test_a_kernel_of_instructions_that_are_not_built_is_refused(
-    tmp_path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    """Before anything is simulated, and by name."""
-    monkeypatch.setattr(run_case, "RUNS", tmp_path)
-    packed = ["HLEN=16", "HEAD_DIM=16", "HEADS=4", "KV_HEADS=1", "KERNEL=packed_attention"]
-    assert run_case.main(["TEST=mha_batch1", *packed]) == 2
-    assert "needs M_BTMM, M_BMM_WO, not built in the RTL yet" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The bench catches every named mutant: the case FAILs, for the stated reason, and passes without the fault."""
+"""The bench catches every named mutant: the case FAILs for the stated reason and passes without it."""
 
 from __future__ import annotations
 

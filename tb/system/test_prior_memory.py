@@ -53,7 +53,7 @@ def test_what_memory_held_before_does_not_matter() -> None:
 
 @pytest.mark.parametrize("kernel", ["plain_attention", "plain_attention_element_offsets"])
 def test_the_plain_form_of_compilers(kernel: str) -> None:
-    """Both column-offset forms of M_MM; O is cleared by multiplying with f0, over an O that is staged finite."""
+    """Both column-offset forms of M_MM; O is cleared by multiplying with f0, and is staged finite."""
     problems = [
         {"batch": 2, "seq": 20, "heads": 1, "head_dim": 24, "causal": True},
         {"batch": 1, "seq": 9, "kv_seq": 21, "heads": 2, "head_dim": 12, "causal": False},
