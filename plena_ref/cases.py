@@ -15,6 +15,7 @@ from plena_ref import golden, mx
 from plena_ref.hardware import Hardware, HardwareError
 from plena_ref.kernels.attention import AttentionKernel
 from plena_ref.kernels.operands import (
+    FP_LOWEST,
     FP_NEG_INF,
     FP_SCALE,
     FP_ZERO,
@@ -23,7 +24,9 @@ from plena_ref.kernels.operands import (
     AttentionShape,
     Kernel,
     KernelError,
+    fp_sinks,
 )
+from plena_ref.kernels.packed_attention import PackedAttentionKernel
 from plena_ref.kernels.plain_attention import PlainAttentionKernel, plain_attention_element_offsets
 from plena_ref.layout import (
     ComparisonParameters,
@@ -86,6 +89,9 @@ class Case:
         simulators: where the regression runs it.
         kernel: a key of `KERNELS`.
         packed_output: O's batches lie at seq stride instead of in slabs.
+        kv_heads: heads of K and V, each shared by heads/kv_heads query heads; None means heads.
+        window: keys that a query sees under the causal mask, its own included; None means all.
+        sinks: each query head has a sink logit, drawn like the inputs.
 
     Raises:
         CaseError: a rule is broken; the message states it.
@@ -105,11 +111,16 @@ class Case:
     simulators: tuple[str, ...] = ("verilator",)
     kernel: str = "attention"
     packed_output: bool = False
+    kv_heads: int | None = None
+    window: int | None = None
+    sinks: bool = False
 
     def __post_init__(self) -> None:
-        """Resolve kv_seq and check every rule that needs no memory plan."""
+        """Resolve kv_seq and kv_heads, and check every rule that needs no memory plan."""
         if self.kv_seq is None:
             object.__setattr__(self, "kv_seq", self.seq)
+        if self.kv_heads is None:
+            object.__setattr__(self, "kv_heads", self.heads)
         if self.kernel not in KERNELS:
             raise CaseError(f"{self.name}: KERNEL must be one of {', '.join(KERNELS)} (got {self.kernel})")
         if not (np.isfinite(self.sigma) and self.sigma > 0):
@@ -124,16 +135,15 @@ class Case:
     @property
     def shape(self) -> AttentionShape:
         """The problem as the kernels see it."""
-        return AttentionShape(
-            self.batch, self.seq, self.kv_seq, self.heads, self.head_dim, self.causal, self.packed_output
-        )
+        names = [field.name for field in fields(AttentionShape)]
+        return AttentionShape(**{name: getattr(self, name) for name in names})
 
     def override(self, **values: object) -> Case:
         """This case with other values; keys are fields of the case or of its hardware, in capitals or not.
 
         The result is judged by `BF16_LIMITED`: the strict bound of a registered case holds for its own data.
-        Values may be strings as a command line gives them. KV_SEQ follows SEQ unless it was different before
-        or is given.
+        Values may be strings as a command line gives them. KV_SEQ follows SEQ, and KV_HEADS follows HEADS,
+        unless it was different before or is given. WINDOW = none takes the window away.
 
         Raises:
             CaseError: an unknown key, a value that cannot be read, or a combination that breaks a rule.
@@ -152,8 +162,9 @@ class Case:
             (hardware_values if name in _HARDWARE_FIELDS else case_values)[name] = parsed
         if not values:
             return self
-        if "kv_seq" not in case_values and self.kv_seq == self.seq:
-            case_values["kv_seq"] = None
+        for name, leader in (("kv_seq", "seq"), ("kv_heads", "heads")):
+            if name not in case_values and getattr(self, name) == getattr(self, leader):
+                case_values[name] = None
         if hardware_values:
             case_values["hardware"] = self._override_hardware(hardware_values)
         return replace(self, tolerance=BF16_LIMITED, **case_values)
@@ -207,27 +218,31 @@ class Inputs:
 
     Attributes:
         q: batch x heads x seq x head_dim, bf16 values.
-        k, v: batch x heads x kv_seq x head_dim before quantisation.
+        k, v: batch x kv_heads x kv_seq x head_dim before quantisation.
+        sinks: a logit a query head, bf16 values; None in a case without sinks.
     """
 
     q: NDArray[np.float64]
     k: NDArray[np.float64]
     v: NDArray[np.float64]
+    sinks: NDArray[np.float64] | None
 
 
 def draw_inputs(case: Case) -> Inputs:
     """N(0, 1) * sigma from the case's seed, rounded to bf16."""
     rng = np.random.default_rng(case.seed)
 
-    def draw(rows: int) -> NDArray[np.float64]:
-        values = rng.standard_normal((case.batch, case.heads, rows, case.head_dim)) * case.sigma
+    def draw(*shape: int) -> NDArray[np.float64]:
+        values = rng.standard_normal(shape) * case.sigma
         return bf16_to_f32(bf16_from_float(values)).astype(np.float64)
 
-    return Inputs(draw(case.seq), draw(case.kv_seq), draw(case.kv_seq))
+    q = draw(case.batch, case.heads, case.seq, case.head_dim)
+    k, v = (draw(case.batch, case.kv_heads, case.kv_seq, case.head_dim) for _ in range(2))
+    return Inputs(q, k, v, draw(case.heads) if case.sinks else None)
 
 
 def staged_keys_and_values(case: Case) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """K and V as the machine reads them from HBM: batch x heads x kv_seq x head_dim."""
+    """K and V as the machine reads them from HBM: batch x kv_heads x kv_seq x head_dim."""
     inputs = draw_inputs(case)
     operands = AttentionOperands.place(
         case.hardware, case.shape, VramAllocator(case.hardware), HbmAllocator(case.hardware, HBM_START)
@@ -241,8 +256,7 @@ def build(case: Case) -> Workload:
     """Place, quantise and stage the tensors of a case, write its program and compute its golden.
 
     Raises:
-        CaseError: the case does not fit its machine.
-        NotImplementedError: the kernel does not do this shape yet.
+        CaseError: the case does not fit its machine, or its kernel does not do its shape.
     """
     vram, hbm = VramAllocator(case.hardware), HbmAllocator(case.hardware, HBM_START)
     try:
@@ -253,7 +267,7 @@ def build(case: Case) -> Workload:
     inputs = draw_inputs(case)
     operands = kernel.operands
     images = MemoryImages.poisoned(case.hardware)
-    _stage_constants(case, images)
+    _stage_constants(case, images, inputs.sinks)
     _stage_vram(case, images, operands, inputs.q)
     k = _stage_hbm(case, images.hbm, operands.k, operands, inputs.k)
     v = _stage_hbm(case, images.hbm, operands.v, operands, inputs.v)
@@ -269,15 +283,20 @@ def build(case: Case) -> Workload:
         outputs=kernel.outputs(),
         scratch=kernel.scratch(),
         comparison=ComparisonParameters.of(operands.o),
-        golden=golden.attention(inputs.q, k, v, case.causal).transpose(0, 2, 1, 3),
+        golden=golden.attention(inputs.q, k, v, case.causal, case.window, inputs.sinks).transpose(0, 2, 1, 3),
         head_cols=operands.head_cols,
     )
 
 
-def _stage_constants(case: Case, images: MemoryImages) -> None:
+def _stage_constants(case: Case, images: MemoryImages, sinks: NDArray[np.float64] | None) -> None:
     images.fpmem[FP_ZERO] = 0
     images.fpmem[FP_SCALE] = bf16_from_float(np.float64(golden.softmax_scale(case.head_dim)))
     images.fpmem[FP_NEG_INF] = bf16_from_float(np.float64(-np.inf))
+    if case.window is not None:
+        images.fpmem[FP_LOWEST] = bf16_from_float(np.float64(-(2.0**128 - 2.0**120)))
+    if sinks is not None:
+        first = fp_sinks(case.hardware)
+        images.fpmem[first : first + case.heads] = bf16_from_float(sinks)
 
 
 def _in_columns(case: Case, tensor: NDArray, head_cols: int, rows: int) -> NDArray:
@@ -305,16 +324,19 @@ def _stage_hbm(
 ) -> NDArray[np.float64]:
     """Quantise K or V into HBM, padding rows zero; returns what the machine reads, shaped as `values`."""
     dense = _in_columns(case, values, operands.head_cols, operands.kv_rows_per_batch)
+    dense = np.pad(dense, ((0, 0), (0, 0), (0, tensor.cols - dense.shape[2])))
     rows = bf16_from_float(dense.reshape(tensor.rows, tensor.cols))
     elements, scales = mx.encode_rows(rows, case.hardware.mx_block)
     tensor.store(hbm, elements, scales)
-    read = mx.dequantise(elements, scales).reshape(case.batch, -1, case.heads, operands.head_cols)
+    used = mx.dequantise(elements, scales)[:, : case.kv_heads * operands.head_cols]
+    read = used.reshape(case.batch, -1, case.kv_heads, operands.head_cols)
     return read[:, : case.kv_seq, :, : case.head_dim].transpose(0, 2, 1, 3)
 
 
 #: Kernel generators by name: each takes (hardware, shape, VRAM allocator, HBM allocator).
 KERNELS: dict[str, Callable[[Hardware, AttentionShape, VramAllocator, HbmAllocator], Kernel]] = {
     "attention": AttentionKernel,
+    "packed_attention": PackedAttentionKernel,
     "plain_attention": PlainAttentionKernel,
     "plain_attention_element_offsets": plain_attention_element_offsets,
 }
@@ -336,8 +358,17 @@ def _truth(value: object) -> bool:
     return words[text]
 
 
+_INTEGERS = ("batch", "seq", "kv_seq", "heads", "kv_heads", "head_dim", "seed", *_HARDWARE_FIELDS)
+
+
+def _window(value: object) -> int | None:
+    return None if value is None or str(value).lower() == "none" else _integer(value)
+
+
 _PARSERS: dict[str, Callable[[object], object]] = {
-    **dict.fromkeys(("batch", "seq", "kv_seq", "heads", "head_dim", "seed", *_HARDWARE_FIELDS), _integer),
+    **dict.fromkeys(_INTEGERS, _integer),
+    "window": _window,
+    "sinks": _truth,
     "causal": _truth,
     "packed_output": _truth,
     "sigma": float,
@@ -362,6 +393,29 @@ CASES: dict[str, Case] = {
             head_dim=24,
             causal=True,
             simulators=("verilator", "icarus"),
+        ),
+        Case(
+            "gqa_cached",
+            hardware=SMALL_HARDWARE,
+            batch=2,
+            seq=5,
+            kv_seq=37,
+            heads=4,
+            kv_heads=2,
+            head_dim=16,
+            causal=True,
+        ),
+        Case(
+            "window_sinks",
+            hardware=SMALL_HARDWARE,
+            seq=20,
+            kv_seq=50,
+            heads=2,
+            head_dim=24,
+            causal=True,
+            window=19,
+            sinks=True,
+            sigma=1.0,
         ),
     )
 }

@@ -27,7 +27,7 @@ from plena_ref.cases import (
     staged_keys_and_values,
 )
 from plena_ref.compare import result_values
-from plena_ref.kernels.attention import KeyTile, QueryTile, query_tiles
+from plena_ref.kernels.tiling import KeyTile, QueryTile, query_tiles
 from plena_ref.machine import Machine
 from plena_ref.numerics import bf16_from_float, bf16_to_f32
 
@@ -58,13 +58,15 @@ def rounding_variance(x: F64) -> F64:
     return np.where(x == 0, 0.0, np.ldexp(1.0, 2 * (exponent - 8)) / 12)
 
 
-def attention(case: Case, q: F64, k: F64, v: F64, rounded: Collection[str]) -> F64:
+def attention(case: Case, q: F64, k: F64, v: F64, rounded: Collection[str], sinks: F64 | None = None) -> F64:
     """Tiled online-softmax attention in float64 with the named stages rounded to bf16.
 
     Args:
         case: shape and machine.
-        q, k, v: batch x heads x rows x head_dim.
+        q: batch x heads x seq x head_dim.
+        k, v: batch x kv_heads x kv_seq x head_dim.
         rounded: keys of `STAGES`.
+        sinks: a logit a query head, or None.
 
     Returns:
         batch x heads x seq x head_dim.
@@ -75,20 +77,30 @@ def attention(case: Case, q: F64, k: F64, v: F64, rounded: Collection[str]) -> F
 
     mlen = case.hardware.mlen
     scale = stage("Qs")(np.float64(golden.softmax_scale(case.head_dim)))
-    outputs = [
-        _query_tile(
-            tile, stage("Qs")(scale * q[:, :, tile.index * mlen :][:, :, : tile.rows]), k, v, mlen, stage
-        )
-        for tile in query_tiles(case.shape, mlen)
-    ]
+    k, v = (np.repeat(tensor, case.shape.group, axis=1) for tensor in (k, v))
+    # Any finite start does where a row sees nothing of its first tile; the rescale factor is then 0.
+    start = np.full(case.heads, -np.inf if case.window is None else np.finfo(np.float32).min)
+    m, total = (start, np.zeros(case.heads)) if sinks is None else (sinks, np.ones(case.heads))
+    outputs = []
+    for tile in query_tiles(case.shape, mlen):
+        rows = q[:, :, tile.index * mlen :][:, :, : tile.rows]
+        state = (np.broadcast_to(x[:, None, None], (*rows.shape[:3], 1)) for x in (m, total))
+        outputs.append(_query_tile(tile, stage("Qs")(scale * rows), k, v, *state, mlen, stage))
     return np.concatenate(outputs, axis=2)
 
 
 def _query_tile(
-    tile: QueryTile, q: F64, k: F64, v: F64, mlen: int, stage: Callable[[str], Callable[[F64], F64]]
+    tile: QueryTile,
+    q: F64,
+    k: F64,
+    v: F64,
+    m: F64,
+    total: F64,
+    mlen: int,
+    stage: Callable[[str], Callable[[F64], F64]],
 ) -> F64:
-    m = np.full((*q.shape[:3], 1), -np.inf)
-    total, output = np.zeros_like(m), np.zeros_like(q)
+    """One query tile from the running maximum `m` and sum `total`, each batch x heads x rows x 1."""
+    output = np.zeros_like(q)
     for key in tile.key_tiles:
         columns = slice(key.index * mlen, key.index * mlen + key.keys)
         scores = stage("S")(np.einsum("bhqd,bhkd->bhqk", q, k[:, :, columns]))
@@ -104,23 +116,29 @@ def _query_tile(
 
 
 def _visible(tile: QueryTile, key: KeyTile) -> NDArray[np.bool_]:
-    if key.shift is None:
-        return np.ones((tile.rows, key.keys), dtype=bool)
-    return np.tri(tile.rows, key.keys, key.shift, dtype=bool)
+    row, column = np.indices((tile.rows, key.keys))
+    visible = np.ones(row.shape, dtype=bool)
+    if key.shift is not None:
+        visible &= column <= row + key.shift
+    return visible if key.low is None else visible & (column >= row + key.low)
 
 
-def predicted_rms(case: Case, q: F64, k: F64, v: F64) -> dict[str, float]:
+def predicted_rms(case: Case, q: F64, k: F64, v: F64, sinks: F64 | None = None) -> dict[str, float]:
     """Root mean square error that the roundings should make, each alone and "all" together.
 
     A score's error d changes the output by p*d*(v - o) (first order), and so does a relative error of P; the
     roundings of l, PV, 1/l and O are relative errors of the output itself. All are taken as independent and
     uniform over a rounding step; the largest weight of a row is exactly 1. Left out: rescaling between tiles.
     """
+    k, v = (np.repeat(tensor, case.shape.group, axis=1) for tensor in (k, v))
     scores = golden.softmax_scale(case.head_dim) * np.einsum("bhqd,bhkd->bhqk", q, k)
-    scores = np.where(golden.visible_keys(case.seq, case.kv_seq, case.causal), scores, -np.inf)
-    shifted = scores - scores.max(axis=-1, keepdims=True)
+    visible = golden.visible_keys(case.seq, case.kv_seq, case.causal, case.window)
+    scores = np.where(visible, scores, -np.inf)
+    logits = np.full((case.heads, 1, 1), -np.inf) if sinks is None else sinks[:, None, None]
+    maxima = np.maximum(scores.max(axis=-1, keepdims=True), logits)
+    shifted = scores - maxima
     weights = np.exp(shifted)
-    total = weights.sum(axis=-1, keepdims=True)
+    total = weights.sum(axis=-1, keepdims=True) + np.exp(logits - maxima)
     p = weights / total
     o = np.einsum("bhqk,bhkd->bhqd", p, v)
     spread = np.einsum("bhqk,bhkd->bhqkd", np.ones_like(p), v) - o[:, :, :, None, :]
@@ -162,15 +180,16 @@ def measure(case: Case, seeds: int) -> list[tuple[str, F64, F64, float | None]]:
     predictions: list[dict[str, float]] = []
     for seed in range(seeds):
         seeded = replace(case, seed=seed)
-        q = draw_inputs(seeded).q
+        inputs = draw_inputs(seeded)
+        q, sinks = inputs.q, inputs.sinks
         k, v = staged_keys_and_values(seeded)
-        exact = golden.attention(q, k, v, case.causal)
+        exact = golden.attention(q, k, v, case.causal, case.window, sinks)
         goldens.append(exact.reshape(-1))
-        predictions.append(predicted_rms(seeded, q, k, v))
+        predictions.append(predicted_rms(seeded, q, k, v, sinks))
         for name, rounded in subsets.items():
-            errors[name].append(np.abs(attention(seeded, q, k, v, rounded) - exact).reshape(-1))
+            errors[name].append(np.abs(attention(seeded, q, k, v, rounded, sinks) - exact).reshape(-1))
         workload = build(seeded)
-        machine = Machine(seeded.hardware, workload.images, workload.limit)
+        machine = Machine(seeded.hardware, workload.images, workload.limit, all_instructions=True)
         machine.run(workload.words)
         got = result_values(workload, machine.images.vram).transpose(0, 2, 1, 3)
         errors["machine"].append(np.abs(got - exact).reshape(-1))

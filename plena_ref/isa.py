@@ -146,7 +146,7 @@ class Instruction:
         meaning: one line.
         ignored: fields that may hold anything and change nothing.
         legal: False for a code that has a name but no semantics; it always traps.
-        built: True when this machine executes it; False traps as ILLEGAL_OPCODE.
+        built: False when it is not in the RTL yet; it traps as ILLEGAL_OPCODE.
     """
 
     mnemonic: str
@@ -387,13 +387,13 @@ def opcode(word: int) -> int:
     return OPCODE.get(word)
 
 
-def decode_trap(word: int) -> TrapCause | None:
+def decode_trap(word: int, *, all_instructions: bool = False) -> TrapCause | None:
     """The cause a word traps with before any operand value is looked at, or None when it decodes.
 
-    ILLEGAL_OPCODE: no such instruction, or one that this machine does not execute.
+    ILLEGAL_OPCODE: no such instruction, or one that is not built, unless `all_instructions`.
     ILLEGAL_OPERAND: a bit that must be 0 is not (an f or a index above 7, a flag above 1, an unused field).
     """
     instruction = BY_OPCODE.get(opcode(word))
-    if instruction is None or not instruction.built:
+    if instruction is None or not (instruction.legal if all_instructions else instruction.built):
         return TrapCause.ILLEGAL_OPCODE
     return TrapCause.ILLEGAL_OPERAND if word & instruction.zero_mask else None

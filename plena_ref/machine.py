@@ -15,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plena_ref import isa, mx, numerics
+from plena_ref.accumulators import BlockSums, HeadSums
 from plena_ref.hardware import Hardware
 from plena_ref.isa import TrapCause
 from plena_ref.numerics import BF16_TO_F32
 from plena_ref.state import A_REGISTERS, F_REGISTERS, GP_REGISTERS, MemoryImages, Registers, WrittenMaps
+from plena_ref.topk import POLICIES, top_k
 
 _WORD = 0xFFFF_FFFF
 # Writes to gp0 and f0 go to one extra cell behind the register file, which nothing reads.
 _GP_SINK = GP_REGISTERS
 _F_SINK = F_REGISTERS
-# A product of two bf16 that is at least this large has no bit below 2^-126; see `numerics.on_f32_grid`.
-_PRODUCT_GRID = 2.0**-111
 
 #: One decoded instruction: returns the next pc, or None for the following instruction.
 Step = Callable[[], int | None]
@@ -80,8 +80,12 @@ class Machine:
         hbm_high_water: the highest HBM byte address written, or -1.
     """
 
-    def __init__(self, hw: Hardware, images: MemoryImages, limit: int | None = None) -> None:
+    def __init__(
+        self, hw: Hardware, images: MemoryImages, limit: int | None = None, *, all_instructions: bool = False
+    ) -> None:
         """Take `images` as the memories of a machine in its reset state. `limit` defaults to all of HBM.
+
+        With `all_instructions` it also executes those that are not built, which otherwise trap as in the RTL.
 
         Raises:
             ValueError: an image does not fit `hw`, or `limit` lies outside 0..hbm_bytes.
@@ -92,6 +96,7 @@ class Machine:
         self.limit = hw.hbm_bytes if limit is None else limit
         if not 0 <= self.limit <= hw.hbm_bytes:
             raise ValueError(f"limit = {self.limit} lies outside 0..{hw.hbm_bytes} (HBM bytes)")
+        self._all_instructions = all_instructions
         self.written = WrittenMaps.nothing(hw)
         self.hbm_high_water = -1
         self._rows = images.vram.reshape(hw.vram_rows, hw.mlen)
@@ -99,7 +104,8 @@ class Machine:
         self._tiles = images.msram.reshape(hw.msram_tiles, hw.mlen, hw.mlen)
         self._tiles_written = self.written.msram.reshape(hw.msram_tiles, hw.mlen, hw.mlen)
         self._row_bits = hw.mlen.bit_length() - 1
-        self._product = np.zeros((hw.p, hw.blen, hw.blen), np.float32)
+        self._m, self._v = BlockSums(hw, hw.blen), BlockSums(hw, 1)
+        self._hm, self._hv = HeadSums(hw, hw.mlen), HeadSums(hw, 1)
         self.reset()
 
     def reset(self) -> None:
@@ -111,8 +117,8 @@ class Machine:
         self._stride = 1
         self._set_v_mask(0)
         self._loops: list[tuple[int, int]] = []
-        self._sums = np.zeros((self.hw.p, self.hw.blen, self.hw.blen), np.float32)
-        self._sums_on_grid = True
+        for sums in (self._m, self._v, self._hm, self._hv):
+            sums.clear()
         self._instructions = 0
 
     @property
@@ -189,7 +195,7 @@ class Machine:
         """The closure that executes `word` at `pc`; a word that does not decode becomes one that traps."""
         if not 0 <= word <= _WORD:
             raise ValueError(f"the word at pc {pc} does not fit 32 bits: {word:#x}")
-        cause = isa.decode_trap(word)
+        cause = isa.decode_trap(word, all_instructions=self._all_instructions)
         if cause is not None:
             return _trapping(cause)
         mnemonic = isa.BY_OPCODE[isa.opcode(word)].mnemonic
@@ -222,13 +228,12 @@ class Machine:
 
     # Matrix instructions
 
-    def _m_mm(self, word: int) -> Step:
-        gp, mlen, blen = self._gp, self.hw.mlen, self.hw.blen
-        matrix, vector = isa.RS1.get(word), isa.RS2.get(word)
-        tile_mask = self.hw.tile_elems - 1
+    def _columns(self, word: int, field: isa.Field) -> Callable[[], NDArray[np.uint16]]:
+        """Reads the right operand [MLEN, BLEN] of M_MM and M_MV at gp[field], in either offset form."""
+        gp, mlen, blen, tile_mask = self._gp, self.hw.mlen, self.hw.blen, self.hw.tile_elems - 1
+        matrix = field.get(word)
 
-        def step() -> None:
-            row = self._first_row(gp[vector], blen)
+        def read() -> NDArray[np.uint16]:
             offset = gp[matrix] & tile_mask
             if offset % (blen * mlen) == 0:
                 column = offset // mlen
@@ -236,52 +241,59 @@ class Machine:
                 column = offset
             else:
                 raise _Trap(TrapCause.MSRAM_MISALIGNED)
-            tile = self._tiles[self._tile(gp[matrix])]
-            self._accumulate(self._rows[row : row + blen], tile[:, column : column + blen])
+            return self._tiles[self._tile(gp[matrix])][:, column : column + blen]
 
-        return step
+        return read
 
-    def _m_tmm(self, word: int) -> Step:
-        gp, mlen, blen = self._gp, self.hw.mlen, self.hw.blen
-        vector, matrix = isa.RS1.get(word), isa.RS2.get(word)
-        tile_mask = self.hw.tile_elems - 1
+    def _transposed_rows(self, word: int, field: isa.Field) -> Callable[[], NDArray[np.uint16]]:
+        """Reads the right operand [MLEN, BLEN] of M_TMM and M_TMV at gp[field]: BLEN rows, transposed."""
+        gp, mlen, blen, tile_mask = self._gp, self.hw.mlen, self.hw.blen, self.hw.tile_elems - 1
+        matrix = field.get(word)
 
-        def step() -> None:
-            row = self._first_row(gp[vector], blen)
+        def read() -> NDArray[np.uint16]:
             offset = gp[matrix] & tile_mask
             if offset % (blen * mlen):
                 raise _Trap(TrapCause.MSRAM_MISALIGNED)
             first = offset // mlen
-            tile = self._tiles[self._tile(gp[matrix])]
-            self._accumulate(self._rows[row : row + blen], tile[first : first + blen].T)
+            return self._tiles[self._tile(gp[matrix])][first : first + blen].T
+
+        return read
+
+    def _product(
+        self, sums: BlockSums, rows: int, vector: int, read: Callable[[], NDArray[np.uint16]]
+    ) -> Step:
+        """sums += `rows` VRAM rows from gp[vector] times what `read` gives."""
+        gp = self._gp
+
+        def step() -> None:
+            row = self._first_row(gp[vector], rows)
+            sums.accumulate(self._rows[row : row + rows], read())
 
         return step
 
-    def _accumulate(self, left: NDArray[np.uint16], right: NDArray[np.uint16]) -> None:
-        """m += left @ right in the order of the array: bf16 `left` [BLEN, MLEN] and `right` [MLEN, BLEN].
+    def _m_mm(self, word: int) -> Step:
+        return self._product(self._m, self.hw.blen, isa.RS2.get(word), self._columns(word, isa.RS1))
 
-        Mini-array p owns taps p*BLEN..p*BLEN+BLEN-1 and adds their products, one f32 multiply and one f32 add
-        each, in rising order into its own sums `_sums[p]`.
-        """
-        p, blen = self.hw.p, self.hw.blen
-        a, b = BF16_TO_F32.take(left), BF16_TO_F32.take(right)
-        exact = self._sums_on_grid and _least_magnitude(a) * _least_magnitude(b) >= _PRODUCT_GRID
-        a_taps = np.ascontiguousarray(a.reshape(blen, p, blen).transpose(2, 1, 0))[:, :, :, None]
-        b_taps = np.ascontiguousarray(b.reshape(p, blen, blen).transpose(1, 0, 2))[:, :, None, :]
-        sums, product = self._sums, self._product
-        if exact:
-            for a_tap, b_tap in zip(a_taps, b_taps, strict=True):
-                np.multiply(a_tap, b_tap, out=product)
-                np.add(sums, product, out=sums)
-            return
-        for a_tap, b_tap in zip(a_taps, b_taps, strict=True):
-            sums = numerics.f32_flush(sums + numerics.f32_flush(a_tap * b_tap))
-        self._sums = sums
-        self._sums_on_grid = False
+    def _m_tmm(self, word: int) -> Step:
+        return self._product(self._m, self.hw.blen, isa.RS1.get(word), self._transposed_rows(word, isa.RS2))
+
+    def _m_mv(self, word: int) -> Step:
+        return self._product(self._v, 1, isa.RS2.get(word), self._columns(word, isa.RS1))
+
+    def _m_tmv(self, word: int) -> Step:
+        return self._product(self._v, 1, isa.RS2.get(word), self._transposed_rows(word, isa.RS1))
 
     def _m_mm_wo(self, word: int) -> Step:
+        stride = isa.RS1.get(word)
+        return self._block_write_out(word, self._m, self.hw.blen, stride)
+
+    def _m_mv_wo(self, word: int) -> Step:
+        return self._block_write_out(word, self._v, 1, stride=0)
+
+    def _block_write_out(self, word: int, sums: BlockSums, count: int, stride: int) -> Step:
+        """Write BLEN columns of `count` VRAM rows that lie gp[stride] rows apart, or 1 when `stride` is 0."""
         gp, mlen, blen, rows = self._gp, self.hw.mlen, self.hw.blen, self.hw.vram_rows
-        destination, stride, imm = isa.RD.get(word), isa.RS1.get(word), isa.IMM18.get(word)
+        destination, imm = isa.RD.get(word), isa.IMM18.get(word)
 
         def step() -> None:
             address = gp[destination] + imm
@@ -289,10 +301,10 @@ class Machine:
                 raise _Trap(TrapCause.VRAM_MISALIGNED)
             first, column = address >> self._row_bits, address & (mlen - 1)
             step_rows = gp[stride] if stride else 1
-            last = first + (blen - 1) * step_rows
+            last = first + (count - 1) * step_rows
             if last >= rows:
                 raise _Trap(TrapCause.VRAM_RANGE)
-            block = numerics.f32_to_bf16(numerics.tree_sum(np.moveaxis(self._sums, 0, -1)))
+            block = sums.write_out()
             columns = slice(column, column + blen)
             if step_rows:
                 where = slice(first, last + 1, step_rows)
@@ -301,8 +313,40 @@ class Machine:
                 where = first
                 self._rows[where, columns] = block[-1]
             self._rows_written[where, columns] = True
-            self._sums[:] = 0
-            self._sums_on_grid = True
+
+        return step
+
+    def _head_product(self, word: int, sums: HeadSums, rows: int, transposed: bool) -> Step:
+        """sums += each head's lanes of `rows` VRAM rows times HLEN rows, or transposed columns, of a tile."""
+        gp, hw, tile_mask = self._gp, self.hw, self.hw.tile_elems - 1
+        extra, matrix, vector = isa.RD.get(word), isa.RS1.get(word), isa.RS2.get(word)
+
+        def step() -> None:
+            row = self._first_row(gp[vector], rows)
+            address = gp[matrix] + gp[extra]
+            h = address & tile_mask
+            if h >= hw.mlen or h % hw.hlen:
+                raise _Trap(TrapCause.MSRAM_MISALIGNED)
+            tile = self._tiles[self._tile(address)]
+            left = self._rows[row : row + rows]
+            if transposed:
+                heads = left.reshape(rows, hw.lanes, hw.hlen).transpose(1, 0, 2)
+                sums.accumulate(heads, tile[:, h : h + hw.hlen].T)
+            else:
+                heads = left.reshape(rows, hw.hlen, hw.lanes).transpose(2, 0, 1)
+                sums.accumulate(heads, tile[h : h + hw.hlen])
+
+        return step
+
+    def _head_write_out(self, word: int, sums: HeadSums, rows: int) -> Step:
+        """Write LANES * `rows` whole VRAM rows, head after head."""
+        gp, destination, imm = self._gp, isa.RD.get(word), isa.IMM18.get(word)
+        count = self.hw.lanes * rows
+
+        def step() -> None:
+            first = self._first_row(gp[destination] + imm, count)
+            self._rows[first : first + count] = sums.write_out().reshape(count, self.hw.mlen)
+            self._rows_written[first : first + count] = True
 
         return step
 
@@ -402,6 +446,27 @@ class Machine:
                 raise _Trap(TrapCause.FP_MEM_RANGE)
             self._rows[row] = fpmem[address : address + mlen]
             self._rows_written[row] = True
+
+        return step
+
+    def _v_topk(self, word: int) -> Step:
+        gp, hw, images, written = self._gp, self.hw, self.images, self.written
+        weights_at, source, indices_at = isa.RD.get(word), isa.RS1.get(word), isa.RS2.get(word)
+        policy = POLICIES[isa.RS3.get(word)]
+        rows = -(-policy.logits // hw.mlen)
+
+        def step() -> None:
+            first = self._first_row(gp[source], rows) * hw.mlen
+            fp, integer = gp[weights_at], gp[indices_at]
+            if fp + policy.chosen > hw.fp_words:
+                raise _Trap(TrapCause.FP_MEM_RANGE)
+            if integer + policy.chosen > hw.int_words:
+                raise _Trap(TrapCause.INT_MEM_RANGE)
+            weights, indices = top_k(images.vram[first : first + policy.logits], policy.chosen)
+            images.fpmem[fp : fp + policy.chosen] = weights
+            images.intmem[integer : integer + policy.chosen] = indices
+            written.fpmem[fp : fp + policy.chosen] = True
+            written.intmem[integer : integer + policy.chosen] = True
 
         return step
 
@@ -661,17 +726,19 @@ def _trapping(cause: TrapCause) -> Step:
     return step
 
 
-def _least_magnitude(x: NDArray[np.float32]) -> float:
-    """The smallest magnitude in `x` that is not zero; infinity when all are zero, NaN when one is NaN."""
-    magnitude = np.abs(x)
-    magnitude[magnitude == 0] = np.inf
-    return float(magnitude.min())
-
-
 _DECODERS: dict[str, Callable[[Machine, int], Step]] = {
     "M_MM": Machine._m_mm,
     "M_TMM": Machine._m_tmm,
     "M_MM_WO": Machine._m_mm_wo,
+    "M_BMM": lambda machine, word: machine._head_product(word, machine._hm, machine.hw.mlen, False),
+    "M_BTMM": lambda machine, word: machine._head_product(word, machine._hm, machine.hw.mlen, True),
+    "M_BMM_WO": lambda machine, word: machine._head_write_out(word, machine._hm, machine.hw.mlen),
+    "M_MV": Machine._m_mv,
+    "M_TMV": Machine._m_tmv,
+    "M_MV_WO": Machine._m_mv_wo,
+    "M_BMV": lambda machine, word: machine._head_product(word, machine._hv, 1, False),
+    "M_BTMV": lambda machine, word: machine._head_product(word, machine._hv, 1, True),
+    "M_BMV_WO": lambda machine, word: machine._head_write_out(word, machine._hv, 1),
     "V_ADD_VV": lambda machine, word: machine._vector_vv(word, numerics.bf16_add),
     "V_SUB_VV": lambda machine, word: machine._vector_vv(word, numerics.bf16_sub),
     "V_MUL_VV": lambda machine, word: machine._vector_vv(word, numerics.bf16_mul),
@@ -685,6 +752,7 @@ _DECODERS: dict[str, Callable[[Machine, int], Step]] = {
     "V_SHFT_V": Machine._v_shft_v,
     "V_RED_SUM": Machine._v_red_sum,
     "V_RED_MAX": Machine._v_red_max,
+    "V_TOPK": Machine._v_topk,
     "S_MAP_V_FP": Machine._s_map_v_fp,
     "S_ADD_FP": lambda machine, word: machine._float_2(word, np.float32.__add__),
     "S_SUB_FP": lambda machine, word: machine._float_2(word, np.float32.__sub__),

@@ -146,14 +146,14 @@ class Program:
         """Append one instruction; left-out trailing operands are 0.
 
         Raises:
-            ProgramError: wrong number or kind of operands, a register nobody holds, an instruction that this
-                machine does not execute, or a program that is finished.
+            ProgramError: wrong number or kind of operands, a register nobody holds, an instruction
+                without semantics, or a program that is finished.
         """
         entry = isa.INSTRUCTIONS[mnemonic]
         if self._finished:
             raise ProgramError(f"{mnemonic}: the program is finished")
-        if not entry.built:
-            raise ProgramError(f"{mnemonic}: this machine does not execute it")
+        if not entry.legal:
+            raise ProgramError(f"{mnemonic} has no semantics")
         encoded = entry.encoded
         required = sum(not operand.optional for operand in encoded)
         if not required <= len(operands) <= len(encoded):

@@ -23,6 +23,7 @@ from plena_ref import isa
 from plena_ref.hardware import Hardware
 from plena_ref.isa import TrapCause
 from plena_ref.state import MemoryImages
+from plena_ref.topk import POLICIES
 
 _WORD = 0xFFFF_FFFF
 _T = TypeVar("_T")
@@ -75,6 +76,7 @@ def generate(
     cause: TrapCause | None = None,
     trap_probability: float = 0.2,
     wild_probability: float = 0.05,
+    all_instructions: bool = False,
 ) -> RandomProgram:
     """Make the program of `seed` for machine `hw`.
 
@@ -85,6 +87,7 @@ def generate(
         cause: end in this trap; otherwise one is drawn with `trap_probability`.
         trap_probability: share of programs that end in a trap, drawn evenly from `PROGRAM_CAUSES`.
         wild_probability: share of the others that end in random words.
+        all_instructions: use those that are not built, too; only `Machine(all_instructions=True)` runs them.
 
     Raises:
         ValueError: `cause` is one no program can bring about, or HBM is too small for the transfers.
@@ -98,8 +101,8 @@ def generate(
     if cause is None and rng.random() < trap_probability:
         cause = PROGRAM_CAUSES[rng.integers(len(PROGRAM_CAUSES))]
     wild = cause is None and rng.random() < wild_probability
-    images = _random_images(hw, rng, limit)
-    words = _Generator(hw, rng, length, limit, cause, wild).program()
+    images = _random_images(hw, rng, limit, all_instructions)
+    words = _Generator(hw, rng, length, limit, cause, wild, all_instructions).program()
     return RandomProgram(words, images, limit, cause, wild)
 
 
@@ -117,7 +120,9 @@ def random_bf16(rng: np.random.Generator, size: int, special_share: float) -> ND
     return np.where(special, rng.choice(np.array(_SPECIAL_BF16, np.uint16), size), bits)
 
 
-def _random_images(hw: Hardware, rng: np.random.Generator, limit: int) -> MemoryImages:
+def _random_images(
+    hw: Hardware, rng: np.random.Generator, limit: int, all_instructions: bool
+) -> MemoryImages:
     """Zeroed memories with random data wherever the generator's addresses lead.
 
     Half of the programs start from tame data: specials are rare, so that results stay finite and differ.
@@ -127,9 +132,11 @@ def _random_images(hw: Hardware, rng: np.random.Generator, limit: int) -> Memory
     share = 0.004 if tame else 0.1
     hot = _Hot.of(hw)
     for row in hot.rows:
-        images.vram[row * hw.mlen : (row + hot.window) * hw.mlen] = random_bf16(
-            rng, hot.window * hw.mlen, share
-        )
+        rows = hot.window
+        if all_instructions:
+            # Far enough for M_BMM and for the logits of V_TOPK.
+            rows = min(max(rows, hw.mlen, POLICIES[1].logits // hw.mlen), hw.vram_rows - row)
+        images.vram[row * hw.mlen : (row + rows) * hw.mlen] = random_bf16(rng, rows * hw.mlen, share)
     for tile in hot.tiles:
         where = slice(tile * hw.tile_elems, (tile + 1) * hw.tile_elems)
         images.msram[where] = random_bf16(rng, hw.tile_elems, share)
@@ -212,12 +219,17 @@ class _Generator:
         limit: int,
         cause: TrapCause | None,
         wild: bool,
+        all_instructions: bool,
     ) -> None:
         self.hw = hw
         self.rng = rng
         self.limit = limit
         self.cause = cause
         self.wild = wild
+        self.all_instructions = all_instructions
+        self.instructions = [
+            entry for entry in isa.INSTRUCTIONS.values() if entry.built or (all_instructions and entry.legal)
+        ]
         self.hot = _Hot.of(hw)
         self.words: list[int] = []
         self.length = length
@@ -329,6 +341,18 @@ class _Generator:
             return self.pick(ready)
         return self.constant(self.pick(self.hot.rows) * self.hw.mlen, *busy)
 
+    def rows_from(self, count: int, *busy: int) -> int | None:
+        """A gp register that holds the address of `count` existing rows; None when there is no such place."""
+        if count > self.hw.vram_rows:
+            return None
+        last = (self.hw.vram_rows - count) * self.hw.mlen
+        ready = self.holding(lambda value: self.is_row(value) and value <= last)
+        if ready and self.chance(0.5):
+            return self.pick(ready)
+        places = [row for row in self.hot.rows if row * self.hw.mlen <= last]
+        row = self.pick(places) if places and self.chance(0.8) else last // self.hw.mlen
+        return self.constant(row * self.hw.mlen, *busy)
+
     def holding(self, wanted: Callable[[int], bool]) -> list[int]:
         """The registers but gp0 that are known to hold a wanted value."""
         return [register for register, held in self.known.items() if register and wanted(held)]
@@ -376,6 +400,93 @@ class _Generator:
         destination, imm = self.split(address)
         stride = 0 if self.chance(0.6) else self.constant(self.pick(strides), destination)
         self.emit("M_MM_WO", destination, stride, imm)
+
+    def m_mv(self) -> None:
+        """M_MV in either column-offset form, or M_TMV."""
+        block = self.below(self.hw.p) * self.hw.blen
+        name = self.pick(("M_MV", "M_TMV"))
+        offset = block if name == "M_MV" and self.chance(0.5) else block * self.hw.mlen
+        vector = self.row()
+        self.emit(name, self.constant(self.tile() + offset, vector), vector)
+
+    def m_mv_wo(self) -> None:
+        """M_MV_WO, often followed by a use of the row it wrote to."""
+        row = self.row_number() * self.hw.mlen
+        self.emit("M_MV_WO", *self.split(row + self.below(self.hw.p) * self.hw.blen))
+        if self.chance(0.5):
+            self.use_row(row)
+
+    def m_head(self) -> None:
+        """A per-head product, with the tile and the offset in it shared out between the two registers."""
+        name = self.pick(("M_BMM", "M_BTMM", "M_BMV", "M_BMV", "M_BTMV", "M_BTMV"))
+        vector = self.rows_from(self.hw.mlen) if name.endswith("MM") else self.row()
+        if vector is None:
+            return
+        address = self.tile() + self.below(self.hw.lanes) * self.hw.hlen
+        part = self.pick((0, 1, self.hw.hlen, self.tile()))
+        if part > address:
+            part = 0
+        extra = self.constant(part, vector)
+        self.emit(name, extra, self.constant(address - part, vector, extra), vector)
+
+    def m_head_wo(self) -> None:
+        """M_BMM_WO or M_BMV_WO, often followed by a use of one of the rows it wrote."""
+        name, rows = ("M_BMM_WO", self.hw.mlen) if self.chance(0.3) else ("M_BMV_WO", 1)
+        count = self.hw.lanes * rows
+        first = self.rows_from(count)
+        if first is None:
+            return
+        address = self.known[first]
+        self.emit(name, *self.split(address))
+        if self.chance(0.6):
+            self.use_row(address + self.pick((0, count // 2, count - 1)) * self.hw.mlen)
+
+    def use_row(self, address: int) -> None:
+        """An instruction that reads the row at `address`, or overwrites it."""
+        kind = self.below(5)
+        if kind == 0:
+            self.emit(self.pick(("V_RED_MAX", "V_RED_SUM")), self.f(), self.constant(address), 0)
+        elif kind == 1:
+            self.emit("S_MAP_V_FP", self.constant(address), 0, 0)
+        elif kind == 2:
+            vector = self.constant(address)
+            self.emit("M_MV", self.constant(self.tile(), vector), vector)
+        else:
+            row = self.constant(address)
+            self.emit("V_MUL_VF", self.row(row) if kind == 3 else row, row, self.f(), self.below(2))
+
+    def topk(self) -> None:
+        """V_TOPK of a row that may just have been written, often followed by a use of what it wrote."""
+        value = self.below(2)
+        policy = POLICIES[value]
+        if policy.chosen > self.hw.int_words:
+            return
+        row = self.rows_from(-(-policy.logits // self.hw.mlen))
+        if row is None:
+            return
+        if self.chance(0.3):
+            self.emit("V_ADD_VF", row, row, self.f(), self.below(2))
+        weights = self.fp_word(policy.chosen)
+        indices = min(self.pick(self.hot.int_words), self.hw.int_words - policy.chosen)
+        fp = self.constant(weights, row)
+        integer = self.constant(indices, row, fp)
+        if self.chance(0.2):
+            self.emit("S_ST_FP", self.f(), fp, self.below(policy.chosen))
+        self.emit("V_TOPK", fp, row, integer, value)
+        for _ in range(self.below(3)):
+            n = self.below(policy.chosen)
+            kind = self.below(5)
+            if kind == 0:
+                self.emit("S_LD_FP", self.f(), fp, n)
+            elif kind == 1:
+                self.emit("S_ST_FP", self.f(), fp, n)
+            elif kind == 2:
+                self.emit("S_LD_INT", self.target(fp, integer), integer, n)
+            elif kind == 3:
+                self.emit("S_ST_INT", self.below(16), integer, n)
+            else:
+                start = min(weights, self.hw.fp_words - self.hw.mlen)
+                self.emit("S_MAP_V_FP", self.row(fp, integer), *self.split(start, fp, integer))
 
     def vector(self) -> None:
         """A row instruction, often in place."""
@@ -576,7 +687,8 @@ class _Generator:
     def block(self, budget: int) -> None:
         """Instructions and loops that execute about `budget` instructions."""
         end = self.executed + budget
-        kinds, weights = zip(*_MIX, strict=True)
+        mix = _MIX + _UNBUILT_MIX if self.all_instructions else _MIX
+        kinds, weights = zip(*mix, strict=True)
         shares = np.cumsum(weights) / sum(weights)
         while self.executed < end:
             if self.trap_at is not None and self.executed >= self.trap_at:
@@ -665,14 +777,18 @@ class _Generator:
 
     def trap(self) -> None:
         """One instruction that traps with the program's cause, after whatever must come before it."""
-        _TRAPS[self.cause](self)
+        unbuilt = _UNBUILT_TRAPS.get(self.cause) if self.all_instructions else None
+        if unbuilt is not None and self.chance(0.4):
+            unbuilt(self)
+        else:
+            _TRAPS[self.cause](self)
 
     def wild_words(self) -> None:
         """Random words at the end: mostly words that decode, with registers as they happen to be."""
         names = [
             entry.mnemonic
-            for entry in isa.INSTRUCTIONS.values()
-            if entry.built and entry.mnemonic not in ("H_STORE_V", "C_LOOP_START")
+            for entry in self.instructions
+            if entry.mnemonic not in ("H_STORE_V", "C_LOOP_START")
         ]
         for _ in range(1 + self.below(12)):
             instruction = isa.INSTRUCTIONS[self.pick(names)]
@@ -682,11 +798,12 @@ class _Generator:
             self.append(instruction.opcode | bits)
 
     def trap_illegal_opcode(self) -> None:
-        codes = [code for code in range(64) if code not in isa.BY_OPCODE or not isa.BY_OPCODE[code].built]
+        legal = {entry.opcode for entry in self.instructions}
+        codes = [code for code in range(64) if code not in legal]
         self.append(self.pick(codes) | (self.below(1 << 26) << 6 if self.chance(0.5) else 0))
 
     def trap_illegal_operand(self) -> None:
-        options = [entry for entry in isa.INSTRUCTIONS.values() if entry.built and entry.zero_mask]
+        options = [entry for entry in self.instructions if entry.zero_mask]
         instruction = self.pick(options)
         bits = [bit for bit in range(32) if instruction.zero_mask >> bit & 1]
         word = instruction.opcode | 1 << self.pick(bits)
@@ -833,6 +950,77 @@ class _Generator:
             others = [register for register in range(16) if register != open_register]
         self.emit("C_LOOP_END", self.pick(others))
 
+    # Traps of the instructions that are not built
+
+    def unbuilt_vram_misaligned(self) -> None:
+        step = self.pick([1 << bit for bit in range((self.hw.mlen - 1).bit_length())])
+        row = self.row_number() * self.hw.mlen
+        kind = self.below(4)
+        if kind == 0:
+            self.emit("M_MV_WO", *self.split(row + self.hw.blen // 2))
+        elif kind == 1:
+            self.emit(self.pick(("M_BMM_WO", "M_BMV_WO")), *self.split(row + step))
+        else:
+            self.unbuilt_bad_row(row + step)
+
+    def unbuilt_vram_range(self) -> None:
+        end = self.hw.vram_elems
+        if self.chance(0.4):
+            count, name = self.pick(((self.hw.lanes, "M_BMV_WO"), (self.hw.lanes * self.hw.mlen, "M_BMM_WO")))
+            first = max(0, self.hw.vram_rows - count + 1)
+            self.emit(name, *self.split(first * self.hw.mlen))
+        else:
+            self.unbuilt_bad_row(self.pick((end, end + self.hw.mlen, _WORD + 1 - self.hw.mlen)))
+
+    def unbuilt_bad_row(self, address: int) -> None:
+        """An instruction that reads its row or rows at `address`."""
+        bad = self.constant(address)
+        kind = self.below(3)
+        if kind == 0:
+            self.emit(self.pick(("M_MV", "M_TMV")), 0, bad)
+        elif kind == 1:
+            self.emit(self.pick(("M_BMM", "M_BTMM", "M_BMV", "M_BTMV")), 0, 0, bad)
+        else:
+            self.emit("V_TOPK", 0, bad, 0, self.below(2))
+
+    def unbuilt_msram_misaligned(self) -> None:
+        mlen, hlen = self.hw.mlen, self.hw.hlen
+        tile, row = self.tile(), self.row()
+        if self.chance(0.5):
+            self.emit("M_TMV", self.constant(tile + self.pick((1, self.hw.blen // 2, mlen)), row), row)
+            return
+        offset = self.pick((mlen, mlen + hlen, self.hw.tile_elems - mlen))
+        if hlen > 1 and self.chance(0.5):
+            offset = hlen // 2
+        matrix = self.constant(tile, row)
+        extra = self.constant(offset, row, matrix)
+        self.emit(self.pick(("M_BMV", "M_BTMV")), extra, matrix, row)
+
+    def unbuilt_msram_range(self) -> None:
+        end = self.hw.msram_tiles * self.hw.tile_elems
+        row = self.row()
+        matrix = self.constant(self.pick((end, (_WORD + 1) - self.hw.tile_elems)), row)
+        if self.chance(0.5):
+            self.emit(self.pick(("M_MV", "M_TMV")), matrix, row)
+        else:
+            self.emit(self.pick(("M_BMV", "M_BTMV")), self.pick((0, matrix)), matrix, row)
+
+    def topk_row(self) -> tuple[int, int]:
+        """A policy, and a register that holds the address of logits for it."""
+        fitting = [value for value, policy in enumerate(POLICIES) if policy.logits <= self.hw.vram_elems]
+        value = self.pick(fitting)
+        return value, self.rows_from(-(-POLICIES[value].logits // self.hw.mlen))
+
+    def unbuilt_fp_mem_range(self) -> None:
+        value, row = self.topk_row()
+        bad = self.constant(self.hw.fp_words - self.pick((0, POLICIES[value].chosen - 1)), row)
+        self.emit("V_TOPK", bad, row, self.pick((0, bad)), value)
+
+    def unbuilt_int_mem_range(self) -> None:
+        value, row = self.topk_row()
+        words = max(0, self.hw.int_words - self.pick((0, POLICIES[value].chosen - 1)))
+        self.emit("V_TOPK", 0, row, self.constant(words, row), value)
+
 
 _VECTOR = (
     "V_ADD_VV",
@@ -866,6 +1054,15 @@ _MIX: tuple[tuple[Callable[[_Generator], None], int], ...] = (
     (_Generator.transfer, 6),
 )
 
+#: What `_MIX` gains with the instructions that are not built.
+_UNBUILT_MIX: tuple[tuple[Callable[[_Generator], None], int], ...] = (
+    (_Generator.m_mv, 5),
+    (_Generator.m_mv_wo, 3),
+    (_Generator.m_head, 5),
+    (_Generator.m_head_wo, 3),
+    (_Generator.topk, 5),
+)
+
 _TRAPS: dict[TrapCause, Callable[[_Generator], None]] = {
     TrapCause.ILLEGAL_OPCODE: _Generator.trap_illegal_opcode,
     TrapCause.ILLEGAL_OPERAND: _Generator.trap_illegal_operand,
@@ -880,4 +1077,14 @@ _TRAPS: dict[TrapCause, Callable[[_Generator], None]] = {
     TrapCause.LOOP_COUNT: _Generator.trap_loop_count,
     TrapCause.LOOP_OVERFLOW: _Generator.trap_loop_overflow,
     TrapCause.LOOP_MISMATCH: _Generator.trap_loop_mismatch,
+}
+
+#: Other ways to those causes, through the instructions that are not built.
+_UNBUILT_TRAPS: dict[TrapCause, Callable[[_Generator], None]] = {
+    TrapCause.VRAM_MISALIGNED: _Generator.unbuilt_vram_misaligned,
+    TrapCause.VRAM_RANGE: _Generator.unbuilt_vram_range,
+    TrapCause.MSRAM_MISALIGNED: _Generator.unbuilt_msram_misaligned,
+    TrapCause.MSRAM_RANGE: _Generator.unbuilt_msram_range,
+    TrapCause.FP_MEM_RANGE: _Generator.unbuilt_fp_mem_range,
+    TrapCause.INT_MEM_RANGE: _Generator.unbuilt_int_mem_range,
 }

@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
         outcome = case_runner.run_case(
             case, simulator, latency=latency, jitter=jitter, waves=with_waves, folder=folder
         )
-    except (CaseError, NotImplementedError, simulate.SimulationError) as error:
+    except (CaseError, simulate.SimulationError) as error:
         print(f"the run's files are in {folder}", file=sys.stderr)
         return options.fail(error)
     if with_waves:

@@ -50,7 +50,7 @@ PYTHON_MUTANTS: tuple[PythonMutant, ...] = (
     ),
     PythonMutant(
         name="static triangular mask on every tile",
-        file="plena_ref/kernels/attention.py",
+        file="plena_ref/kernels/tiling.py",
         old="    return shift if keys - 1 > shift else None",
         new="    return 0",
         case="mha_causal_tiles",
@@ -58,7 +58,7 @@ PYTHON_MUTANTS: tuple[PythonMutant, ...] = (
     ),
     PythonMutant(
         name="static triangular mask on every tile, small inputs",
-        file="plena_ref/kernels/attention.py",
+        file="plena_ref/kernels/tiling.py",
         old="    return shift if keys - 1 > shift else None",
         new="    return 0",
         case="mha_causal_tiles",

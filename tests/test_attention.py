@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from fractions import Fraction
 
 import numpy as np
@@ -9,14 +10,25 @@ import pytest
 
 from plena_ref import golden
 from plena_ref.assembler import assemble
-from plena_ref.cases import CASES, KERNELS, STRICT, Case, Workload, build
+from plena_ref.cases import (
+    BF16_LIMITED,
+    CASES,
+    STRICT,
+    Case,
+    CaseError,
+    Workload,
+    build,
+    draw_inputs,
+    staged_keys_and_values,
+)
 from plena_ref.compare import compare, result_values
 from plena_ref.hardware import Hardware
-from plena_ref.isa import INSTRUCTIONS
-from plena_ref.kernels.attention import diagonal_shift, query_tiles
+from plena_ref.isa import BY_OPCODE, IMM22, INSTRUCTIONS
 from plena_ref.kernels.operands import AttentionShape
+from plena_ref.kernels.tiling import diagonal_shift, query_tiles
 from plena_ref.layout import region_mask
 from plena_ref.machine import Machine
+from plena_ref.numerics import bf16_from_float
 from plena_ref.state import MemoryImages
 
 PLAIN = ("plain_attention", "plain_attention_element_offsets")
@@ -31,7 +43,10 @@ def hardware(mlen: int, blen: int, **values: int) -> Hardware:
 def run(workload: Workload, images: MemoryImages | None = None) -> Machine:
     """Run the program on the reference machine until its normal stop."""
     case = workload.case
-    machine = Machine(case.hardware, images or workload.images.copy(), workload.limit)
+    packed = case.kernel == "packed_attention"
+    machine = Machine(
+        case.hardware, images or workload.images.copy(), workload.limit, all_instructions=packed
+    )
     report = machine.run(workload.words)
     assert (report.status, report.cause) == ("stopped", None)
     return machine
@@ -105,6 +120,152 @@ def test_shapes(
             packed_output=packed,
         )
     )
+
+
+@pytest.mark.parametrize(
+    ("mlen", "blen", "seq", "kv_seq"),
+    [
+        (16, 4, 1, 100),
+        (16, 4, 4, 20),
+        (16, 4, 15, 33),
+        (16, 4, 16, 47),
+        (16, 4, 20, 37),
+        (16, 16, 33, 49),
+        (8, 4, 1, 64),
+        (8, 8, 19, 30),
+        (64, 16, 3, 130),
+    ],
+)
+@pytest.mark.parametrize("kernel", ["attention", *PLAIN])
+def test_queries_behind_a_kv_cache(mlen: int, blen: int, seq: int, kv_seq: int, kernel: str) -> None:
+    """The queries are the last positions: the diagonal lies anywhere in a tile, and may cross two."""
+    check(
+        Case(
+            "cache",
+            hardware=hardware(mlen, blen),
+            batch=2,
+            seq=seq,
+            kv_seq=kv_seq,
+            heads=2,
+            head_dim=16,
+            causal=True,
+            sigma=1.0,
+            kernel=kernel,
+        )
+    )
+
+
+@pytest.mark.parametrize("sinks", [False, True])
+@pytest.mark.parametrize("window", [1, 2, 5, 16, 17, 40, 1000])
+@pytest.mark.parametrize(("seq", "kv_seq"), [(20, 20), (40, 47), (1, 50), (16, 32), (5, 36)])
+def test_sliding_windows(seq: int, kv_seq: int, window: int, sinks: bool) -> None:
+    """Windows below, at and above a tile; some rows see nothing of the first tile of their window."""
+    check(
+        Case(
+            "window",
+            hardware=hardware(16, 4),
+            seq=seq,
+            kv_seq=kv_seq,
+            heads=2,
+            head_dim=20,
+            causal=True,
+            window=window,
+            sinks=sinks,
+            sigma=1.0,
+        )
+    )
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_sinks_join_the_denominator(causal: bool) -> None:
+    """Several batches and key tiles; a sink changes the result, and each head has its own."""
+    case = Case(
+        "sinks", hardware=hardware(16, 4), batch=2, seq=20, heads=4, head_dim=16, causal=causal, sigma=1.0
+    )
+    workload = build(case.override(sinks=True))
+    sinks = np.array([3.0, 2.0, 4.0, 5.0])
+    workload.images.fpmem[10 + 3 * 16 :][:4] = bf16_from_float(sinks)
+    inputs = (draw_inputs(case).q, *staged_keys_and_values(case), causal, None)
+    wanted, unsunk = golden.attention(*inputs, sinks), golden.attention(*inputs)
+    assert np.abs(wanted - unsunk).max(axis=(0, 2, 3)).min() > 0.1
+    assert np.abs(wanted - golden.attention(*inputs, sinks[::-1])).max(axis=(0, 2, 3)).min() > 0.1
+    images = run(workload).images
+    got = result_values(workload, images.vram).transpose(0, 2, 1, 3)
+    np.testing.assert_allclose(got, wanted, rtol=0.02, atol=0.02)
+    check(case.override(sinks=True))
+
+
+def test_a_sink_far_above_every_score_takes_all_the_weight() -> None:
+    workload = build(Case("sink", hardware=hardware(16, 4), seq=5, heads=1, head_dim=16, sinks=True))
+    workload.images.fpmem[10 + 3 * 16] = 0x43C8  # 400.0
+    assert (result_values(workload, run(workload).images.vram) == 0).all()
+
+
+@pytest.mark.parametrize("kernel", ["attention", *PLAIN])
+@pytest.mark.parametrize(
+    ("heads", "kv_heads", "seq", "kv_seq", "msram_tiles"),
+    [(4, 2, 20, 20, 64), (4, 1, 5, 40, 64), (4, 1, 20, 40, 4), (6, 3, 1, 70, 64), (2, 1, 33, 33, 2)],
+)
+def test_grouped_queries(
+    kernel: str, heads: int, kv_heads: int, seq: int, kv_seq: int, msram_tiles: int
+) -> None:
+    """MSRAM holds the keys of a group, or not."""
+    check(
+        Case(
+            "grouped",
+            hardware=hardware(16, 4, msram_tiles=msram_tiles),
+            batch=2,
+            seq=seq,
+            kv_seq=kv_seq,
+            heads=heads,
+            kv_heads=kv_heads,
+            head_dim=16,
+            causal=True,
+            sigma=1.0,
+            kernel=kernel,
+        )
+    )
+
+
+def test_keys_are_fetched_once_a_group_when_they_fit() -> None:
+    """Two batches, two groups of three heads, five key tiles of two blocks; once a group or once a head."""
+    case = Case(
+        "fetch", hardware=hardware(16, 4), batch=2, seq=4, kv_seq=70, heads=6, kv_heads=2, head_dim=32
+    )
+    assert executed(build(case).words)["H_PREFETCH_M"] == 2 * 2 * 5 * 4
+    assert executed(build(case.override(kv_heads=6)).words)["H_PREFETCH_M"] == 2 * 6 * 5 * 4
+    assert executed(build(case.override(msram_tiles=20)).words)["H_PREFETCH_M"] == 2 * 2 * 5 * 4
+    assert executed(build(case.override(msram_tiles=16)).words)["H_PREFETCH_M"] == 2 * 6 * 5 * 4
+
+
+def test_everything_at_once_fits_the_registers() -> None:
+    """Batches, groups, sinks, a window, a cache, a head of several column blocks, few slots or many."""
+    for msram_tiles in (4, 64):
+        check(
+            Case(
+                "all",
+                hardware=hardware(16, 4, msram_tiles=msram_tiles),
+                batch=2,
+                seq=21,
+                kv_seq=50,
+                heads=4,
+                kv_heads=2,
+                head_dim=24,
+                causal=True,
+                window=19,
+                sinks=True,
+                packed_output=True,
+                sigma=1.0,
+            )
+        )
+
+
+@pytest.mark.parametrize("kernel", PLAIN)
+@pytest.mark.parametrize("extra", [{"window": 3}, {"sinks": True}])
+def test_the_plain_form_has_neither_window_nor_sinks(kernel: str, extra: dict) -> None:
+    case = Case("plain", hardware=hardware(16, 4), causal=True, head_dim=16, kernel=kernel, **extra)
+    with pytest.raises(CaseError, match="plain form has neither WINDOW nor SINKS"):
+        build(case)
 
 
 @pytest.mark.parametrize(("mlen", "blen"), [(128, 32), (256, 64)])
@@ -223,6 +384,68 @@ def test_each_key_tile_is_fetched_once_when_msram_holds_them_all() -> None:
     assert len(fetches) == 2 * 4
 
 
+def executed(words: list[int]) -> Counter[str]:
+    """How often each instruction is executed: every loop of a kernel runs as often as its start says."""
+    counts: Counter[str] = Counter()
+    trips = [1]
+    for word in words:
+        name = BY_OPCODE[word & 0x3F].mnemonic
+        counts[name] += trips[-1]
+        if name == "C_LOOP_START":
+            trips.append(trips[-1] * IMM22.get(word))
+        elif name == "C_LOOP_END":
+            trips.pop()
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("seq", "kv_seq", "window", "tiles", "masked"),
+    [
+        # Tiles of MLEN = 16 that hold a visible pair, and those of them that hold a hidden one.
+        (64, 64, None, 10, 4),
+        (64, 64, 16, 7, 7),
+        (64, 64, 1, 4, 4),
+        (1, 100, None, 7, 1),
+        (1, 100, 20, 2, 1),
+        (1, 96, None, 6, 0),
+        (1, 96, 32, 2, 0),
+        (4, 100, None, 7, 1),
+        (20, 100, 30, 6, 5),
+        (32, 40, None, 5, 4),
+    ],
+)
+def test_instructions_are_spent_on_visible_tiles_only(
+    seq: int, kv_seq: int, window: int | None, tiles: int, masked: int
+) -> None:
+    """Products, softmax rows and prefetches number what the visible tiles need; masks, the masked ones."""
+    hw = hardware(16, 4)
+    case = Case(
+        "count", hardware=hw, seq=seq, kv_seq=kv_seq, heads=1, head_dim=16, causal=True, window=window
+    )
+    shape = case.shape
+    pairs = [(tile, key) for tile in query_tiles(shape, 16) for key in tile.key_tiles]
+    assert len(pairs) == tiles and sum(key.mask(16) is not None for _, key in pairs) == masked
+    workload = build(case)
+    counts = executed(workload.words)
+    assert (
+        sum(counts.values())
+        == Machine(hw, workload.images.copy(), workload.limit).run(workload.words).instructions
+    )
+    blocks = sum(4 * -(-tile.rows // 4) for tile, _ in pairs)
+    assert (counts["M_TMM"], counts["M_MM"], counts["M_MM_WO"]) == (blocks, blocks, 2 * blocks)
+    assert counts["V_RED_MAX"] == sum(tile.rows for tile, _ in pairs)
+    assert counts["H_PREFETCH_M"] == 2 * len({key.index for _, key in pairs})
+    mask_rows = sum(tile.rows for tile, key in pairs if key.mask(16) is not None)
+    window_rows = sum(
+        rows - max(0, -low)
+        for low, rows in {
+            key.mask(16): (key.low, min(16, seq)) for _, key in pairs if key.low is not None
+        }.values()
+    )
+    sums = sum(tile.rows for tile, key in pairs if not key.first)
+    assert counts["V_ADD_VV"] == mask_rows + window_rows + sums
+
+
 def test_no_instruction_is_spent_on_future_tiles() -> None:
     shape = AttentionShape(1, 100, 100, 1, 16, causal=True)
     tiles = query_tiles(shape, 16)
@@ -233,17 +456,36 @@ def test_no_instruction_is_spent_on_future_tiles() -> None:
     assert [len(tile.key_tiles) for tile in everything] == [7] * 7
 
 
-def test_tiles_and_masks_together_are_the_causal_mask() -> None:
-    """Every (query, key) pair is visible through the tiles exactly when its position says so."""
-    for seq, kv_seq in ((1, 1), (5, 5), (16, 16), (17, 17), (40, 40), (3, 11), (16, 20), (5, 40), (40, 47)):
-        seen = np.zeros((seq, kv_seq), dtype=bool)
-        for tile in query_tiles(AttentionShape(1, seq, kv_seq, 1, 16, causal=True), 16):
-            for key in tile.key_tiles:
-                for row in range(tile.rows):
-                    visible = key.keys if key.shift is None else min(key.keys, row + key.shift + 1)
-                    columns = key.index * 16 + np.arange(max(0, visible))
-                    seen[tile.index * 16 + row, columns] = True
-        np.testing.assert_array_equal(seen, np.tri(seq, kv_seq, kv_seq - seq, dtype=bool))
+LENGTHS = ((1, 1), (5, 5), (16, 16), (17, 17), (40, 40), (3, 11), (16, 20), (5, 40), (40, 47), (1, 48))
+
+
+@pytest.mark.parametrize("window", [None, 1, 2, 15, 16, 17, 30, 100])
+@pytest.mark.parametrize(("seq", "kv_seq"), LENGTHS)
+def test_tiles_and_masks_together_are_the_mask(seq: int, kv_seq: int, window: int | None) -> None:
+    """Every (query, key) pair is visible through the tiles exactly when its position says so.
+
+    A tile is there only when it holds a visible pair, and has a mask only when it holds a hidden one.
+    """
+    wanted = np.zeros((seq, kv_seq), dtype=bool)
+    for query, key in np.ndindex(seq, kv_seq):
+        position = query + kv_seq - seq
+        wanted[query, key] = key <= position and (window is None or key > position - window)
+    seen = np.zeros((seq, kv_seq), dtype=bool)
+    for tile in query_tiles(AttentionShape(1, seq, kv_seq, 1, 16, causal=True, window=window), 16):
+        for key in tile.key_tiles:
+            rows = slice(tile.index * 16, tile.index * 16 + tile.rows)
+            part = np.ones((tile.rows, 16), dtype=bool)
+            mask = key.mask(16)
+            if mask is not None:
+                row, column = np.indices(part.shape)
+                part = column < mask.keys
+                part &= True if mask.shift is None else column <= row + mask.shift
+                part &= True if mask.low is None else column >= row + mask.low
+                assert not part.all()
+            assert not part[:, key.keys :].any(), "padding columns are hidden"
+            seen[rows, key.index * 16 : key.index * 16 + key.keys] = part[:, : key.keys]
+            assert part.any()
+    np.testing.assert_array_equal(seen, wanted)
 
 
 def test_the_diagonal_is_found_by_position() -> None:
@@ -254,25 +496,34 @@ def test_the_diagonal_is_found_by_position() -> None:
     assert diagonal_shift(first_query=64, first_key=64, keys=2) == 0
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
-def test_a_shifted_mask_across_tiles_is_not_there_yet(kernel: str) -> None:
-    case = Case("cache", hardware=hardware(16, 4), seq=4, kv_seq=20, head_dim=16, causal=True, kernel=kernel)
-    with pytest.raises(NotImplementedError, match="causal mask with KV_SEQ != SEQ across tiles"):
-        build(case)
-
-
-@pytest.mark.parametrize("causal", [False, True])
-def test_the_golden_against_plain_loops(causal: bool) -> None:
+@pytest.mark.parametrize(
+    ("causal", "window", "sinks"),
+    [
+        (False, None, None),
+        (True, None, None),
+        (True, 2, None),
+        (True, 1, None),
+        (False, None, [1.0, 0.0, -1.0, 2.0]),
+        (True, 3, [0.5, -2.0, 9.0, 0]),
+    ],
+)
+@pytest.mark.parametrize("kv_heads", [1, 2, 4])
+def test_the_golden_against_plain_loops(
+    causal: bool, window: int | None, sinks: list[float] | None, kv_heads: int
+) -> None:
     rng = np.random.default_rng(3)
-    q, k, v = rng.standard_normal((2, 2, 3, 4)), *rng.standard_normal((2, 2, 2, 5, 4))
-    got = golden.attention(q, k, v, causal)
-    for batch, head, row in np.ndindex(2, 2, 3):
-        keys = range(row + 3 if causal else 5)
-        logits = [sum(q[batch, head, row] * k[batch, head, key]) / 2.0 for key in keys]
+    q, k, v = rng.standard_normal((2, 4, 3, 4)), *rng.standard_normal((2, 2, kv_heads, 5, 4))
+    got = golden.attention(q, k, v, causal, window, None if sinks is None else np.array(sinks))
+    for batch, head, row in np.ndindex(2, 4, 3):
+        shared = head * kv_heads // 4
+        last = row + 2 if causal else 4
+        keys = [key for key in range(5) if key <= last and (window is None or key > last - window)]
+        logits = [sum(q[batch, head, row] * k[batch, shared, key]) / 2.0 for key in keys]
         weights = [np.exp(logit) for logit in logits]
+        denominator = sum(weights) + (np.exp(sinks[head]) if sinks else 0.0)
         for column in range(4):
-            terms = sum(w * v[batch, head, key, column] for key, w in zip(keys, weights, strict=True))
-            assert got[batch, head, row, column] == pytest.approx(terms / sum(weights), rel=1e-12)
+            terms = sum(w * v[batch, shared, key, column] for key, w in zip(keys, weights, strict=True))
+            assert got[batch, head, row, column] == pytest.approx(terms / denominator, rel=1e-12)
 
 
 def test_the_golden_of_one_key_is_its_value() -> None:
@@ -284,5 +535,110 @@ def test_the_golden_refuses_what_has_no_answer() -> None:
     q, k = np.zeros((1, 1, 3, 4)), np.zeros((1, 1, 2, 4))
     with pytest.raises(ValueError, match="sees no key"):
         golden.attention(q, k, k, causal=True)
+    with pytest.raises(ValueError, match="sees no key"):
+        golden.attention(k, q, q, causal=True, window=0)
+    for heads, sinks in ((2, None), (1, np.zeros(2))):
+        with pytest.raises(ValueError, match="shapes disagree"):
+            golden.attention(q, *np.zeros((2, 1, heads, 2, 4)), causal=False, sinks=sinks)
     with pytest.raises(ValueError, match="shapes disagree"):
         golden.attention(q, k, np.zeros((1, 1, 3, 4)), causal=False)
+
+
+@pytest.mark.parametrize(
+    ("mlen", "blen", "hlen", "heads", "kv_heads"),
+    [
+        (16, 4, 8, 2, 1),
+        (16, 4, 8, 8, 2),
+        (16, 8, 8, 4, 2),
+        (32, 4, 8, 4, 1),
+        (16, 4, 16, 3, 3),
+        (16, 4, 4, 32, 8),
+    ],
+)
+@pytest.mark.parametrize(
+    ("seq", "kv_seq", "causal", "window"),
+    [(5, 5, False, None), (20, 37, True, None), (33, 33, True, 7), (1, 40, True, 20)],
+)
+def test_the_packed_form(
+    mlen: int,
+    blen: int,
+    hlen: int,
+    heads: int,
+    kv_heads: int,
+    seq: int,
+    kv_seq: int,
+    causal: bool,
+    window: int | None,
+) -> None:
+    """LANES query heads at once: blocks of heads, heads of K in one column tile and in several."""
+    case = Case(
+        "packed",
+        hardware=hardware(mlen, blen, hlen=hlen),
+        batch=2,
+        seq=seq,
+        kv_seq=kv_seq,
+        heads=heads,
+        kv_heads=kv_heads,
+        head_dim=hlen,
+        causal=causal,
+        window=window,
+        sigma=1.0,
+        kernel="packed_attention",
+        tolerance=BF16_LIMITED,
+    )
+    check(case)
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [
+        ({"head_dim": 16}, "HEAD_DIM must be HLEN"),
+        ({"heads": 3, "kv_heads": 1}, "HEADS/KV_HEADS must be a multiple of LANES"),
+        ({"heads": 2, "kv_heads": 2}, "HEADS/KV_HEADS must be a multiple of LANES"),
+        ({"heads": 6, "kv_heads": 3}, "KV_HEADS must not exceed LANES, or be a multiple of it"),
+        ({"sinks": 1}, "the packed form has no SINKS"),
+        ({"fp_words": 64}, "needs FP_WORDS >= 74"),
+        ({"blen": 16, "head_dim": 16, "hlen": 8}, "HEAD_DIM must be HLEN"),
+    ],
+)
+def test_what_does_not_pack(values: dict[str, int], rule: str) -> None:
+    case = Case(
+        "packed",
+        hardware=hardware(16, 4, hlen=8),
+        heads=4,
+        kv_heads=2,
+        head_dim=8,
+        kernel="packed_attention",
+    )
+    with pytest.raises(CaseError, match=rule):
+        build(case.override(**values))
+
+
+GQA_PACKED = Case(
+    "gqa_packed",
+    hardware=hardware(16, 4, hlen=8),
+    batch=2,
+    seq=20,
+    heads=8,
+    kv_heads=2,
+    head_dim=8,
+    causal=True,
+    sigma=1.0,
+    kernel="packed_attention",
+)
+
+
+def test_the_packed_form_is_as_accurate_as_the_other() -> None:
+    assert GQA_PACKED.tolerance == STRICT
+    check(GQA_PACKED)
+
+
+def test_packed_heads_share_products_and_fetches() -> None:
+    """Eight heads in four blocks on two heads of K in one tile: a product a block, a fetch a tile."""
+    counts = executed(build(GQA_PACKED).words)
+    # Query tile 0 sees key tile 0, query tile 1 both: three products a block, two batches.
+    assert counts["M_BTMM"] == counts["M_BMM_WO"] == 2 * 4 * 3
+    assert counts["M_TMM"] == 0
+    assert counts["H_PREFETCH_M"] == 2 * 2 * 2
+    apart = executed(build(GQA_PACKED.override(kernel="attention")).words)
+    assert sum(counts.values()) < sum(apart.values())

@@ -8,6 +8,7 @@ import pytest
 
 from plena_ref.cases import BF16_LIMITED, CASES, STRICT, Case, CaseError, build, draw_inputs
 from plena_ref.hardware import Hardware
+from plena_ref.numerics import bf16_to_f32
 from plena_ref.state import POISON_BF16, POISON_HBM, POISON_INT
 
 
@@ -32,9 +33,18 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
         "mha_batch2_sub64": (16, 4, 2, 4, 4, 2, 64, False),
         "mha_causal_tiles": (64, 16, 1, 128, 128, 1, 64, True),
         "mha_ragged": (16, 4, 3, 20, 20, 1, 24, True),
+        "gqa_cached": (16, 4, 2, 5, 37, 4, 16, True),
+        "window_sinks": (16, 4, 1, 20, 50, 2, 24, True),
     }
+    special = {
+        name: (case.kv_heads, case.window, case.sinks)
+        for name, case in CASES.items()
+        if (case.kv_heads, case.window, case.sinks) != (case.heads, None, False)
+    }
+    assert special == {"gqa_cached": (2, None, False), "window_sinks": (2, 19, True)}
     for name, case in CASES.items():
-        assert case.sigma == 1.5 and "verilator" in case.simulators
+        assert case.sigma == (1.0 if name == "window_sinks" else 1.5)
+        assert "verilator" in case.simulators
         assert case.tolerance == (BF16_LIMITED if name == "mha" else STRICT)
     assert [name for name, case in CASES.items() if "icarus" in case.simulators] == [
         "mha_batch2_sub64",
@@ -52,6 +62,10 @@ def test_overrides_take_text_and_numbers() -> None:
     assert case.tolerance == BF16_LIMITED
     assert case.override(seq=24, kv_seq=40).kv_seq == 40
     assert case.override(kv_seq=40).override(seq=24).kv_seq == 40
+    grouped = CASES["mha"].override(HEADS="4", KV_HEADS="2", CAUSAL=1, WINDOW="7", SINKS="1")
+    assert (grouped.kv_heads, grouped.window, grouped.sinks) == (2, 7, True)
+    assert grouped.override(heads=8).kv_heads == 2 and grouped.override(window="none").window is None
+    assert CASES["mha"].override(heads=8).kv_heads == 8
     assert CASES["mha_batch2"].override() is CASES["mha_batch2"]
 
 
@@ -73,6 +87,14 @@ def test_derived_hardware_parameters_follow_their_leader() -> None:
         ({"SEQ": 0}, "SEQ must be at least 1"),
         ({"HEADS": -1}, "HEADS must be at least 1"),
         ({"CAUSAL": 1, "SEQ": 8, "KV_SEQ": 4}, "KV_SEQ must not be below SEQ"),
+        ({"CAUSAL": 1, "WINDOW": 0}, "every query needs a visible key: WINDOW must be at least 1"),
+        ({"CAUSAL": 1, "WINDOW": -3}, "WINDOW must be at least 1"),
+        ({"WINDOW": 4}, "WINDOW needs CAUSAL"),
+        ({"HEADS": 4, "KV_HEADS": 3}, "HEADS must be a multiple of KV_HEADS"),
+        ({"HEADS": 2, "KV_HEADS": 4}, "HEADS must be a multiple of KV_HEADS"),
+        ({"KV_HEADS": 0}, "KV_HEADS must be at least 1"),
+        ({"FP_WORDS": 256, "SINKS": 1, "HEADS": 64}, "the sinks need FP_WORDS >= 266"),
+        ({"WINDOW": "wide"}, "WINDOW = 'wide' cannot be read"),
         ({"SIGMA": 0}, "SIGMA must be positive"),
         ({"SIGMA": "nan"}, "SIGMA must be positive"),
         ({"SEED": -1}, "SEED must not be negative"),
@@ -121,6 +143,16 @@ def test_staging_leaves_poison_everywhere_else() -> None:
 def test_constants_are_where_kernels_look() -> None:
     fpmem = build(CASES["mha_batch1"].override(hbm_bytes=1 << 16)).images.fpmem
     assert fpmem[:3].tolist() == [0x0000, 0x3E00, 0xFF80]
+
+
+def test_constants_of_windows_and_sinks() -> None:
+    case = CASES["mha_batch1"].override(hbm_bytes=1 << 16, causal=1, window=3, sinks=1)
+    fpmem, sinks = build(case).images.fpmem, draw_inputs(case).sinks
+    assert fpmem[3] == 0xFF7F and (fpmem[4 : 10 + 3 * 64] == POISON_BF16).all()
+    assert sinks.shape == (2,) and bf16_to_f32(fpmem[202:204]).tolist() == sinks.tolist()
+    assert (fpmem[204:] == POISON_BF16).all()
+    plain = draw_inputs(case.override(sinks=0))
+    assert plain.sinks is None and np.array_equal(plain.q, draw_inputs(case).q)
 
 
 def test_staged_keys_are_the_inputs_within_mx_precision() -> None:

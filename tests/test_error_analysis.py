@@ -47,6 +47,29 @@ def test_without_roundings_the_tiled_form_is_the_golden(name: str) -> None:
     assert not np.array_equal(attention(case, q, k, v, STAGES), exact)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"kv_seq": 50, "causal": 1},
+        {"heads": 4, "kv_heads": 2},
+        {"heads": 4, "kv_heads": 2, "causal": 1, "window": 9},
+        {"kv_seq": 61, "causal": 1, "window": 18, "sinks": 1, "heads": 2},
+    ],
+    ids=lambda values: "-".join(values),
+)
+def test_caches_groups_windows_and_sinks(values: dict[str, int]) -> None:
+    """Without roundings the tiled form is the golden; with them it makes the machine's error."""
+    case = CASES["mha_ragged"].override(hbm_bytes=1 << 17, **values)
+    inputs, (k, v) = draw_inputs(case), staged_keys_and_values(case)
+    exact = golden_attention(inputs.q, k, v, case.causal, case.window, inputs.sinks)
+    tiled = attention(case, inputs.q, k, v, (), inputs.sinks)
+    np.testing.assert_allclose(tiled, exact, rtol=0, atol=1e-12)
+    rows = {stage: (error, predicted) for stage, error, _, predicted in measure(case, seeds=2)}
+    rms = {stage: float(np.sqrt((error**2).mean())) for stage, (error, _) in rows.items()}
+    assert rms["all"] == pytest.approx(rms["machine"], rel=0.03)
+    assert 0.5 < rms["machine"] / rows["machine"][1] < 2.0
+
+
 def test_the_variance_of_rounding_is_that_of_bf16() -> None:
     values = np.random.default_rng(1).uniform(1.0, 2.0, 100_000)
     measured = ((round_to_bf16(values) - values) ** 2).mean()

@@ -142,6 +142,19 @@ def test_fields_are_where_the_encoding_says() -> None:
     }
 
 
+@pytest.mark.parametrize("name", NOT_BUILT)
+def test_decode_trap_of_what_is_not_built(name: str) -> None:
+    """Illegal as a whole, or an instruction like any other when all are asked for."""
+    entry = INSTRUCTIONS[name]
+    assert decode_trap(entry.opcode) is TrapCause.ILLEGAL_OPCODE
+    assert decode_trap(entry.opcode, all_instructions=True) is None
+    for bit in range(32):
+        if entry.zero_mask >> bit & 1:
+            word = entry.opcode | 1 << bit
+            assert decode_trap(word) is TrapCause.ILLEGAL_OPCODE
+            assert decode_trap(word, all_instructions=True) is TrapCause.ILLEGAL_OPERAND
+
+
 @pytest.mark.parametrize("code", range(64))
 def test_decode_trap_on_every_opcode(code: int) -> None:
     name = OPCODE_ORDER[code - 1] if 1 <= code <= len(OPCODE_ORDER) else None

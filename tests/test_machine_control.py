@@ -141,24 +141,33 @@ def test_illegal_opcodes_trap_whatever_the_other_bits(code: int) -> None:
         assert (report.cause, report.pc, report.instructions) == ("ILLEGAL_OPCODE", 0, 0)
 
 
-@pytest.mark.parametrize("name", [entry.mnemonic for entry in isa.INSTRUCTIONS.values() if not entry.built])
-def test_what_is_not_built_traps(name: str) -> None:
-    assert (
-        Machine(SMALL, MemoryImages.zeros(SMALL)).run([isa.INSTRUCTIONS[name].opcode]).cause
-        == "ILLEGAL_OPCODE"
-    )
+UNBUILT = [entry for entry in isa.INSTRUCTIONS.values() if entry.legal and not entry.built]
 
 
-@pytest.mark.parametrize("name", [entry.mnemonic for entry in isa.INSTRUCTIONS.values() if entry.built])
-def test_every_built_instruction_runs_and_each_bit_that_must_be_zero_traps(name: str) -> None:
+@pytest.mark.parametrize("entry", UNBUILT, ids=lambda entry: entry.mnemonic)
+def test_what_is_not_built_traps_unless_it_is_asked_for(entry: isa.Instruction) -> None:
+    for rest in (0, 0xFFFF_FFC0):
+        report = Machine(SMALL, MemoryImages.zeros(SMALL)).run([entry.opcode | rest])
+        assert (report.cause, report.pc, report.instructions) == ("ILLEGAL_OPCODE", 0, 0)
+    report = Machine(SMALL, MemoryImages.zeros(SMALL), all_instructions=True).run([entry.opcode])
+    assert (report.cause, report.instructions) == (None, 1)
+
+
+def test_ten_instructions_are_not_built() -> None:
+    assert len(UNBUILT) == 10
+
+
+@pytest.mark.parametrize("name", [entry.mnemonic for entry in isa.INSTRUCTIONS.values() if entry.legal])
+def test_every_instruction_runs_and_each_bit_that_must_be_zero_traps(name: str) -> None:
     """With all registers 0 the bare opcode is fine; only loop instructions have traps of their own then."""
     instruction = isa.INSTRUCTIONS[name]
     own = {"C_LOOP_START": "LOOP_COUNT", "C_LOOP_END": "LOOP_MISMATCH"}
-    report = Machine(SMALL, MemoryImages.zeros(SMALL)).run([instruction.opcode])
+    machine = Machine(SMALL, MemoryImages.zeros(SMALL), all_instructions=True)
+    report = machine.run([instruction.opcode])
     assert report.cause == own.get(name)
     for bit in range(32):
         if instruction.zero_mask >> bit & 1:
-            report = Machine(SMALL, MemoryImages.zeros(SMALL)).run([instruction.opcode | 1 << bit])
+            report = machine.run([instruction.opcode | 1 << bit])
             assert report.cause == "ILLEGAL_OPERAND", bit
 
 
@@ -194,6 +203,34 @@ ADDRESS_RULES = [
         VRAM // 8 // 3 - 0,
         [(VRAM // 8 // 3 + 1, "VRAM_RANGE"), (0xFFFF_FFFF, "VRAM_RANGE")],
     ),
+    ("M_MV 0, gp0, gp1", LAST_ROW, [(4, "VRAM_MISALIGNED"), (VRAM, "VRAM_RANGE")]),
+    ("M_TMV 0, gp0, gp1", LAST_ROW, [(4, "VRAM_MISALIGNED"), (VRAM, "VRAM_RANGE")]),
+    ("M_MV 0, gp1, gp0", 2 * TILE + 32, [(8, "MSRAM_MISALIGNED"), (3 * TILE, "MSRAM_RANGE")]),
+    ("M_MV 0, gp1, gp0", 2 * TILE + 4, [(36, "MSRAM_MISALIGNED"), (3 * TILE + 4, "MSRAM_RANGE")]),
+    ("M_TMV 0, gp1, gp0", 2 * TILE + 32, [(4, "MSRAM_MISALIGNED"), (3 * TILE + 32, "MSRAM_RANGE")]),
+    ("M_MV_WO gp1, 4", VRAM - 8, [(2, "VRAM_MISALIGNED"), (VRAM - 4, "VRAM_RANGE")]),
+    ("M_MV_WO gp1, 8", 0, [(0xFFFF_FFF8, "VRAM_RANGE"), (0xFFFF_FFFE, "VRAM_MISALIGNED")]),
+    *(
+        rule
+        for name, rows in (("M_BMM", 8), ("M_BTMM", 8), ("M_BMV", 1), ("M_BTMV", 1))
+        for rule in (
+            (f"{name} 0, gp0, gp1", VRAM - rows * 8, [(4, "VRAM_MISALIGNED"), (VRAM, "VRAM_RANGE")]),
+            (f"{name} gp0, gp0, gp1", 0, [(VRAM - rows * 8 + 8, "VRAM_RANGE")]),
+            (f"{name} gp1, gp0, gp0", 2 * TILE + 4, [(2, "MSRAM_MISALIGNED"), (8, "MSRAM_MISALIGNED")]),
+            (f"{name} gp0, gp1, gp0", 2 * TILE + 4, [(32, "MSRAM_MISALIGNED"), (3 * TILE, "MSRAM_RANGE")]),
+            (f"{name} gp2, gp1, gp0", 2 * TILE + 1, [(4, "MSRAM_MISALIGNED"), (3 * TILE + 1, "MSRAM_RANGE")]),
+            (f"{name} gp2, gp1, gp0", 1, [(0xFFFF_FFFD, "MSRAM_RANGE")]),
+        )
+    ),
+    ("M_BMM_WO gp1, 8", VRAM - 16 * 8 - 8, [(4, "VRAM_MISALIGNED"), (VRAM - 16 * 8, "VRAM_RANGE")]),
+    ("M_BMV_WO gp1, 8", VRAM - 2 * 8 - 8, [(4, "VRAM_MISALIGNED"), (VRAM - 2 * 8, "VRAM_RANGE")]),
+    ("M_BMV_WO gp1, 8", 0, [(0xFFFF_FFF8, "VRAM_RANGE"), (0xFFFF_FFFC, "VRAM_MISALIGNED")]),
+    ("V_TOPK gp0, gp1, gp0, 0", VRAM - 32, [(4, "VRAM_MISALIGNED"), (VRAM - 24, "VRAM_RANGE")]),
+    ("V_TOPK gp0, gp1, gp0, 1", VRAM - 128, [(1, "VRAM_MISALIGNED"), (VRAM - 120, "VRAM_RANGE")]),
+    ("V_TOPK gp1, gp0, gp0, 0", 28, [(29, "FP_MEM_RANGE"), (0xFFFF_FFFF, "FP_MEM_RANGE")]),
+    ("V_TOPK gp1, gp0, gp0, 1", 24, [(25, "FP_MEM_RANGE")]),
+    ("V_TOPK gp0, gp0, gp1, 0", 12, [(13, "INT_MEM_RANGE"), (0xFFFF_FFFF, "INT_MEM_RANGE")]),
+    ("V_TOPK gp0, gp0, gp1, 1", 8, [(9, "INT_MEM_RANGE")]),
     ("S_LD_FP f1, gp1, 4", 27, [(28, "FP_MEM_RANGE"), (0xFFFF_FFFC, "FP_MEM_RANGE")]),
     ("S_LD_FP f0, gp1, 4", 27, [(28, "FP_MEM_RANGE")]),
     ("S_ST_FP f1, gp1, 4", 27, [(28, "FP_MEM_RANGE"), (0xFFFF_FFFC, "FP_MEM_RANGE")]),
@@ -210,12 +247,14 @@ ADDRESS_RULES = [
 def test_address_rules(instruction: str, ok: int, bad: list[tuple[int, str]]) -> None:
     """The last good address passes, each bad one traps with its cause and leaves everything as it was."""
     before = "S_EXP_FP f1, f0\nS_ADDI_INT gp2, gp0, 3\n"
-    _, report = run(before + constant("gp1", ok) + instruction, MemoryImages.zeros(SMALL))
+    program = before + constant("gp1", ok) + instruction
+    _, report = run(program, MemoryImages.zeros(SMALL), all_instructions=True)
     assert report.cause is None
     for address, cause in bad:
         images = MemoryImages.poisoned(SMALL)
         reference, untouched = run(before + constant("gp1", address), images.copy())
-        machine, report = run(before + constant("gp1", address) + instruction, images)
+        program = before + constant("gp1", address) + instruction
+        machine, report = run(program, images, all_instructions=True)
         assert (report.status, report.cause, report.pc, report.instructions) == ("trap", cause, 4, 4), address
         assert report.registers == untouched.registers
         for memory in ("vram", "msram", "fpmem", "intmem", "hbm"):
@@ -235,10 +274,19 @@ def test_address_rules(instruction: str, ok: int, bad: list[tuple[int, str]]) ->
         ((3 * TILE, 3), "H_PREFETCH_M gp1, gp2, a1, 0, 0", "MSRAM_RANGE"),
         ((VRAM, 3), "H_PREFETCH_V gp1, gp2, a1, 0, 0", "VRAM_RANGE"),
         ((0, 1 << 20 | 4), "H_STORE_V gp1, gp2, a1, 0, 0", "HBM_MISALIGNED"),
+        ((VRAM, 2), "M_BMM gp2, gp0, gp1", "VRAM_RANGE"),
+        ((4, 3 * TILE), "M_BTMV gp2, gp0, gp1", "VRAM_MISALIGNED"),
+        ((3 * TILE, 2), "M_BTMM gp2, gp1, gp0", "MSRAM_MISALIGNED"),
+        ((VRAM, 3 * TILE + 2), "M_TMV 0, gp2, gp1", "VRAM_RANGE"),
+        ((99, VRAM), "V_TOPK gp1, gp2, gp1, 0", "VRAM_RANGE"),
+        ((99, 4), "V_TOPK gp1, gp2, gp1, 0", "VRAM_MISALIGNED"),
+        ((99, 0), "V_TOPK gp1, gp2, gp1, 0", "FP_MEM_RANGE"),
+        ((14, 0), "V_TOPK gp1, gp2, gp1, 1", "INT_MEM_RANGE"),
     ],
 )
 def test_the_lowest_cause_wins(setup: tuple[int, int], instruction: str, cause: str) -> None:
-    _, report = run(constant("gp1", setup[0]) + constant("gp2", setup[1]) + instruction)
+    program = constant("gp1", setup[0]) + constant("gp2", setup[1]) + instruction
+    _, report = run(program, all_instructions=True)
     assert report.cause == cause
 
 

@@ -1,17 +1,19 @@
 """Multi-head flash attention with an online softmax, an MLEN x MLEN tile of scores at a time.
 
-For each head of each batch, each query tile and each key tile that is not wholly in its future:
+For each head of each batch, each query tile and each key tile of which it sees anything:
 S = (scale*Q) K^T, mask, m = max(m, row maximum), P = exp(S - m), O = O*exp(m_old - m) + P V; at the last key
-tile O/l goes to the output. K and V stream from HBM, the next key tile behind the present one.
+tile O/l goes to the output. K and V stream from HBM, the next key tile behind the present one; or, when
+several query heads share them and they fit, once for all these heads.
 How the program is laid out and why each step looks as it does: docs/kernels.md.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import ExitStack
 
 from plena_ref.hardware import Hardware
 from plena_ref.kernels.operands import (
+    FP_LOWEST,
     FP_NEG_INF,
     FP_SCALE,
     FP_STATE,
@@ -19,66 +21,11 @@ from plena_ref.kernels.operands import (
     AttentionOperands,
     AttentionShape,
     KernelError,
+    fp_sinks,
 )
+from plena_ref.kernels.tiling import KeyTile, Mask, QueryTile, query_tiles
 from plena_ref.layout import HbmAllocator, HbmTensor, Region, VramAllocator, VramTensor, round_up
-from plena_ref.program import GP0, Program, Register
-
-
-@dataclass(frozen=True)
-class KeyTile:
-    """A key tile as one query tile sees it.
-
-    Attributes:
-        index: number of the key tile.
-        keys: valid keys in it, 1..MLEN.
-        shift: query row i sees key columns 0..i+shift; None when every row sees every valid key.
-        first, last: position among the key tiles of the query tile.
-    """
-
-    index: int
-    keys: int
-    shift: int | None
-    first: bool
-    last: bool
-
-
-@dataclass(frozen=True)
-class QueryTile:
-    """A query tile and the key tiles that it attends to, in order."""
-
-    index: int
-    rows: int
-    key_tiles: tuple[KeyTile, ...]
-
-
-def diagonal_shift(first_query: int, first_key: int, keys: int) -> int | None:
-    """How far right the causal diagonal lies in a tile, or None when no key of the tile is hidden.
-
-    Args:
-        first_query: global position of the tile's first query.
-        first_key: global position of its first key.
-        keys: valid keys in the tile.
-    """
-    shift = first_query - first_key
-    return shift if keys - 1 > shift else None
-
-
-def query_tiles(shape: AttentionShape, mlen: int) -> tuple[QueryTile, ...]:
-    """The tiles of one head in program order; key tiles wholly in the future are left out."""
-    tiles = []
-    for query in range(-(-shape.seq // mlen)):
-        rows = min(mlen, shape.seq - query * mlen)
-        first_position = shape.query_offset + query * mlen
-        last_position = first_position + rows - 1
-        end = min(shape.kv_seq, last_position + 1) if shape.causal else shape.kv_seq
-        count = -(-end // mlen)
-        keys = []
-        for key in range(count):
-            valid = min(mlen, shape.kv_seq - key * mlen)
-            shift = diagonal_shift(first_position, key * mlen, valid) if shape.causal else None
-            keys.append(KeyTile(key, valid, shift, key == 0, key == count - 1))
-        tiles.append(QueryTile(query, rows, tuple(keys)))
-    return tuple(tiles)
+from plena_ref.program import F0, GP0, Program, Register
 
 
 class AttentionKernel:
@@ -91,7 +38,6 @@ class AttentionKernel:
 
     Raises:
         KernelError: the shape breaks a rule.
-        NotImplementedError: a causal mask with kv_seq != seq across tiles.
         LayoutError: a memory is full.
     """
 
@@ -101,31 +47,34 @@ class AttentionKernel:
     def __init__(self, hw: Hardware, shape: AttentionShape, vram: VramAllocator, hbm: HbmAllocator) -> None:
         self.hw = hw
         self.shape = shape
-        self.operands = AttentionOperands.place(hw, shape, vram, hbm)
-        if shape.causal and shape.query_offset and shape.kv_seq > hw.mlen:
-            raise NotImplementedError(
-                f"a causal mask with KV_SEQ != SEQ across tiles is not supported yet "
-                f"(KV_SEQ = {shape.kv_seq}, SEQ = {shape.seq}, MLEN = {hw.mlen})"
-            )
-        self.blocks = self.operands.head_cols // hw.mlen
+        self.operands = self.place_operands(vram, hbm)
+        self.blocks = -(-self.operands.head_cols // hw.mlen)
         self.tiles = query_tiles(shape, hw.mlen)
         self._place_scratch(vram)
         self._place_key_tiles()
         self.p = Program(hw, f"attention: {shape}")
 
+    def place_operands(self, vram: VramAllocator, hbm: HbmAllocator) -> AttentionOperands:
+        """Q, K, V and O, every head padded to whole column blocks."""
+        return AttentionOperands.place(self.hw, self.shape, vram, hbm)
+
     def _place_scratch(self, vram: VramAllocator) -> None:
-        mlen, cols = self.hw.mlen, self.operands.head_cols
+        mlen, cols = self.hw.mlen, self.blocks * self.hw.mlen
         key_tiles = [key for tile in self.tiles for key in tile.key_tiles]
         rows = min(mlen, self.shape.seq)
         self.q_scaled = vram.tensor("Qs", mlen, cols)
         self.scores = vram.tensor("S", mlen, mlen)
         self.accumulator = vram.tensor("Oacc", mlen, cols)
         self.product = vram.tensor("PV", mlen, cols) if any(not key.first for key in key_tiles) else None
-        shifts = sorted({key.shift for key in key_tiles if key.shift is not None})
-        self.triangles = {shift: vram.tensor(f"mask{shift}", rows, mlen) for shift in shifts}
-        partial = {key.keys for key in key_tiles if key.shift is None and key.keys < mlen}
-        self.padding_masks = {keys: vram.tensor(f"pad{keys}", 1, mlen) for keys in sorted(partial)}
-        self.hidden = vram.tensor("hidden", 1, mlen) if shifts or partial else None
+        masks = dict.fromkeys(mask for key in key_tiles if (mask := key.mask(mlen)) is not None)
+        self.masks = {
+            mask: vram.tensor(f"mask {number}", 1 if mask.uniform else rows, mlen)
+            for number, mask in enumerate(masks)
+        }
+        self.hidden = vram.tensor("hidden", 1, mlen) if masks else None
+        windows = any(mask.low is not None for mask in masks)
+        self.ones = vram.tensor("ones", 1, mlen) if windows else None
+        self.before_window = vram.tensor("before window", 1, mlen) if windows else None
 
     def _place_key_tiles(self) -> None:
         per_key_tile = 2 * self.blocks
@@ -135,6 +84,8 @@ class AttentionKernel:
                 f"a key tile needs MSRAM_TILES >= 2*ceil(HEAD_DIM/MLEN) = {per_key_tile} "
                 f"(got {self.hw.msram_tiles})"
             )
+        present = {key.index for tile in self.tiles for key in tile.key_tiles}
+        self.resident = self.shape.group > 1 and len(present) <= self.slots
         self.loaded: dict[int, int] = {}
         self.slots_used: set[int] = set()
 
@@ -147,7 +98,7 @@ class AttentionKernel:
     def scratch(self) -> list[Region]:
         """Every other word that the program may write; complete once `build` has run."""
         tensors = [self.q_scaled, self.scores, self.accumulator, self.product, self.hidden]
-        tensors += [*self.triangles.values(), *self.padding_masks.values()]
+        tensors += [self.ones, self.before_window, *self.masks.values()]
         regions = [Region("vram", t.base, t.base + t.elems, t.name) for t in tensors if t is not None]
         slot_elems = 2 * self.blocks * self.hw.tile_elems
         regions += [
@@ -169,19 +120,31 @@ class AttentionKernel:
             p.gp("Q of this head") as self.q_head,
             p.gp("O of this head") as self.o_head,
             p.gp("HBM offset of this head") as self.kv_head,
+            ExitStack() as stack,
         ):
+            self.sink = stack.enter_context(p.gp("sink of this head")) if shape.sinks else None
             self._set_up()
             with p.repeat(shape.batch, "batches"):
-                with p.repeat(shape.heads, "heads"):
-                    self._head()
-                    self._advance(blocks=self.blocks if shape.heads > 1 else 0)
-                back = -shape.heads * self.blocks if shape.heads > 1 else 0
+                heads, kv_heads = self._heads()
                 if shape.batch > 1:
-                    self._advance(blocks=back, batches=1)
+                    self._advance(heads=-heads, kv_heads=-kv_heads, batches=1)
         return p.finish()
 
+    def _heads(self) -> tuple[int, int]:
+        """All heads of a batch; returns how many heads of Q and of K the pointers have moved."""
+        p, shape = self.p, self.shape
+        heads_step, kv_step = int(shape.heads > 1), int(shape.kv_heads > 1)
+        with p.repeat(shape.kv_heads, "heads of K and V"):
+            if self.resident:
+                self._load_all()
+            with p.repeat(shape.group, "query heads of a group"):
+                self._head()
+                self._advance(heads=heads_step)
+            self._advance(kv_heads=kv_step)
+        return shape.heads * heads_step, shape.kv_heads * kv_step
+
     def _set_up(self) -> None:
-        p, mlen = self.p, self.hw.mlen
+        p = self.p
         k, v = self.operands.k, self.operands.v
         p.comment("HBM tensors: K and V have one shape, so one SCALE and one STRIDE serve both")
         p.set_hbm_base(self.k_base, k.base, "K")
@@ -195,8 +158,10 @@ class AttentionKernel:
         p.point(self.q_head, self.operands.q.batch_view(0))
         p.point(self.o_head, self.operands.o.batch_view(0))
         p.load_constant(self.kv_head, 0)
+        if self.sink is not None:
+            p.load_constant(self.sink, fp_sinks(self.hw))
         self._set_up_masks()
-        if self.shape.head_dim % mlen:
+        if self.operands.head_cols != self.shape.head_dim:
             for tensor in filter(None, (self.accumulator, self.product)):
                 self._clear_last_block(tensor)
 
@@ -205,25 +170,64 @@ class AttentionKernel:
             return
         p, mlen = self.p, self.hw.mlen
         p.comment("a row of -inf; shifted by n it hides columns n and up")
-        with p.gp("the hidden row") as hidden, p.gp("visible columns") as visible:
+        with p.gp("the hidden row") as hidden, p.gp("columns") as columns, p.gp("mask row") as row:
             p.point(hidden, self.hidden)
-            p.load_constant(visible, mlen)
-            p.V_SHFT_V(hidden, self.q_head, visible, comment="zeros, whatever was shifted out")
+            p.load_constant(columns, mlen)
+            p.V_SHFT_V(hidden, self.q_head, columns, comment="zeros, whatever was shifted out")
+            if self.ones is not None:
+                p.point(row, self.ones)
+                p.V_EXP_V(row, hidden, comment="ones")
             with p.fp("-inf") as minus_inf:
                 p.S_LD_FP(minus_inf, GP0, FP_NEG_INF)
                 p.V_ADD_VF(hidden, hidden, minus_inf)
-            with p.gp("mask row") as row:
-                for keys, tensor in self.padding_masks.items():
-                    p.point(row, tensor)
-                    p.load_constant(visible, keys)
-                    p.V_SHFT_V(row, hidden, visible, comment=f"hides columns {keys} and up")
-                for shift, tensor in self.triangles.items():
-                    p.point(row, tensor)
-                    p.load_constant(visible, shift + 1)
-                    with p.repeat(tensor.rows, f"triangle: row i sees columns 0..i+{shift}"):
-                        p.V_SHFT_V(row, hidden, visible)
-                        p.add(row, row, mlen)
-                        p.add(visible, visible, 1)
+            for mask, tensor in self.masks.items():
+                p.point(row, tensor)
+                self._hide_after(mask, tensor.rows, row, hidden, columns)
+                if mask.low is not None:
+                    self._hide_before(mask.low, tensor, row, columns)
+
+    def _hide_after(self, mask: Mask, rows: int, row: Register, hidden: Register, columns: Register) -> None:
+        """Mask rows with -inf in the columns past i+shift, or from `keys` on; `row` and `columns` move."""
+        p, mlen = self.p, self.hw.mlen
+        if mask.shift is None:
+            p.load_constant(columns, mask.keys)
+            with p.repeat(rows, f"hides columns {mask.keys} and up"):
+                p.V_SHFT_V(row, hidden, columns)
+                if not mask.uniform:
+                    p.add(row, row, mlen)
+            return
+        blind = max(0, -mask.shift)
+        if blind:
+            p.load_constant(columns, 0)
+            with p.repeat(blind, "rows that see no column"):
+                p.V_SHFT_V(row, hidden, columns)
+                p.add(row, row, mlen)
+        p.load_constant(columns, blind + mask.shift + 1)
+        with p.repeat(rows - blind, f"triangle: row i sees columns 0..i{mask.shift:+d}"):
+            p.V_SHFT_V(row, hidden, columns)
+            p.add(row, row, mlen)
+            p.add(columns, columns, 1)
+
+    def _hide_before(self, low: int, tensor: VramTensor, row: Register, columns: Register) -> None:
+        """Add -inf to the columns before i+low of the mask's rows.
+
+        Ones shifted by n are 0 in columns 0..n-1; 1 - 1/x of that is -inf there and 0 behind.
+        """
+        p, mlen = self.p, self.hw.mlen
+        first = max(0, -low)
+        with p.gp("ones") as ones, p.gp("before window") as before, p.fp("1.0") as one:
+            p.point(row, tensor, first)
+            p.point(ones, self.ones)
+            p.point(before, self.before_window)
+            p.S_EXP_FP(one, F0)
+            p.load_constant(columns, first + low)
+            with p.repeat(tensor.rows - first, f"window: row i sees columns i{low:+d} and up"):
+                p.V_SHFT_V(before, ones, columns)
+                p.V_RECI_V(before, before)
+                p.V_SUB_VF(before, before, one, 0, 1)
+                p.V_ADD_VV(row, row, before)
+                p.add(row, row, mlen)
+                p.add(columns, columns, 1)
 
     def _clear_last_block(self, tensor: VramTensor) -> None:
         p, mlen = self.p, self.hw.mlen
@@ -234,17 +238,28 @@ class AttentionKernel:
                 p.V_SHFT_V(row, self.q_head, distance)
                 p.add(row, row, mlen)
 
-    def _advance(self, blocks: int, batches: int = 0) -> None:
-        """Move the head pointers by column blocks and batches; either may be 0, blocks may be negative."""
+    def _advance(self, heads: int = 0, kv_heads: int = 0, batches: int = 0) -> None:
+        """Move the head pointers by query heads, heads of K and V, and batches; the heads may be negative."""
         p, mlen, operands = self.p, self.hw.mlen, self.operands
         for pointer, tensor in ((self.q_head, operands.q), (self.o_head, operands.o)):
-            step = blocks * tensor.batch_view(0).block_stride + batches * tensor.batch_stride
-            p.add(pointer, pointer, step)
+            block_step = heads * self.blocks * tensor.batch_view(0).block_stride
+            p.add(pointer, pointer, block_step + batches * tensor.batch_stride)
         batch_bytes = operands.kv_rows_per_batch * operands.k.cols
-        p.add(self.kv_head, self.kv_head, blocks * mlen + batches * batch_bytes)
+        p.add(self.kv_head, self.kv_head, kv_heads * self.blocks * mlen + batches * batch_bytes)
+        if self.sink is not None:
+            p.add(self.sink, self.sink, heads)
+
+    def _load_all(self) -> None:
+        """Prefetch every key tile that some query tile needs; there is a slot for each."""
+        self.loaded = {}
+        self.p.comment("K and V of a group of query heads")
+        for tile in self.tiles:
+            for key in tile.key_tiles:
+                self._load(key)
 
     def _head(self) -> None:
-        self.loaded = {}
+        if not self.resident:
+            self.loaded = {}
         order = [(tile, key) for tile in self.tiles for key in tile.key_tiles]
         for step, (tile, key) in enumerate(order):
             queries = f"query tile {tile.index}: {tile.rows} rows"
@@ -334,9 +349,7 @@ class AttentionKernel:
 
     def _softmax(self, tile: QueryTile, key: KeyTile) -> None:
         p, mlen = self.p, self.hw.mlen
-        triangle = self.triangles.get(key.shift) if key.shift is not None else None
-        padding = self.padding_masks[key.keys] if key.shift is None and key.keys < mlen else None
-        mask = triangle or padding
+        mask = key.mask(mlen)
         with (
             p.gp("row of S") as row,
             p.gp("softmax state") as state,
@@ -349,7 +362,7 @@ class AttentionKernel:
             p.point(row, self.scores)
             p.load_constant(state, FP_STATE)
             if mask:
-                p.point(mask_row, mask)
+                p.point(mask_row, self.masks[mask])
             if not key.first:
                 p.point(output, self.accumulator)
             with p.repeat(tile.rows, "softmax, a row at a time"):
@@ -362,7 +375,7 @@ class AttentionKernel:
                 if not key.first:
                     self._rescale_row(output, rescale)
                     p.add(output, output, mlen)
-                if triangle:
+                if mask and not mask.uniform:
                     p.add(mask_row, mask_row, mlen)
                 p.add(row, row, mlen)
                 p.add(state, state, 1)
@@ -371,23 +384,32 @@ class AttentionKernel:
         self, key: KeyTile, row: Register, state: Register, maximum: Register, rescale: Register
     ) -> None:
         p = self.p
-        if key.first:
-            p.S_LD_FP(maximum, GP0, FP_NEG_INF)
+        old = self.sink if key.first else state
+        if old is not None:
+            p.S_LD_FP(maximum, old, 0)
+            p.S_LD_FP(rescale, old, 0)
         else:
-            p.S_LD_FP(maximum, state, 0)
-            p.S_LD_FP(rescale, state, 0)
+            # A row may see no key of its first tile; -inf - -inf would be NaN.
+            p.S_LD_FP(maximum, GP0, FP_NEG_INF if self.shape.window is None else FP_LOWEST)
         p.V_RED_MAX(maximum, row, comment="m")
-        if not key.first:
+        if old is not None:
             p.S_SUB_FP(rescale, rescale, maximum)
             p.S_EXP_FP(rescale, rescale, comment="exp(m_old - m)")
         if not key.last:
             p.S_ST_FP(maximum, state, 0)
 
+    @property
+    def _sum_offset(self) -> int:
+        """FP_MEM words from a row's running maximum to its sum."""
+        return 2 * self.hw.mlen
+
     def _row_sum(
         self, key: KeyTile, row: Register, state: Register, rescale: Register, total: Register
     ) -> None:
-        p, sum_offset = self.p, 2 * self.hw.mlen
-        if key.first:
+        p, sum_offset = self.p, self._sum_offset
+        if key.first and self.sink is not None:
+            p.S_ADD_FP(total, rescale, F0, comment="exp(sink - m)")
+        elif key.first:
             p.S_LD_FP(total, GP0, FP_ZERO)
         else:
             p.S_LD_FP(total, state, sum_offset)

@@ -8,12 +8,17 @@ from typing import Protocol
 from plena_ref.hardware import Hardware
 from plena_ref.layout import BatchedVram, HbmAllocator, HbmTensor, Region, VramAllocator, round_up
 
-#: FP_MEM words that the host stages: 0.0, the softmax scale, -infinity.
-FP_ZERO, FP_SCALE, FP_NEG_INF = 0, 1, 2
+#: FP_MEM words that the host stages: 0.0, the softmax scale, -infinity; with WINDOW the lowest finite bf16.
+FP_ZERO, FP_SCALE, FP_NEG_INF, FP_LOWEST = 0, 1, 2, 3
 #: First FP_MEM word of the softmax state: running maximum, rescale factor and sum, MLEN words each.
 FP_STATE = 10
 #: First HBM byte of the tensors: not 0, so that a kernel that drops the base address fails.
 HBM_START = 1 << 12
+
+
+def fp_sinks(hw: Hardware) -> int:
+    """First of the FP_MEM words, one a head, that hold the sink logits: behind the softmax state."""
+    return FP_STATE + 3 * hw.mlen
 
 
 class KernelError(ValueError):
@@ -28,10 +33,13 @@ class AttentionShape:
         batch: sequences.
         seq: queries of a sequence.
         kv_seq: keys and values of a sequence; with a causal mask the queries are its last `seq` positions.
-        heads: heads; each has its own K and V.
+        heads: query heads.
         head_dim: elements of a head.
         causal: a query sees no later position than its own.
         packed_output: O's batches lie at seq stride instead of in slabs.
+        kv_heads: heads of K and V; heads/kv_heads neighbouring query heads share one. None means heads.
+        window: keys that a query sees, its own included; None means all that the causal mask leaves.
+        sinks: each query head has a sink, a logit without a value that joins the softmax's denominator.
     """
 
     batch: int
@@ -41,6 +49,14 @@ class AttentionShape:
     head_dim: int
     causal: bool
     packed_output: bool = False
+    kv_heads: int | None = None
+    window: int | None = None
+    sinks: bool = False
+
+    def __post_init__(self) -> None:
+        """Resolve kv_heads."""
+        if self.kv_heads is None:
+            object.__setattr__(self, "kv_heads", self.heads)
 
     def check(self, hw: Hardware) -> None:
         """Refuse shapes that no attention kernel of this machine handles.
@@ -48,21 +64,41 @@ class AttentionShape:
         Raises:
             KernelError: names the rule.
         """
-        for name in ("batch", "seq", "kv_seq", "heads", "head_dim"):
+        for name in ("batch", "seq", "kv_seq", "heads", "kv_heads", "head_dim"):
             if getattr(self, name) < 1:
                 raise KernelError(f"{name.upper()} must be at least 1 (got {getattr(self, name)})")
         if self.head_dim % hw.blen:
             raise KernelError(
                 f"HEAD_DIM must be a multiple of BLEN (got HEAD_DIM = {self.head_dim}, BLEN = {hw.blen})"
             )
+        if self.heads % self.kv_heads:
+            raise KernelError(
+                f"HEADS must be a multiple of KV_HEADS (got HEADS = {self.heads}, KV_HEADS = {self.kv_heads})"
+            )
+        self._check_mask()
+        state_end = fp_sinks(hw)
+        if state_end > hw.fp_words:
+            raise KernelError(f"the softmax state needs FP_WORDS >= {state_end} (got {hw.fp_words})")
+        if self.sinks and state_end + self.heads > hw.fp_words:
+            raise KernelError(f"the sinks need FP_WORDS >= {state_end + self.heads} (got {hw.fp_words})")
+
+    def _check_mask(self) -> None:
         if self.causal and self.kv_seq < self.seq:
             raise KernelError(
                 "with CAUSAL every query needs a visible key: KV_SEQ must not be below SEQ "
                 f"(got KV_SEQ = {self.kv_seq}, SEQ = {self.seq})"
             )
-        state_end = FP_STATE + 3 * hw.mlen
-        if state_end > hw.fp_words:
-            raise KernelError(f"the softmax state needs FP_WORDS >= {state_end} (got {hw.fp_words})")
+        if self.window is not None and not self.causal:
+            raise KernelError(f"WINDOW needs CAUSAL (got WINDOW = {self.window})")
+        if self.window is not None and self.window < 1:
+            raise KernelError(
+                f"every query needs a visible key: WINDOW must be at least 1 (got {self.window})"
+            )
+
+    @property
+    def group(self) -> int:
+        """Query heads that share a head of K and V."""
+        return self.heads // self.kv_heads
 
     @property
     def query_offset(self) -> int:
@@ -76,7 +112,7 @@ class AttentionOperands:
 
     Attributes:
         q: heads side by side, each padded to whole column blocks, in VRAM slabs.
-        k, v: the same columns in HBM, batches padded to slabs of whole MLEN rows.
+        k, v: their heads side by side in HBM, padded alike, batches in slabs of whole MLEN rows.
         o: as q, in slabs or packed.
     """
 
@@ -90,24 +126,29 @@ class AttentionOperands:
 
     @classmethod
     def place(
-        cls, hw: Hardware, shape: AttentionShape, vram: VramAllocator, hbm: HbmAllocator
+        cls,
+        hw: Hardware,
+        shape: AttentionShape,
+        vram: VramAllocator,
+        hbm: HbmAllocator,
+        head_cols: int | None = None,
     ) -> AttentionOperands:
-        """Allocate the tensors of `shape`.
+        """Allocate the tensors of `shape`, with heads `head_cols` columns apart; None pads each to MLEN.
 
         Raises:
             KernelError: the shape breaks a rule.
             LayoutError: a memory is full.
         """
         shape.check(hw)
-        head_cols = round_up(shape.head_dim, hw.mlen)
-        cols = shape.heads * head_cols
+        head_cols = head_cols or round_up(shape.head_dim, hw.mlen)
+        cols, kv_cols = (round_up(heads * head_cols, hw.mlen) for heads in (shape.heads, shape.kv_heads))
         kv_rows = round_up(shape.kv_seq, hw.mlen)
         allocate_output = vram.packed if shape.packed_output else vram.slabs
         return cls(
             shape=shape,
             q=vram.slabs("Q", shape.batch, shape.seq, cols),
-            k=hbm.tensor("K", shape.batch * kv_rows, cols),
-            v=hbm.tensor("V", shape.batch * kv_rows, cols),
+            k=hbm.tensor("K", shape.batch * kv_rows, kv_cols),
+            v=hbm.tensor("V", shape.batch * kv_rows, kv_cols),
             o=allocate_output("O", shape.batch, shape.seq, cols),
             head_cols=head_cols,
             kv_rows_per_batch=kv_rows,

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from plena_ref.hardware import Hardware
-from plena_ref.kernels.attention import KeyTile, QueryTile, query_tiles
 from plena_ref.kernels.operands import (
     FP_NEG_INF,
     FP_SCALE,
@@ -19,6 +18,7 @@ from plena_ref.kernels.operands import (
     AttentionShape,
     KernelError,
 )
+from plena_ref.kernels.tiling import KeyTile, QueryTile, query_tiles
 from plena_ref.layout import HbmAllocator, HbmTensor, Region, VramAllocator, VramTensor
 from plena_ref.program import F0, GP0, Program, Register
 
@@ -33,8 +33,7 @@ class PlainAttentionKernel:
         element_offsets: M_MM counts columns in elements (older compilers) instead of rows of the tile.
 
     Raises:
-        KernelError: the shape breaks a rule.
-        NotImplementedError: a causal mask with kv_seq != seq across tiles.
+        KernelError: the shape breaks a rule, or has a window or sinks.
         LayoutError: a memory is full.
     """
 
@@ -52,11 +51,8 @@ class PlainAttentionKernel:
         self.hw = hw
         self.shape = shape
         self.operands = AttentionOperands.place(hw, shape, vram, hbm)
-        if shape.causal and shape.query_offset and shape.kv_seq > hw.mlen:
-            raise NotImplementedError(
-                f"a causal mask with KV_SEQ != SEQ across tiles is not supported yet "
-                f"(KV_SEQ = {shape.kv_seq}, SEQ = {shape.seq}, MLEN = {hw.mlen})"
-            )
+        if shape.window is not None or shape.sinks:
+            raise KernelError("the plain form has neither WINDOW nor SINKS")
         self.blocks = self.operands.head_cols // hw.mlen
         if hw.msram_tiles < 2 * self.blocks:
             raise KernelError(
@@ -99,16 +95,17 @@ class PlainAttentionKernel:
         self._masks()
         for batch in range(self.shape.batch):
             for head in range(self.shape.heads):
-                first_col = head * self.operands.head_cols
+                head_cols = self.operands.head_cols
+                kv_col = head // self.shape.group * head_cols
                 q, o = (
-                    tensor.batch_view(batch).column_view(first_col, self.operands.head_cols)
+                    tensor.batch_view(batch).column_view(head * head_cols, head_cols)
                     for tensor in (self.operands.q, self.operands.o)
                 )
                 for tile in self.tiles:
                     first = tile.index * self.hw.mlen
                     p.comment(f"batch {batch}, head {head}, query tile {tile.index}")
                     self._query_tile(
-                        tile, q.row_view(first, tile.rows), o.row_view(first, tile.rows), batch, first_col
+                        tile, q.row_view(first, tile.rows), o.row_view(first, tile.rows), batch, kv_col
                     )
         return p.finish()
 
@@ -125,18 +122,23 @@ class PlainAttentionKernel:
                     p.S_MAP_V_FP(row, words, 0)
                     p.add(row, row, mlen)
         for shift, tensor in self.triangles.items():
-            self._fill_mask_row(shift)
+            seen = max(shift, 0)
+            self._fill_mask_row(seen)
             with p.gp("mask row") as row, p.gp("mask words") as words, p.gp("visible column") as visible:
                 p.point(row, tensor)
                 p.load_constant(words, self.mask_row)
-                p.load_constant(visible, self.mask_row + shift)
-                with p.repeat(mlen - shift, f"triangle: row i sees columns 0..i+{shift}"):
+                if shift < 0:
+                    with p.repeat(-shift, "rows that see no column"):
+                        p.S_MAP_V_FP(row, words, 0)
+                        p.add(row, row, mlen)
+                p.load_constant(visible, self.mask_row + seen)
+                with p.repeat(mlen - abs(shift), f"triangle: row i sees columns 0..i{shift:+d}"):
                     p.S_ST_FP(F0, visible, 0)
                     p.S_MAP_V_FP(row, words, 0)
                     p.add(visible, visible, 1)
                     p.add(row, row, mlen)
-                if shift:
-                    with p.repeat(shift, "rows that see every column"):
+                if seen:
+                    with p.repeat(seen, "rows that see every column"):
                         p.S_MAP_V_FP(row, words, 0)
                         p.add(row, row, mlen)
 

@@ -1,0 +1,213 @@
+"""Grouped-query attention in the packed form: LANES query heads of HLEN elements share one column block.
+
+M_BTMM multiplies all LANES heads of a block with one head of K at once, and M_BMM_WO writes their scores one
+below the other. O keeps the heads side by side: what differs from head to head, the rescale factor and 1/l,
+is applied to one lane of a row at a time through V_MASK. Otherwise it is the attention of
+`plena_ref.kernels.attention`; see docs/kernels.md. Neither instruction is built yet: its programs run on the
+reference machine with `all_instructions`.
+"""
+
+from __future__ import annotations
+
+from plena_ref.hardware import Hardware
+from plena_ref.kernels.attention import AttentionKernel
+from plena_ref.kernels.operands import (
+    FP_STATE,
+    AttentionOperands,
+    AttentionShape,
+    KernelError,
+)
+from plena_ref.kernels.tiling import KeyTile, QueryTile
+from plena_ref.layout import HbmAllocator, Region, VramAllocator
+from plena_ref.program import GP0
+
+
+def check_packed(hw: Hardware, shape: AttentionShape) -> None:
+    """Refuse shapes that do not pack.
+
+    Raises:
+        KernelError: names the rule.
+    """
+    lanes = hw.lanes
+    rules = (
+        (
+            shape.head_dim == hw.hlen,
+            "HEAD_DIM must be HLEN",
+            f"HEAD_DIM = {shape.head_dim}, HLEN = {hw.hlen}",
+        ),
+        (
+            shape.group % lanes == 0,
+            "HEADS/KV_HEADS must be a multiple of LANES",
+            f"HEADS = {shape.heads}, KV_HEADS = {shape.kv_heads}, LANES = {lanes}",
+        ),
+        (
+            shape.kv_heads <= lanes or shape.kv_heads % lanes == 0,
+            "KV_HEADS must not exceed LANES, or be a multiple of it",
+            f"KV_HEADS = {shape.kv_heads}, LANES = {lanes}",
+        ),
+        (not shape.sinks, "the packed form has no SINKS", "SINKS = 1"),
+        (
+            FP_STATE + 2 * lanes * hw.mlen <= hw.fp_words,
+            f"the softmax state needs FP_WORDS >= {FP_STATE + 2 * lanes * hw.mlen}",
+            f"FP_WORDS = {hw.fp_words}",
+        ),
+    )
+    for holds, rule, got in rules:
+        if not holds:
+            raise KernelError(f"packed attention: {rule} (got {got})")
+
+
+class PackedAttentionKernel(AttentionKernel):
+    """Places the tensors and scratch of one packed attention problem and writes its program.
+
+    Args and errors are those of `AttentionKernel`. A head of the base class is here a block of LANES heads.
+    """
+
+    def place_operands(self, vram: VramAllocator, hbm: HbmAllocator) -> AttentionOperands:
+        """Heads side by side without padding."""
+        check_packed(self.hw, self.shape)
+        return AttentionOperands.place(self.hw, self.shape, vram, hbm, head_cols=self.hw.hlen)
+
+    def _place_scratch(self, vram: VramAllocator) -> None:
+        super()._place_scratch(vram)
+        self.scores = vram.tensor("S of every head", self.hw.lanes * self.hw.mlen, self.hw.mlen)
+
+    def scratch(self) -> list[Region]:
+        """Every other word that the program may write; complete once `build` has run."""
+        regions = [region for region in super().scratch() if region.memory != "fpmem"]
+        end = FP_STATE + 2 * self.hw.lanes * self.hw.mlen
+        return [*regions, Region("fpmem", FP_STATE, end, "softmax state of every head")]
+
+    def _heads(self) -> tuple[int, int]:
+        """All heads of a batch: column tiles of K and V, the heads in one, their blocks of query heads.
+
+        Returns:
+            How many blocks of LANES query heads and how many column tiles of K the pointers have moved.
+        """
+        p, shape, lanes = self.p, self.shape, self.hw.lanes
+        in_tile = min(lanes, shape.kv_heads)
+        tiles = shape.kv_heads // in_tile
+        blocks = shape.group // lanes
+        with p.gp("K head in its tile") as self.column, p.repeat(tiles, "column tiles of K and V"):
+            if self.resident:
+                self._load_all()
+            p.load_constant(self.column, 0)
+            with p.repeat(in_tile, "heads of K and V in a tile"):
+                with p.repeat(blocks, "blocks of LANES query heads"):
+                    self._head()
+                    self._advance(heads=1)
+                p.add(self.column, self.column, self.hw.hlen)
+            self._advance(kv_heads=1)
+        return tiles * in_tile * blocks, tiles
+
+    def _scores(self, tile: QueryTile, slot: int) -> None:
+        p = self.p
+        with p.gp("Qs") as queries, p.gp("K tile") as keys, p.gp("S") as target:
+            p.point(queries, self.q_scaled)
+            p.load_constant(keys, self._tile_address(slot, 0))
+            p.M_BTMM(self.column, keys, queries, comment=f"S = Qs K^T of LANES heads, {tile.rows} rows")
+            p.point(target, self.scores)
+            p.M_BMM_WO(target, 0)
+
+    def _softmax(self, tile: QueryTile, key: KeyTile) -> None:
+        p, mlen, lanes = self.p, self.hw.mlen, self.hw.lanes
+        mask = key.mask(mlen)
+        with (
+            p.gp("row of S") as row,
+            p.gp("softmax state") as state,
+            p.gp("mask row") as mask_row,
+            p.gp("row of Oacc") as output,
+            p.gp("V_MASK") as lane,
+            p.fp("maximum") as maximum,
+            p.fp("rescale") as rescale,
+            p.fp("sum") as total,
+        ):
+            p.point(row, self.scores)
+            p.load_constant(state, FP_STATE)
+            p.load_constant(lane, 1)
+            with p.repeat(lanes, "softmax, a head at a time"):
+                p.C_SET_V_MASK_REG(lane)
+                if mask:
+                    p.point(mask_row, self.masks[mask])
+                if not key.first:
+                    p.point(output, self.accumulator)
+                with p.repeat(tile.rows, "a row at a time"):
+                    if mask:
+                        p.V_ADD_VV(row, row, mask_row)
+                    self._row_maximum(key, row, state, maximum, rescale)
+                    p.V_SUB_VF(row, row, maximum, 0, 0)
+                    p.V_EXP_V(row, row, comment="P")
+                    self._row_sum(key, row, state, rescale, total)
+                    if not key.first:
+                        p.V_MUL_VF(output, output, rescale, 1, comment="this head's lane")
+                        p.add(output, output, mlen)
+                    if mask and not mask.uniform:
+                        p.add(mask_row, mask_row, mlen)
+                    p.add(row, row, mlen)
+                    p.add(state, state, 1)
+                p.add(row, row, (mlen - tile.rows) * mlen)
+                p.add(state, state, mlen - tile.rows)
+                p.S_ADD_INT(lane, lane, lane)
+
+    @property
+    def _sum_offset(self) -> int:
+        """FP_MEM words from a row's running maximum to its sum."""
+        return self.hw.lanes * self.hw.mlen
+
+    def _weigh_values(self, tile: QueryTile, key: KeyTile, slot: int) -> None:
+        p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
+        target = self.accumulator if key.first else self.product
+        groups = self._row_groups(tile)
+        with (
+            p.gp("BLEN columns of V") as values,
+            p.gp("P of this head") as head,
+            p.gp("their column of the product") as column,
+            p.gp("BLEN rows of P") as weights,
+            p.gp("block of the product") as block,
+        ):
+            p.point(head, self.scores)
+            p.point(column, target)
+            with p.repeat(self.hw.lanes, f"{target.name} = P V, a head at a time"):
+                p.add(values, self.column, self._tile_address(slot, 1), comment="V tile")
+                with p.repeat(self.hw.hlen // blen, "BLEN columns at a time"):
+                    p.add(weights, head, 0)
+                    p.add(block, column, 0)
+                    with p.repeat(groups, "BLEN rows at a time"):
+                        p.M_MM(values, weights)
+                        p.M_MM_WO(block, GP0, 0)
+                        p.add(weights, weights, blen * mlen)
+                        p.add(block, block, blen * mlen)
+                    p.add(values, values, blen)
+                    p.add(column, column, blen)
+                p.add(head, head, mlen * mlen)
+
+    def _normalise(self, tile: QueryTile, key: KeyTile) -> None:
+        p, mlen = self.p, self.hw.mlen
+        if not key.first:
+            self._accumulate(tile)
+        with (
+            p.gp("row of Oacc") as output,
+            p.gp("softmax state") as state,
+            p.gp("V_MASK") as lane,
+            p.fp("1/l") as reciprocal,
+        ):
+            p.load_constant(state, FP_STATE + self._sum_offset)
+            p.load_constant(lane, 1)
+            with p.repeat(self.hw.lanes, "Oacc = Oacc / l, a head at a time"):
+                p.C_SET_V_MASK_REG(lane)
+                p.point(output, self.accumulator)
+                with p.repeat(tile.rows, "a row at a time"):
+                    p.S_LD_FP(reciprocal, state, 0)
+                    p.S_RECI_FP(reciprocal, reciprocal)
+                    p.V_MUL_VF(output, output, reciprocal, 1, comment="this head's lane")
+                    p.add(output, output, mlen)
+                    p.add(state, state, 1)
+                p.add(state, state, mlen - tile.rows)
+                p.S_ADD_INT(lane, lane, lane)
+            with p.gp("row of O") as target:
+                p.point(output, self.accumulator)
+                p.add(target, self.o_head, tile.index * mlen * mlen)
+                with p.repeat(tile.rows, "O = Oacc"):
+                    p.V_SHFT_V(target, output, GP0)
+                    p.add(output, output, mlen)
+                    p.add(target, target, mlen)
