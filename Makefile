@@ -1,6 +1,8 @@
 # PLENA: one screen. `make help` lists the targets; README.md explains them.
 SHELL := /bin/bash
-PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3,$(shell command -v $(p) 2>/dev/null)))
+# The first python that is new enough and can make a virtual environment; looked for only when one is made.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c 'import sys, venv, ensurepip; \
+  sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python -m
@@ -16,10 +18,8 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.txt
-	@test -n "$(PYTHON)" || { echo "error: no python3 found: install python >= 3.11 and its venv module"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "error: $(PYTHON) is $$($(PYTHON) -V 2>&1), python >= 3.11 is needed (make PYTHON=/path/to/python)"; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { echo "error: no venv module: apt-get install python3-venv"; exit 1; }
+	@python=$(PYTHON); test -n "$$python" || { echo "error: no python >= 3.11 with its venv module: \
+	apt-get install python3 python3-venv, or make PYTHON=/path/to/python"; exit 1; }; $$python -m venv $(VENV)
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
