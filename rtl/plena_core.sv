@@ -10,8 +10,8 @@ module plena_core #(
     parameter int HLEN         = 64,       // elements of a mask lane: a power of two, at most MLEN; at most 32 lanes
     parameter int VRAM_ELEMS = 1048576,  // elements of VRAM: a multiple of 8 rows
     parameter int MSRAM_TILES = 64,  // tiles of MSRAM
-    parameter int FP_WORDS = 1024,  // words of FP_MEM: a multiple of 2*MLEN, a power of two
-    parameter int INT_WORDS = 1024,  // words of INT_MEM: a power of two
+    parameter int FP_WORDS = 1024,  // words of FP_MEM: a multiple of 2*MLEN
+    parameter int INT_WORDS = 1024,  // words of INT_MEM: at least 2
     parameter int VPREF = 16,  // rows of H_PREFETCH_V
     parameter int VSTORE = 16,  // rows of H_STORE_V
     parameter int MX_BLOCK = 8,  // elements that share a scale: a power of two, at most MLEN
@@ -104,12 +104,11 @@ module plena_core #(
           HLEN,
           MLEN
       );
-    if (VRAM_ELEMS < 16 * MLEN || VRAM_ELEMS % (8 * MLEN) != 0)
-      $fatal(1, "plena_core: VRAM_ELEMS=%0d must be a multiple of 8 rows, 16 at least", VRAM_ELEMS);
-    if (FP_WORDS < 2 * MLEN || (FP_WORDS & (FP_WORDS - 1)) != 0)
-      $fatal(1, "plena_core: FP_WORDS=%0d must be a power of two of at least 2*MLEN", FP_WORDS);
-    if (INT_WORDS < 2 || (INT_WORDS & (INT_WORDS - 1)) != 0)
-      $fatal(1, "plena_core: INT_WORDS=%0d must be a power of two of at least 2", INT_WORDS);
+    if (VRAM_ELEMS < 8 * MLEN || VRAM_ELEMS % (8 * MLEN) != 0)
+      $fatal(1, "plena_core: VRAM_ELEMS=%0d must be a positive multiple of 8 rows", VRAM_ELEMS);
+    if (FP_WORDS < 2 * MLEN || FP_WORDS % (2 * MLEN) != 0)
+      $fatal(1, "plena_core: FP_WORDS=%0d must be a positive multiple of 2*MLEN", FP_WORDS);
+    if (INT_WORDS < 2) $fatal(1, "plena_core: INT_WORDS=%0d must be at least 2", INT_WORDS);
     if (MSRAM_TILES < 1) $fatal(1, "plena_core: MSRAM_TILES=%0d must be positive", MSRAM_TILES);
     if (MX_BLOCK < 1 || MX_BLOCK > MLEN || (MX_BLOCK & (MX_BLOCK - 1)) != 0)
       $fatal(1, "plena_core: MX_BLOCK=%0d must be a power of two up to MLEN=%0d", MX_BLOCK, MLEN);
