@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ import pytest
 
 from plena_ref import codegen, csr, isa
 from plena_ref.__main__ import main
+from tb import simulate
 
 GENERATED = ["rtl/plena_pkg.sv", "docs/registers.md", "docs/isa.md"]
 
@@ -116,8 +116,7 @@ endmodule
 
 
 def test_decode_functions_in_simulation(tmp_path: Path) -> None:
-    if shutil.which("iverilog") is None and not os.environ.get("CI"):
-        pytest.skip("Icarus Verilog is not installed: apt-get install iverilog")
+    simulate.require("icarus")
     bench = tmp_path / "decode_bench.sv"
     bench.write_text(DECODE_BENCH, encoding="utf-8")
     package = codegen.ROOT / "rtl/plena_pkg.sv"

@@ -12,10 +12,22 @@ LINE_WORDS = 16
 
 
 class Memory:
-    """Answers line requests in order after a random latency; remembers what was asked for."""
+    """Answers line requests in order, `latency` cycles later or at random; remembers what was asked for.
 
-    def __init__(self, dut, rng: random.Random, words: list[int], base: int, bad_lines: set[int]) -> None:
+    Without a latency, requests are refused at random too.
+    """
+
+    def __init__(
+        self,
+        dut,
+        rng: random.Random,
+        words: list[int],
+        base: int = 0,
+        bad_lines: frozenset[int] = frozenset(),
+        latency: int | None = None,
+    ) -> None:
         self.dut, self.rng, self.words, self.base, self.bad = dut, rng, words, base, bad_lines
+        self.latency = latency
         self.queue: list[tuple[int, int]] = []
         self.requested: list[int] = []
         self.cycle = 0
@@ -25,14 +37,15 @@ class Memory:
         self.cycle += 1
         dut = self.dut
         dut.if_gnt.value = 0
-        if int(dut.if_req.value) and self.rng.random() < 0.7:
+        if int(dut.if_req.value) and (self.latency is not None or self.rng.random() < 0.7):
             dut.if_gnt.value = 1
             address = int(dut.if_addr.value)
             assert address % 64 == 0 and address >= self.base
             line = (address - self.base) // 64
             assert line * LINE_WORDS < len(self.words), "fetch past the end of the program"
             self.requested.append(line)
-            self.queue.append((self.cycle + self.rng.randrange(1, 60), line))
+            delay = self.rng.randrange(1, 60) if self.latency is None else self.latency
+            self.queue.append((self.cycle + delay, line))
         dut.if_rvalid.value = 0
         if self.queue and self.queue[0][0] <= self.cycle:
             _, line = self.queue.pop(0)
@@ -66,7 +79,7 @@ async def delivers_the_program(dut) -> None:
     for length in (1, 16, 17, 700, 3000):
         words = [rng.randrange(1 << 32) for _ in range(length)]
         base = 64 * rng.randrange(1 << 20)
-        bad = {rng.randrange(length // LINE_WORDS + 1)} if length > 100 else set()
+        bad = frozenset([rng.randrange(length // LINE_WORDS + 1)] if length > 100 else [])
         memory = Memory(dut, rng, words, base, bad)
         await begin(dut, base, length)
         pc, delivered = 0, 0
@@ -100,9 +113,7 @@ async def looks_ahead_and_streams(dut) -> None:
     """A straight program at latency 40: once started, a word comes in nearly every cycle."""
     await reset(dut)
     words = list(range(4000))
-    memory = Memory(dut, random.Random(3), words, 0, set())
-    memory.rng.random = lambda: 0.0  # type: ignore[method-assign]
-    memory.rng.randrange = lambda *_: 40  # type: ignore[method-assign]
+    memory = Memory(dut, random.Random(3), words, latency=40)
     await begin(dut, 0, len(words))
     pc, cycles = 0, 0
     while pc < 2000:
