@@ -348,8 +348,8 @@ class AttentionKernel:
                 p.M_TMM(queries_block, keys_block)
 
     def _softmax(self, tile: QueryTile, key: KeyTile) -> None:
-        p, mlen = self.p, self.hw.mlen
-        mask = key.mask(mlen)
+        p = self.p
+        mask = key.mask(self.hw.mlen)
         with (
             p.gp("row of S") as row,
             p.gp("softmax state") as state,
@@ -366,19 +366,35 @@ class AttentionKernel:
             if not key.first:
                 p.point(output, self.accumulator)
             with p.repeat(tile.rows, "softmax, a row at a time"):
-                if mask:
-                    p.V_ADD_VV(row, row, mask_row)
-                self._row_maximum(key, row, state, maximum, rescale)
-                p.V_SUB_VF(row, row, maximum, 0, 0)
-                p.V_EXP_V(row, row, comment="P")
-                self._row_sum(key, row, state, rescale, total)
-                if not key.first:
-                    self._rescale_row(output, rescale)
-                    p.add(output, output, mlen)
-                if mask and not mask.uniform:
-                    p.add(mask_row, mask_row, mlen)
-                p.add(row, row, mlen)
-                p.add(state, state, 1)
+                self._softmax_row(key, mask, row, state, mask_row, output, maximum, rescale, total)
+
+    def _softmax_row(
+        self,
+        key: KeyTile,
+        mask: Mask | None,
+        row: Register,
+        state: Register,
+        mask_row: Register,
+        output: Register,
+        maximum: Register,
+        rescale: Register,
+        total: Register,
+    ) -> None:
+        """Turn one row of S into P, rescale its row of Oacc, and step every row register on."""
+        p, mlen = self.p, self.hw.mlen
+        if mask:
+            p.V_ADD_VV(row, row, mask_row)
+        self._row_maximum(key, row, state, maximum, rescale)
+        p.V_SUB_VF(row, row, maximum, 0, 0)
+        p.V_EXP_V(row, row, comment="P")
+        self._row_sum(key, row, state, rescale, total)
+        if not key.first:
+            self._rescale_row(output, rescale)
+            p.add(output, output, mlen)
+        if mask and not mask.uniform:
+            p.add(mask_row, mask_row, mlen)
+        p.add(row, row, mlen)
+        p.add(state, state, 1)
 
     def _row_maximum(
         self, key: KeyTile, row: Register, state: Register, maximum: Register, rescale: Register

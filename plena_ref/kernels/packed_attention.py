@@ -19,7 +19,7 @@ from plena_ref.kernels.operands import (
 )
 from plena_ref.kernels.tiling import KeyTile, QueryTile
 from plena_ref.layout import HbmAllocator, Region, VramAllocator
-from plena_ref.program import GP0
+from plena_ref.program import GP0, Register
 
 
 def check_packed(hw: Hardware, shape: AttentionShape) -> None:
@@ -132,22 +132,13 @@ class PackedAttentionKernel(AttentionKernel):
                 if not key.first:
                     p.point(output, self.accumulator)
                 with p.repeat(tile.rows, "a row at a time"):
-                    if mask:
-                        p.V_ADD_VV(row, row, mask_row)
-                    self._row_maximum(key, row, state, maximum, rescale)
-                    p.V_SUB_VF(row, row, maximum, 0, 0)
-                    p.V_EXP_V(row, row, comment="P")
-                    self._row_sum(key, row, state, rescale, total)
-                    if not key.first:
-                        p.V_MUL_VF(output, output, rescale, 1, comment="this head's lane")
-                        p.add(output, output, mlen)
-                    if mask and not mask.uniform:
-                        p.add(mask_row, mask_row, mlen)
-                    p.add(row, row, mlen)
-                    p.add(state, state, 1)
+                    self._softmax_row(key, mask, row, state, mask_row, output, maximum, rescale, total)
                 p.add(row, row, (mlen - tile.rows) * mlen)
                 p.add(state, state, mlen - tile.rows)
                 p.S_ADD_INT(lane, lane, lane)
+
+    def _rescale_row(self, output: Register, rescale: Register) -> None:
+        self.p.V_MUL_VF(output, output, rescale, 1, comment="this head's lane")
 
     @property
     def _sum_offset(self) -> int:
