@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tb import simulate
-from tb.mutants import MUTANTS, Mutant, MutantError, mutated, run_case, tree_with
+from tb.mutant_table import MUTANTS, Mutant
+from tb.mutants import MutantError, mutated, run_case, tree_with
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

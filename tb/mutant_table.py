@@ -1,0 +1,121 @@
+"""The named faults of RTL, kernels and comparison, as data: each must make its case fail, for its own reason.
+
+A mutant replaces one exact text in a copy of the source tree; the mechanism is tb/mutants.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One fault.
+
+    Attributes:
+        name: how it is called.
+        file: repository-relative path.
+        old: exact text, once in the file.
+        new: what replaces it.
+        case: the case that must fail.
+        reason: text that the report of the failing case contains.
+        overrides: options of the case, (KEY, value).
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    case: str
+    reason: str
+    overrides: tuple[tuple[str, str], ...] = ()
+
+
+_RTL = (
+    Mutant(
+        name="accumulator not cleared at write-out",
+        file="rtl/matrix/matrix_unit.sv",
+        old="if (init || turn) fresh <= 1'b1;",
+        new="if (init) fresh <= 1'b1;",
+        case="mha_ragged",
+        reason="batch 0: ",
+    ),
+    Mutant(
+        name="scale register ignored",
+        file="rtl/frontend/address_check.sv",
+        old="assign s_offset = {32'd0, scale} + ({32'd0, gp_rs1} >> LX);",
+        new="assign s_offset = {32'd0, gp_rs1} >> LX;",
+        case="mha_ragged",
+        reason="batch 0: ",
+    ),
+    Mutant(
+        name="matrix instructions do not wait for their tile",
+        file="rtl/frontend/scoreboard.sv",
+        old="(h_t[i] && n_t_read && n_tile == h_tile[i]) ||",
+        new="",
+        case="mha_ragged",
+        reason="not bit-exact",
+    ),
+    Mutant(
+        name="bank of a VRAM write without its hash",
+        file="rtl/memory/vram.sv",
+        old="assign wr_bank[w*3+:3] = bank_of(wr_row[w*VRW+:VRW]);",
+        new="assign wr_bank[w*3+:3] = 3'(wr_row[w*VRW+:VRW]);",
+        case="mha_ragged",
+        reason="not bit-exact: VRAM",
+    ),
+    Mutant(
+        name="loop body once too often",
+        file="rtl/frontend/frontend.sv",
+        old="assign loop_again = gp_rd > 32'd1;",
+        new="assign loop_again = gp_rd > 32'd0;",
+        case="mha_ragged",
+        reason="the reference machine with stopped",
+    ),
+)
+
+_PYTHON = (
+    Mutant(
+        name="batch views cut to the slab height",
+        file="plena_ref/layout.py",
+        old="            physical_rows=self.parent.physical_rows,",
+        new="            physical_rows=self.rows_per_batch,",
+        case="mha_batch2",
+        reason="batch 1: 50.000% within",
+    ),
+    Mutant(
+        name="batch stride rows_per_batch*columns",
+        file="plena_ref/layout.py",
+        old="        return self.rows_per_batch * self.parent.mlen",
+        new="        return self.rows_per_batch * self.parent.physical_cols",
+        case="mha_batch2",
+        reason="batch 1: 0.000% within",
+    ),
+    Mutant(
+        name="static triangular mask on every tile",
+        file="plena_ref/kernels/tiling.py",
+        old="    return shift if keys - 1 > shift else None",
+        new="    return 0",
+        case="mha_causal_tiles",
+        reason="batch 0:",
+    ),
+    Mutant(
+        name="static triangular mask on every tile, small inputs",
+        file="plena_ref/kernels/tiling.py",
+        old="    return shift if keys - 1 > shift else None",
+        new="    return 0",
+        case="mha_causal_tiles",
+        overrides=(("SIGMA", "0.75"),),
+        reason="batch 0:",
+    ),
+    Mutant(
+        name="comparison that reads padding rows",
+        file="plena_ref/layout.py",
+        old="        return dense[batch * self.rows_per_batch + row]",
+        new="        return dense[: self.num_batches]",
+        case="mha_batch2",
+        reason="batch 1: 0.000% within",
+    ),
+)
+
+MUTANTS: tuple[Mutant, ...] = _RTL + _PYTHON
