@@ -250,7 +250,6 @@ module scoreboard #(
     if (fault_any) begin
       for (int s = 0; s < NS; s++)
       dead_next[s] = live_q[s] && ((wait_done_q[s] & dead_q) != '0 || (wait_read_q[s] & dead_q) != '0);
-      blocked = 1'b0;
       for (int k = 0; k < NM; k++) begin
         at = SW'((int'(m_next_q) + k) & (NM - 1));
         blocked = blocked || dead_q[at];
