@@ -12,7 +12,7 @@ options = $(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$
   PYTHON PROGRAM OUT SHELL MAKEFLAGS PYTEST,$(v)),'$(v)=$($(v))')))
 
 .DEFAULT_GOAL := help
-.PHONY: help sim run test lint bench waves clean
+.PHONY: help sim run test lint bench cycles waves clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ lint: $(READY) ## Verilator, Icarus, verible, Yosys and ruff over everything
 
 bench: $(READY) ## measure build times and simulation speed
 	@$(RUN) scripts.bench
+
+cycles: $(READY) ## measure the committed table of cycle counts again: tb/system/cycles.json
+	@$(RUN) scripts.cycles
 
 waves: $(READY) ## open the waves of `make sim TEST=.. WAVES=1`
 	@$(RUN) scripts.open_waves TEST=$(TEST)
