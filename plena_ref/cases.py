@@ -128,7 +128,7 @@ class Case:
         if self.seed < 0:
             raise CaseError(f"{self.name}: SEED must not be negative (got {self.seed})")
         try:
-            self.shape.check(self.hardware)
+            self.shape.check(self.hardware, narrow_heads=self.kernel == "packed_attention")
         except KernelError as error:
             raise CaseError(f"{self.name}: {error}") from None
 
@@ -323,13 +323,13 @@ def _stage_hbm(
     values: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Quantise K or V into HBM, padding rows zero; returns what the machine reads, shaped as `values`."""
-    dense = _in_columns(case, values, operands.head_cols, operands.kv_rows_per_batch)
+    dense = _in_columns(case, values, operands.kv_head_cols, operands.kv_rows_per_batch)
     dense = np.pad(dense, ((0, 0), (0, 0), (0, tensor.cols - dense.shape[2])))
     rows = bf16_from_float(dense.reshape(tensor.rows, tensor.cols))
     elements, scales = mx.encode_rows(rows, case.hardware.mx_block)
     tensor.store(hbm, elements, scales)
-    used = mx.dequantise(elements, scales)[:, : case.kv_heads * operands.head_cols]
-    read = used.reshape(case.batch, -1, case.kv_heads, operands.head_cols)
+    used = mx.dequantise(elements, scales)[:, : case.kv_heads * operands.kv_head_cols]
+    read = used.reshape(case.batch, -1, case.kv_heads, operands.kv_head_cols)
     return read[:, : case.kv_seq, :, : case.head_dim].transpose(0, 2, 1, 3)
 
 

@@ -553,6 +553,10 @@ def test_the_golden_refuses_what_has_no_answer() -> None:
         (32, 4, 8, 4, 1),
         (16, 4, 16, 3, 3),
         (16, 4, 4, 32, 8),
+        (16, 16, 8, 4, 2),
+        (32, 16, 8, 16, 4),
+        (16, 8, 4, 8, 1),
+        (16, 16, 1, 16, 1),
     ],
 )
 @pytest.mark.parametrize(
@@ -570,7 +574,7 @@ def test_the_packed_form(
     causal: bool,
     window: int | None,
 ) -> None:
-    """LANES query heads at once: blocks of heads, heads of K in one column tile and in several."""
+    """LANES heads at once, HLEN above, at and below BLEN; heads of K in one column tile and in several."""
     case = Case(
         "packed",
         hardware=hardware(mlen, blen, hlen=hlen),
@@ -595,7 +599,7 @@ def test_the_packed_form(
         ({"head_dim": 16}, "HEAD_DIM must be HLEN"),
         ({"heads": 3, "kv_heads": 1}, "HEADS/KV_HEADS must be a multiple of LANES"),
         ({"heads": 2, "kv_heads": 2}, "HEADS/KV_HEADS must be a multiple of LANES"),
-        ({"heads": 6, "kv_heads": 3}, "KV_HEADS must not exceed LANES, or be a multiple of it"),
+        ({"heads": 6, "kv_heads": 3}, r"KV_HEADS must not exceed MLEN/max\(HLEN, BLEN\) = 2, or be"),
         ({"sinks": 1}, "the packed form has no SINKS"),
         ({"fp_words": 64}, "needs FP_WORDS >= 74"),
         ({"blen": 16, "head_dim": 16, "hlen": 8}, "HEAD_DIM must be HLEN"),

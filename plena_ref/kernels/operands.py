@@ -58,8 +58,12 @@ class AttentionShape:
         if self.kv_heads is None:
             object.__setattr__(self, "kv_heads", self.heads)
 
-    def check(self, hw: Hardware) -> None:
+    def check(self, hw: Hardware, narrow_heads: bool = False) -> None:
         """Refuse shapes that no attention kernel of this machine handles.
+
+        Args:
+            hw: the machine.
+            narrow_heads: the kernel handles heads that are no multiple of BLEN.
 
         Raises:
             KernelError: names the rule.
@@ -67,7 +71,7 @@ class AttentionShape:
         for name in ("batch", "seq", "kv_seq", "heads", "kv_heads", "head_dim"):
             if getattr(self, name) < 1:
                 raise KernelError(f"{name.upper()} must be at least 1 (got {getattr(self, name)})")
-        if self.head_dim % hw.blen:
+        if self.head_dim % hw.blen and not narrow_heads:
             raise KernelError(
                 f"HEAD_DIM must be a multiple of BLEN (got HEAD_DIM = {self.head_dim}, BLEN = {hw.blen})"
             )
@@ -111,9 +115,10 @@ class AttentionOperands:
     """The tensors of one attention problem.
 
     Attributes:
-        q: heads side by side, each padded to whole column blocks, in VRAM slabs.
-        k, v: their heads side by side in HBM, padded alike, batches in slabs of whole MLEN rows.
+        q: heads side by side, `head_cols` columns apart, in VRAM slabs.
+        k, v: heads side by side in HBM, `kv_head_cols` columns apart, batches in slabs of whole MLEN rows.
         o: as q, in slabs or packed.
+        head_cols, kv_head_cols: whole column blocks of MLEN, or less in the packed form.
     """
 
     shape: AttentionShape
@@ -122,6 +127,7 @@ class AttentionOperands:
     v: HbmTensor
     o: BatchedVram
     head_cols: int
+    kv_head_cols: int
     kv_rows_per_batch: int
 
     @classmethod
@@ -132,16 +138,24 @@ class AttentionOperands:
         vram: VramAllocator,
         hbm: HbmAllocator,
         head_cols: int | None = None,
+        kv_head_cols: int | None = None,
     ) -> AttentionOperands:
-        """Allocate the tensors of `shape`, with heads `head_cols` columns apart; None pads each to MLEN.
+        """Allocate the tensors of `shape`.
+
+        Args:
+            hw, shape, vram, hbm: the machine, the problem, and where to place it.
+            head_cols: columns from head to head of Q and O; None pads each to whole blocks of MLEN.
+            kv_head_cols: the same for K and V; None means `head_cols`.
 
         Raises:
             KernelError: the shape breaks a rule.
             LayoutError: a memory is full.
         """
-        shape.check(hw)
+        shape.check(hw, narrow_heads=head_cols is not None)
         head_cols = head_cols or round_up(shape.head_dim, hw.mlen)
-        cols, kv_cols = (round_up(heads * head_cols, hw.mlen) for heads in (shape.heads, shape.kv_heads))
+        kv_head_cols = kv_head_cols or head_cols
+        cols = round_up(shape.heads * head_cols, hw.mlen)
+        kv_cols = round_up(shape.kv_heads * kv_head_cols, hw.mlen)
         kv_rows = round_up(shape.kv_seq, hw.mlen)
         allocate_output = vram.packed if shape.packed_output else vram.slabs
         return cls(
@@ -151,6 +165,7 @@ class AttentionOperands:
             v=hbm.tensor("V", shape.batch * kv_rows, kv_cols),
             o=allocate_output("O", shape.batch, shape.seq, cols),
             head_cols=head_cols,
+            kv_head_cols=kv_head_cols,
             kv_rows_per_batch=kv_rows,
         )
 

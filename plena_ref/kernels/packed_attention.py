@@ -2,9 +2,11 @@
 
 M_BTMM multiplies all LANES heads of a block with one head of K at once, and M_BMM_WO writes their scores one
 below the other. O keeps the heads side by side: what differs from head to head, the rescale factor and 1/l,
-is applied to one lane of a row at a time through V_MASK. Otherwise it is the attention of
-`plena_ref.kernels.attention`; see docs/kernels.md. Neither instruction is built yet: its programs run on the
-reference machine with `all_instructions`.
+is applied to one lane of a row at a time through V_MASK. P V is BLEN columns wide: a head of HLEN >= BLEN is
+written straight to its lane; a narrower one is written to the first columns of a scratch row, moved to its
+lane with V_SHFT_V and added there under the mask. Otherwise it is the attention of
+`plena_ref.kernels.attention`; see docs/kernels.md. M_BTMM and M_BMM_WO are not built yet: its programs run on
+the reference machine with `all_instructions`.
 """
 
 from __future__ import annotations
@@ -22,6 +24,11 @@ from plena_ref.layout import HbmAllocator, Region, VramAllocator
 from plena_ref.program import GP0, Register
 
 
+def kv_head_columns(hw: Hardware) -> int:
+    """Columns of a head of K or V, padded to BLEN: M_MM takes BLEN columns at a time."""
+    return max(hw.hlen, hw.blen)
+
+
 def check_packed(hw: Hardware, shape: AttentionShape) -> None:
     """Refuse shapes that do not pack.
 
@@ -29,6 +36,7 @@ def check_packed(hw: Hardware, shape: AttentionShape) -> None:
         KernelError: names the rule.
     """
     lanes = hw.lanes
+    in_tile = hw.mlen // kv_head_columns(hw)
     rules = (
         (
             shape.head_dim == hw.hlen,
@@ -41,9 +49,9 @@ def check_packed(hw: Hardware, shape: AttentionShape) -> None:
             f"HEADS = {shape.heads}, KV_HEADS = {shape.kv_heads}, LANES = {lanes}",
         ),
         (
-            shape.kv_heads <= lanes or shape.kv_heads % lanes == 0,
-            "KV_HEADS must not exceed LANES, or be a multiple of it",
-            f"KV_HEADS = {shape.kv_heads}, LANES = {lanes}",
+            shape.kv_heads <= in_tile or shape.kv_heads % in_tile == 0,
+            f"KV_HEADS must not exceed MLEN/max(HLEN, BLEN) = {in_tile}, or be a multiple of it",
+            f"KV_HEADS = {shape.kv_heads}",
         ),
         (not shape.sinks, "the packed form has no SINKS", "SINKS = 1"),
         (
@@ -64,13 +72,23 @@ class PackedAttentionKernel(AttentionKernel):
     """
 
     def place_operands(self, vram: VramAllocator, hbm: HbmAllocator) -> AttentionOperands:
-        """Heads side by side without padding."""
+        """Heads side by side, those of Q and O without padding."""
         check_packed(self.hw, self.shape)
-        return AttentionOperands.place(self.hw, self.shape, vram, hbm, head_cols=self.hw.hlen)
+        return AttentionOperands.place(
+            self.hw, self.shape, vram, hbm, head_cols=self.hw.hlen, kv_head_cols=kv_head_columns(self.hw)
+        )
+
+    @property
+    def _narrow(self) -> bool:
+        """A write-out is wider than a lane."""
+        return self.hw.hlen < self.hw.blen
 
     def _place_scratch(self, vram: VramAllocator) -> None:
         super()._place_scratch(vram)
-        self.scores = vram.tensor("S of every head", self.hw.lanes * self.hw.mlen, self.hw.mlen)
+        mlen = self.hw.mlen
+        self.scores = vram.tensor("S of every head", self.hw.lanes * mlen, mlen)
+        if self._narrow and self.product is None:
+            self.product = vram.tensor("PV", mlen, mlen)
 
     def scratch(self) -> list[Region]:
         """Every other word that the program may write; complete once `build` has run."""
@@ -84,10 +102,11 @@ class PackedAttentionKernel(AttentionKernel):
         Returns:
             How many blocks of LANES query heads and how many column tiles of K the pointers have moved.
         """
-        p, shape, lanes = self.p, self.shape, self.hw.lanes
-        in_tile = min(lanes, shape.kv_heads)
+        p, shape = self.p, self.shape
+        kv_head_cols = self.operands.kv_head_cols
+        in_tile = min(self.hw.mlen // kv_head_cols, shape.kv_heads)
         tiles = shape.kv_heads // in_tile
-        blocks = shape.group // lanes
+        blocks = shape.group // self.hw.lanes
         with p.gp("K head in its tile") as self.column, p.repeat(tiles, "column tiles of K and V"):
             if self.resident:
                 self._load_all()
@@ -96,7 +115,7 @@ class PackedAttentionKernel(AttentionKernel):
                 with p.repeat(blocks, "blocks of LANES query heads"):
                     self._head()
                     self._advance(heads=1)
-                p.add(self.column, self.column, self.hw.hlen)
+                p.add(self.column, self.column, kv_head_cols)
             self._advance(kv_heads=1)
         return tiles * in_tile * blocks, tiles
 
@@ -146,6 +165,60 @@ class PackedAttentionKernel(AttentionKernel):
         return self.hw.lanes * self.hw.mlen
 
     def _weigh_values(self, tile: QueryTile, key: KeyTile, slot: int) -> None:
+        if self._narrow:
+            self._weigh_values_shifted(tile, key, slot)
+        else:
+            self._weigh_values_in_place(tile, key, slot)
+
+    def _weigh_values_shifted(self, tile: QueryTile, key: KeyTile, slot: int) -> None:
+        """Oacc += P V, a head at a time: columns 0..HLEN-1 of PV, moved to the head's lane."""
+        p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
+        with (
+            p.gp("row of Oacc") as output,
+            p.gp("row of PV") as product,
+            p.gp("columns to move") as distance,
+        ):
+            if key.first:
+                p.point(output, self.accumulator)
+                p.load_constant(distance, mlen)
+                with p.repeat(tile.rows, "Oacc = 0"):
+                    p.V_SHFT_V(output, self.q_head, distance)
+                    p.add(output, output, mlen)
+            p.load_constant(distance, 0)
+            with (
+                p.gp("V of this head") as values,
+                p.gp("rows of P") as weights,
+                p.gp("V_MASK") as lane,
+            ):
+                p.add(values, self.column, self._tile_address(slot, 1), comment="V tile")
+                p.point(weights, self.scores)
+                p.load_constant(lane, 1)
+                with p.repeat(self.hw.lanes, "P V, a head at a time"):
+                    groups = self._row_groups(tile)
+                    p.point(product, self.product)
+                    with p.repeat(groups, "BLEN rows at a time"):
+                        p.M_MM(values, weights)
+                        p.M_MM_WO(product, GP0, 0)
+                        p.add(weights, weights, blen * mlen)
+                        p.add(product, product, blen * mlen)
+                    p.add(weights, weights, (mlen - groups * blen) * mlen)
+                    p.C_SET_V_MASK_REG(lane)
+                    p.point(product, self.product)
+                    p.point(output, self.accumulator)
+                    with p.repeat(tile.rows, "to this head's lane"):
+                        p.V_SHFT_V(product, product, distance)
+                        p.V_ADD_VV(output, output, product, 1)
+                        p.add(product, product, mlen)
+                        p.add(output, output, mlen)
+                    p.add(distance, distance, self.hw.hlen)
+                    p.S_ADD_INT(lane, lane, lane)
+
+    def _accumulate(self, tile: QueryTile) -> None:
+        if not self._narrow:
+            super()._accumulate(tile)
+
+    def _weigh_values_in_place(self, tile: QueryTile, key: KeyTile, slot: int) -> None:
+        """Oacc or PV = P V, a head at a time, BLEN columns of its lane at a time."""
         p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
         target = self.accumulator if key.first else self.product
         groups = self._row_groups(tile)
