@@ -20,6 +20,7 @@ class Mutant:
         case: the case that must fail.
         reason: text that the report of the failing case contains.
         overrides: options of the case, (KEY, value).
+        history: the failure of an earlier bench that this fault repeats; empty for any other.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Mutant:
     case: str
     reason: str
     overrides: tuple[tuple[str, str], ...] = ()
+    history: str = ""
 
 
 _RTL = (
@@ -82,6 +84,7 @@ _PYTHON = (
         new="            physical_rows=self.rows_per_batch,",
         case="mha_batch2",
         reason="batch 1: 50.000% within",
+        history="truncated physical shape",
     ),
     Mutant(
         name="batch stride rows_per_batch*columns",
@@ -90,6 +93,7 @@ _PYTHON = (
         new="        return self.rows_per_batch * self.parent.physical_cols",
         case="mha_batch2",
         reason="batch 1: 0.000% within",
+        history="per-batch slab slicing of a column-block-major tensor",
     ),
     Mutant(
         name="static triangular mask on every tile",
@@ -98,6 +102,7 @@ _PYTHON = (
         new="    return 0",
         case="mha_causal_tiles",
         reason="batch 0:",
+        history="static causal mask",
     ),
     Mutant(
         name="static triangular mask on every tile, small inputs",
@@ -105,8 +110,9 @@ _PYTHON = (
         old="    return shift if keys - 1 > shift else None",
         new="    return 0",
         case="mha_causal_tiles",
-        overrides=(("SIGMA", "0.75"),),
+        overrides=(("SIGMA", "0.5"),),
         reason="batch 0:",
+        history="static causal mask, at half a sigma",
     ),
     Mutant(
         name="comparison that reads padding rows",
@@ -115,7 +121,12 @@ _PYTHON = (
         new="        return dense[: self.num_batches]",
         case="mha_batch2",
         reason="batch 1: 0.000% within",
+        history="padding rows compared",
     ),
 )
 
+#: Every fault.
 MUTANTS: tuple[Mutant, ...] = _RTL + _PYTHON
+
+#: Those that repeat a failure of an earlier bench.
+HISTORICAL: tuple[Mutant, ...] = tuple(mutant for mutant in MUTANTS if mutant.history)

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tb import simulate
@@ -22,6 +23,26 @@ _TREE = ("rtl", "tb", "plena_ref", "scripts")
 
 class MutantError(ValueError):
     """A mutant that does not apply: its text is not exactly once in its file."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The run of a mutant's case.
+
+    Attributes:
+        mutant: the fault.
+        status: exit status of the run.
+        printed: its report.
+    """
+
+    mutant: Mutant
+    status: int
+    printed: str
+
+    @property
+    def caught(self) -> bool:
+        """The case FAILed, and for the mutant's own reason."""
+        return self.status == 1 and "FAIL" in self.printed and self.mutant.reason in self.printed
 
 
 def mutated(mutant: Mutant, text: str) -> str:
@@ -70,3 +91,14 @@ def run_case(root: Path, case: str, overrides: tuple[tuple[str, str], ...] = ())
         timeout=600,
     )
     return result.returncode, result.stdout
+
+
+def run_mutant(mutant: Mutant) -> Trial:
+    """Run the mutant's case in a copy of the source tree that has its fault.
+
+    Raises:
+        MutantError: the fault does not apply.
+    """
+    with tree_with(mutant) as root:
+        status, printed = run_case(root, mutant.case, mutant.overrides)
+    return Trial(mutant, status, printed)
