@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
+import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from plena_ref import golden, mx
+from plena_ref import error_bound, golden, mx
 from plena_ref.hardware import Hardware, HardwareError
+from plena_ref.input_data import DATA
 from plena_ref.kernels.attention import AttentionKernel
 from plena_ref.kernels.operands import (
     FP_LOWEST,
@@ -37,9 +39,11 @@ from plena_ref.layout import (
     VramAllocator,
     round_up,
 )
-from plena_ref.numerics import bf16_from_float, bf16_to_f32
+from plena_ref.numerics import bf16_from_float
 from plena_ref.state import MemoryImages
 
+#: The largest number that hides a score.
+MASK_VALUE_MAX = -6e4
 #: The end of HBM data is rounded up to this many bytes, one AXI beat, before it becomes the limit.
 LIMIT_ALIGNMENT = 64
 
@@ -92,6 +96,9 @@ class Case:
         kv_heads: heads of K and V, each shared by heads/kv_heads query heads; None means heads.
         window: keys that a query sees under the causal mask, its own included; None means all.
         sinks: each query head has a sink logit, drawn like the inputs.
+        mask_value: what FP_MEM[2] holds, the number that hides a score: -infinity, or a finite one (decoders
+            have -6e4).
+        data: kind of the inputs, a key of `DATA`; any but `normal` is judged by `error_bound.interval`.
 
     Raises:
         CaseError: a rule is broken; the message states it.
@@ -114,6 +121,8 @@ class Case:
     kv_heads: int | None = None
     window: int | None = None
     sinks: bool = False
+    mask_value: float = -np.inf
+    data: str = "normal"
 
     def __post_init__(self) -> None:
         """Resolve kv_seq and kv_heads, and check every rule that needs no memory plan."""
@@ -123,6 +132,14 @@ class Case:
             object.__setattr__(self, "kv_heads", self.heads)
         if self.kernel not in KERNELS:
             raise CaseError(f"{self.name}: KERNEL must be one of {', '.join(KERNELS)} (got {self.kernel})")
+        if self.data not in DATA:
+            raise CaseError(f"{self.name}: DATA must be one of {', '.join(DATA)} (got {self.data})")
+        if not self.mask_value <= MASK_VALUE_MAX:
+            raise CaseError(
+                f"{self.name}: MASK_VALUE must not exceed {MASK_VALUE_MAX:g} (got {self.mask_value:g})"
+            )
+        if self.data == "large" and np.isfinite(self.mask_value):
+            raise CaseError(f"{self.name}: MASK_VALUE = {self.mask_value:g} hides no score of DATA = large")
         if not (np.isfinite(self.sigma) and self.sigma > 0):
             raise CaseError(f"{self.name}: SIGMA must be positive (got {self.sigma})")
         if self.seed < 0:
@@ -197,6 +214,7 @@ class Workload:
         scratch: the other words that the program may write.
         comparison: where the result lies in VRAM.
         golden: float64, batch x seq x heads x head_dim.
+        interval: bounds of every element, each shaped as golden; None: the case's tolerance judges.
         head_cols: columns of a head in the physical result, padding included.
     """
 
@@ -209,6 +227,7 @@ class Workload:
     scratch: list[Region]
     comparison: ComparisonParameters
     golden: NDArray[np.float64]
+    interval: tuple[NDArray[np.float64], NDArray[np.float64]] | None
     head_cols: int
 
 
@@ -229,16 +248,16 @@ class Inputs:
 
 
 def draw_inputs(case: Case) -> Inputs:
-    """N(0, 1) * sigma from the case's seed, rounded to bf16."""
+    """The case's kind of data from its seed, rounded to bf16; sinks are N(0, 1) * sigma."""
     rng = np.random.default_rng(case.seed)
 
-    def draw(*shape: int) -> NDArray[np.float64]:
-        values = rng.standard_normal(shape) * case.sigma
-        return bf16_to_f32(bf16_from_float(values)).astype(np.float64)
+    def draw(kind: str, name: str, *shape: int) -> NDArray[np.float64]:
+        values = DATA[kind](rng, shape, case.sigma, name).astype(np.float32)
+        return values.astype(ml_dtypes.bfloat16).astype(np.float64)
 
-    q = draw(case.batch, case.heads, case.seq, case.head_dim)
-    k, v = (draw(case.batch, case.kv_heads, case.kv_seq, case.head_dim) for _ in range(2))
-    return Inputs(q, k, v, draw(case.heads) if case.sinks else None)
+    q = draw(case.data, "q", case.batch, case.heads, case.seq, case.head_dim)
+    k, v = (draw(case.data, name, case.batch, case.kv_heads, case.kv_seq, case.head_dim) for name in "kv")
+    return Inputs(q, k, v, draw("normal", "sinks", case.heads) if case.sinks else None)
 
 
 def staged_keys_and_values(case: Case) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -274,6 +293,13 @@ def build(case: Case) -> Workload:
     if kernel.needs_finite_output:
         zeros = np.zeros((case.batch, case.seq, operands.o.parent.physical_cols), np.uint16)
         operands.o.store(images.vram, zeros)
+    problem = (inputs.q, k, v, case.causal)
+    exact = golden.attention(*problem, case.window, inputs.sinks).transpose(0, 2, 1, 3)
+    bounds = None
+    if case.data != "normal":
+        tiles = -(-case.kv_seq // case.hardware.mlen)
+        lower, upper = error_bound.interval(*problem, tiles, case.window, inputs.sinks)
+        bounds = lower.transpose(0, 2, 1, 3), upper.transpose(0, 2, 1, 3)
     return Workload(
         case=case,
         words=words,
@@ -283,7 +309,8 @@ def build(case: Case) -> Workload:
         outputs=kernel.outputs(),
         scratch=kernel.scratch(),
         comparison=ComparisonParameters.of(operands.o),
-        golden=golden.attention(inputs.q, k, v, case.causal, case.window, inputs.sinks).transpose(0, 2, 1, 3),
+        golden=exact,
+        interval=bounds,
         head_cols=operands.head_cols,
     )
 
@@ -291,7 +318,7 @@ def build(case: Case) -> Workload:
 def _stage_constants(case: Case, images: MemoryImages, sinks: NDArray[np.float64] | None) -> None:
     images.fpmem[FP_ZERO] = 0
     images.fpmem[FP_SCALE] = bf16_from_float(np.float64(golden.softmax_scale(case.head_dim)))
-    images.fpmem[FP_NEG_INF] = bf16_from_float(np.float64(-np.inf))
+    images.fpmem[FP_NEG_INF] = bf16_from_float(np.float64(case.mask_value))
     if case.window is not None:
         images.fpmem[FP_LOWEST] = bf16_from_float(np.float64(-(2.0**128 - 2.0**120)))
     if sinks is not None:
@@ -312,7 +339,8 @@ def _stage_vram(
 ) -> None:
     """Q in its slabs; rows are zero up to a whole systolic block, the rest of a slab stays poison."""
     rows = round_up(case.seq, case.hardware.blen)
-    operands.q.store(images.vram, bf16_from_float(_in_columns(case, q, operands.head_cols, rows)))
+    values = _in_columns(case, q, operands.head_cols, rows)
+    operands.q.store(images.vram, values.astype(ml_dtypes.bfloat16).view(np.uint16))
 
 
 def _stage_hbm(
@@ -340,6 +368,9 @@ KERNELS: dict[str, Callable[[Hardware, AttentionShape, VramAllocator, HbmAllocat
     "plain_attention": PlainAttentionKernel,
     "plain_attention_element_offsets": plain_attention_element_offsets,
 }
+
+#: The kernels of the plain form.
+PLAIN_FORMS = ("plain_attention", "plain_attention_element_offsets")
 
 _HARDWARE_FIELDS = tuple(field.name for field in fields(Hardware))
 
@@ -372,8 +403,61 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "causal": _truth,
     "packed_output": _truth,
     "sigma": float,
+    "mask_value": float,
     "kernel": str,
+    "data": str,
 }
+
+#: Programs as compilers emit them, with either form of the M_MM column offset (`PLAIN_FORMS`).
+PLAIN_CASES: tuple[Case, ...] = (
+    Case("plain_batch2", batch=2, kernel="plain_attention"),
+    Case("plain_causal", seq=70, heads=1, causal=True, kernel="plain_attention"),
+    Case(
+        "plain_ragged",
+        hardware=SMALL_HARDWARE,
+        batch=3,
+        seq=20,
+        heads=1,
+        head_dim=24,
+        causal=True,
+        kernel="plain_attention",
+        packed_output=True,
+        mask_value=-6e4,
+        sigma=1.0,
+    ),
+    Case(
+        "plain_cached",
+        hardware=SMALL_HARDWARE,
+        batch=2,
+        seq=5,
+        kv_seq=37,
+        head_dim=16,
+        causal=True,
+        kernel="plain_attention",
+    ),
+    Case("plain_vision", hardware=SMALL_HARDWARE, seq=33, head_dim=40, kernel="plain_attention", sigma=1.0),
+    Case(
+        "plain_grouped",
+        hardware=SMALL_HARDWARE,
+        seq=16,
+        heads=4,
+        kv_heads=2,
+        head_dim=16,
+        causal=True,
+        kernel="plain_attention",
+    ),
+    Case(
+        "plain_decode",
+        hardware=SMALL_HARDWARE,
+        batch=4,
+        seq=1,
+        kv_seq=40,
+        head_dim=32,
+        causal=True,
+        kernel="plain_attention",
+        mask_value=-6e4,
+    ),
+)
 
 #: Every case by name.
 CASES: dict[str, Case] = {
@@ -417,5 +501,6 @@ CASES: dict[str, Case] = {
             sinks=True,
             sigma=1.0,
         ),
+        *PLAIN_CASES,
     )
 }

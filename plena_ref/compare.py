@@ -69,6 +69,7 @@ class Verdict:
         first_out_of_bounds: the first of them by name, or None.
         allowed_misses: how many elements of the case may miss.
         tolerance: what the accuracy was judged by.
+        by_interval: the error bound of the case's data took the tolerance's place.
     """
 
     batches: tuple[BatchRow, ...]
@@ -77,6 +78,17 @@ class Verdict:
     first_out_of_bounds: str | None
     allowed_misses: int
     tolerance: Tolerance
+    by_interval: bool = False
+
+    @property
+    def _rule(self) -> str:
+        if self.by_interval:
+            return "the error bound of its data, all must be"
+        tolerance = self.tolerance
+        return (
+            f"{tolerance.atol} + {tolerance.rtol}*|golden|, {tolerance.match_percent}% must be, "
+            f"all within {tolerance.outer}*(1 + |golden|)"
+        )
 
     @property
     def bit_exact(self) -> bool:
@@ -97,11 +109,9 @@ class Verdict:
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why the run did not pass; empty when it did."""
-        bound = f"{self.tolerance.atol} + {self.tolerance.rtol}*|golden|"
         found = [
-            f"batch {row.batch}: {row.match_percent:.3f}% within {bound}, "
-            f"{self.tolerance.match_percent}% must be; "
-            f"maximum error {row.max_abs_error:.4g}, all must be within {self.tolerance.outer}*(1 + |golden|)"
+            f"batch {row.batch}: {row.match_percent:.3f}% within {self._rule}; "
+            f"maximum error {row.max_abs_error:.4g}"
             for row in self.batches
             if not row.passed or (row.misses and not self.accurate)
         ]
@@ -189,9 +199,12 @@ def allowed_misses(elements: int, tolerance: Tolerance) -> int:
 
 
 def accuracy(
-    got: NDArray[np.float64], golden: NDArray[np.float64], tolerance: Tolerance
+    got: NDArray[np.float64],
+    golden: NDArray[np.float64],
+    tolerance: Tolerance,
+    interval: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
 ) -> tuple[BatchRow, ...]:
-    """Compare batch x seq x heads x head_dim arrays, a row a batch."""
+    """Compare batch x seq x heads x head_dim arrays, a row a batch; an interval replaces the tolerance."""
     rows = []
     allowed = allowed_misses(golden.size, tolerance)
     for batch, (values, wanted) in enumerate(zip(got, golden, strict=True)):
@@ -199,6 +212,9 @@ def accuracy(
         error = np.where(np.isnan(error), np.inf, error)
         matches = error <= tolerance.atol + tolerance.rtol * np.abs(wanted)
         within = error <= tolerance.outer + tolerance.outer * np.abs(wanted)
+        if interval is not None:
+            lower, upper = (bound[batch] for bound in interval)
+            within = matches = (lower <= values) & (values <= upper)
         row, head, column = (int(i) for i in np.unravel_index(int(np.argmax(error)), error.shape))
         at = (row, head, column)
         worst = WorstElement(head, row, column, float(wanted[at]), float(values[at]))
@@ -297,10 +313,16 @@ def compare(
     differences += _register_differences(got_registers, reference_registers)
     count, first = out_of_bounds(workload, got_images)
     return Verdict(
-        batches=accuracy(result_values(workload, got_images.vram), workload.golden, workload.case.tolerance),
+        batches=accuracy(
+            result_values(workload, got_images.vram),
+            workload.golden,
+            workload.case.tolerance,
+            workload.interval,
+        ),
         differences=tuple(differences),
         out_of_bounds_writes=count,
         first_out_of_bounds=first,
         allowed_misses=allowed_misses(workload.golden.size, workload.case.tolerance),
         tolerance=workload.case.tolerance,
+        by_interval=workload.interval is not None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -26,7 +27,7 @@ from plena_ref.hardware import Hardware
 from plena_ref.isa import BY_OPCODE, IMM22, INSTRUCTIONS
 from plena_ref.kernels.operands import AttentionShape
 from plena_ref.kernels.tiling import diagonal_shift, query_tiles
-from plena_ref.layout import region_mask
+from plena_ref.layout import region_mask, remap_rows
 from plena_ref.machine import Machine
 from plena_ref.numerics import bf16_from_float
 from plena_ref.state import MemoryImages
@@ -328,6 +329,43 @@ def test_both_column_offset_forms_give_the_same_memory() -> None:
     np.testing.assert_array_equal(images[0].vram, images[1].vram)
     words = [build(case.override(kernel=kernel)).words for kernel in PLAIN]
     assert words[0] != words[1]
+
+
+@pytest.mark.parametrize("kernel", ["attention", "packed_attention", *PLAIN])
+@pytest.mark.parametrize(("seq", "kv_seq", "causal"), [(20, 37, True), (20, 37, False), (33, 33, True)])
+def test_a_finite_mask_gives_the_same_bits(kernel: str, seq: int, kv_seq: int, causal: bool) -> None:
+    """exp(-6e4 - m) is 0 as exp(-inf) is: decoders that stage -6e4 get what -inf gives."""
+    case = Case(
+        "mask",
+        hardware=hardware(16, 4, hlen=8),
+        batch=2,
+        seq=seq,
+        kv_seq=kv_seq,
+        heads=2,
+        kv_heads=1,
+        head_dim=8,
+        causal=causal,
+        sigma=1.0,
+        kernel=kernel,
+    )
+    got = []
+    for mask_value in (-np.inf, -6e4):
+        workload = build(replace(case, mask_value=mask_value))
+        assert workload.images.fpmem[2] == (0xFF80 if mask_value == -np.inf else 0xC76A)
+        got.append(result_values(workload, check(workload.case).images.vram))
+    np.testing.assert_array_equal(*got)
+
+
+def test_packed_rows_go_back_into_slabs_for_the_next_operator() -> None:
+    """O at seq stride, remapped as a decoder does, is O in slabs; comparison parameters of both find it."""
+    case = CASES["mha_ragged"].override(hbm_bytes=1 << 16)
+    slabs, packed = build(case), build(case.override(packed_output=True))
+    rows = [w.comparison.extract(run(w).images.vram) for w in (slabs, packed)]
+    np.testing.assert_array_equal(*rows)
+    remapped = remap_rows(rows[1], seq=20, rows_per_batch=slabs.comparison.rows_per_batch)
+    active = np.arange(96) % 32 < 20
+    np.testing.assert_array_equal(remapped[active], rows[0])
+    assert (remapped[~active] == 0).all()
 
 
 @pytest.mark.parametrize("fill", ["zeros", "random", "infinities"])

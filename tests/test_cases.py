@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from plena_ref.cases import BF16_LIMITED, CASES, STRICT, Case, CaseError, build, draw_inputs
+from plena_ref.cases import BF16_LIMITED, CASES, PLAIN_CASES, STRICT, Case, CaseError, build, draw_inputs
 from plena_ref.hardware import Hardware
 from plena_ref.numerics import bf16_to_f32
 from plena_ref.state import POISON_BF16, POISON_HBM, POISON_INT
@@ -25,6 +25,7 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
             case.causal,
         )
         for name, case in CASES.items()
+        if case not in PLAIN_CASES
     }
     assert table == {
         "mha": (64, 16, 1, 4, 4, 2, 64, False),
@@ -39,11 +40,12 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
     special = {
         name: (case.kv_heads, case.window, case.sinks)
         for name, case in CASES.items()
-        if (case.kv_heads, case.window, case.sinks) != (case.heads, None, False)
+        if case not in PLAIN_CASES
+        and (case.kv_heads, case.window, case.sinks) != (case.heads, None, False)
     }
     assert special == {"gqa_cached": (2, None, False), "window_sinks": (2, 19, True)}
     for name, case in CASES.items():
-        assert case.sigma == (1.0 if name == "window_sinks" else 1.5)
+        assert case.sigma == (1.0 if name in ("window_sinks", "plain_ragged", "plain_vision") else 1.5)
         assert "verilator" in case.simulators
         assert case.tolerance == (BF16_LIMITED if name == "mha" else STRICT)
     assert [name for name, case in CASES.items() if "icarus" in case.simulators] == [
@@ -97,6 +99,10 @@ def test_derived_hardware_parameters_follow_their_leader() -> None:
         ({"WINDOW": "wide"}, "WINDOW = 'wide' cannot be read"),
         ({"SIGMA": 0}, "SIGMA must be positive"),
         ({"SIGMA": "nan"}, "SIGMA must be positive"),
+        ({"MASK_VALUE": "-1000"}, r"MASK_VALUE must not exceed -60000 \(got -1000\)"),
+        ({"MASK_VALUE": "nan"}, "MASK_VALUE must not exceed"),
+        ({"DATA": "large", "MASK_VALUE": "-6e4"}, "MASK_VALUE = -60000 hides no score of DATA = large"),
+        ({"DATA": "nice"}, "DATA must be one of normal, large"),
         ({"SEED": -1}, "SEED must not be negative"),
         ({"SEQ": "four"}, "SEQ = 'four' cannot be read"),
         ({"CAUSAL": "maybe"}, "CAUSAL = 'maybe' cannot be read"),
@@ -143,6 +149,12 @@ def test_staging_leaves_poison_everywhere_else() -> None:
 def test_constants_are_where_kernels_look() -> None:
     fpmem = build(CASES["mha_batch1"].override(hbm_bytes=1 << 16)).images.fpmem
     assert fpmem[:3].tolist() == [0x0000, 0x3E00, 0xFF80]
+
+
+def test_a_finite_number_may_hide_scores() -> None:
+    fpmem = build(CASES["mha_batch1"].override(hbm_bytes=1 << 16, mask_value="-6e4")).images.fpmem
+    assert bf16_to_f32(fpmem[2:3]).tolist() == [-59904.0]
+    assert CASES["mha"].override(MASK_VALUE="-inf").mask_value == -np.inf
 
 
 def test_constants_of_windows_and_sinks() -> None:
