@@ -372,7 +372,7 @@ _TABLE: tuple[Instruction, ...] = (
                  _gp("gpRow", RS1, "VRAM address of the logits"),
                  _gp("gpINT", RS2, "INT_MEM address of the indices"),
                  _flag("policy", RS3, "0: 4 of 32, 1: 8 of 128")),
-                "Softmax weights and indices of the largest logits of a row.", built=False),
+                "Softmax weights and indices of the largest logits of a row."),
 )
 
 #: Every named instruction by mnemonic, in opcode order; V_PS_V and C_HADAMARD_TRANSFORM have `legal` False.

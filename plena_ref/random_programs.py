@@ -132,10 +132,9 @@ def _random_images(
     share = 0.004 if tame else 0.1
     hot = _Hot.of(hw)
     for row in hot.rows:
-        rows = hot.window
-        if all_instructions:
-            # Far enough for M_BMM and for the logits of V_TOPK.
-            rows = min(max(rows, hw.mlen, POLICIES[1].logits // hw.mlen), hw.vram_rows - row)
+        # Far enough for the logits of V_TOPK, and for M_BMM.
+        rows = max(hot.window, POLICIES[1].logits // hw.mlen, hw.mlen if all_instructions else 0)
+        rows = min(rows, hw.vram_rows - row)
         images.vram[row * hw.mlen : (row + rows) * hw.mlen] = random_bf16(rng, rows * hw.mlen, share)
     for tile in hot.tiles:
         where = slice(tile * hw.tile_elems, (tile + 1) * hw.tile_elems)
@@ -486,7 +485,8 @@ class _Generator:
                 self.emit("S_ST_INT", self.below(16), integer, n)
             else:
                 start = min(weights, self.hw.fp_words - self.hw.mlen)
-                self.emit("S_MAP_V_FP", self.row(fp, integer), *self.split(start, fp, integer))
+                row = self.row(fp, integer)
+                self.emit("S_MAP_V_FP", row, *self.split(start, row, fp, integer))
 
     def vector(self) -> None:
         """A row instruction, often in place."""
@@ -838,8 +838,8 @@ class _Generator:
         """An instruction that uses `address` for one of its rows, or `window` for several rows."""
         window = address if window is None else window
         good = self.constant(self.row_number() * self.hw.mlen)
-        kind = self.below(7)
-        multi = kind >= 4
+        kind = self.below(8)
+        multi = 4 <= kind < 7
         if multi and max(self.hw.blen, self.hw.vpref, self.hw.vstore) > 1 and self.rows_past(kind, window):
             address = window
         bad = self.constant(address, good)
@@ -855,8 +855,10 @@ class _Generator:
             self.emit("M_MM", 0, bad)
         elif kind == 5:
             self.emit("H_PREFETCH_V", bad, 0, 0, 0, 0)
-        else:
+        elif kind == 6:
             self.emit("H_STORE_V", bad, 0, 0, 0, 0)
+        else:
+            self.emit("V_TOPK", 0, bad, 0, self.below(2))
 
     def rows_past(self, kind: int, address: int) -> bool:
         """True when the multi-row instruction of `kind` at `address` is misaligned or passes the end."""
@@ -888,8 +890,18 @@ class _Generator:
         else:
             self.emit("M_TMM", vector, matrix)
 
+    def topk_row(self) -> tuple[int, int]:
+        """A policy, and a register that holds the address of logits for it."""
+        fitting = [value for value, policy in enumerate(POLICIES) if policy.logits <= self.hw.vram_elems]
+        value = self.pick(fitting)
+        return value, self.rows_from(-(-POLICIES[value].logits // self.hw.mlen))
+
     def trap_fp_mem_range(self) -> None:
-        if self.chance(0.4):
+        if self.chance(0.3):
+            value, row = self.topk_row()
+            bad = self.constant(self.hw.fp_words - self.pick((0, POLICIES[value].chosen - 1)), row)
+            self.emit("V_TOPK", bad, row, self.pick((0, bad)), value)
+        elif self.chance(0.4):
             row = self.row()
             self.emit("S_MAP_V_FP", row, *self.split(self.hw.fp_words - self.hw.mlen + 1, row))
         else:
@@ -897,6 +909,11 @@ class _Generator:
             self.emit(self.pick(("S_LD_FP", "S_ST_FP")), self.f(), *self.split(address))
 
     def trap_int_mem_range(self) -> None:
+        if self.chance(0.3):
+            value, row = self.topk_row()
+            words = max(0, self.hw.int_words - self.pick((0, POLICIES[value].chosen - 1)))
+            self.emit("V_TOPK", 0, row, self.constant(words, row), value)
+            return
         name = self.pick(("S_LD_INT", "S_ST_INT"))
         address, imm = self.split(self.pick((self.hw.int_words, _WORD + 1)))
         self.emit(name, 0 if name == "S_ST_INT" else self.target(address), address, imm)
@@ -975,13 +992,10 @@ class _Generator:
     def unbuilt_bad_row(self, address: int) -> None:
         """An instruction that reads its row or rows at `address`."""
         bad = self.constant(address)
-        kind = self.below(3)
-        if kind == 0:
+        if self.chance(0.5):
             self.emit(self.pick(("M_MV", "M_TMV")), 0, bad)
-        elif kind == 1:
-            self.emit(self.pick(("M_BMM", "M_BTMM", "M_BMV", "M_BTMV")), 0, 0, bad)
         else:
-            self.emit("V_TOPK", 0, bad, 0, self.below(2))
+            self.emit(self.pick(("M_BMM", "M_BTMM", "M_BMV", "M_BTMV")), 0, 0, bad)
 
     def unbuilt_msram_misaligned(self) -> None:
         mlen, hlen = self.hw.mlen, self.hw.hlen
@@ -1004,22 +1018,6 @@ class _Generator:
             self.emit(self.pick(("M_MV", "M_TMV")), matrix, row)
         else:
             self.emit(self.pick(("M_BMV", "M_BTMV")), self.pick((0, matrix)), matrix, row)
-
-    def topk_row(self) -> tuple[int, int]:
-        """A policy, and a register that holds the address of logits for it."""
-        fitting = [value for value, policy in enumerate(POLICIES) if policy.logits <= self.hw.vram_elems]
-        value = self.pick(fitting)
-        return value, self.rows_from(-(-POLICIES[value].logits // self.hw.mlen))
-
-    def unbuilt_fp_mem_range(self) -> None:
-        value, row = self.topk_row()
-        bad = self.constant(self.hw.fp_words - self.pick((0, POLICIES[value].chosen - 1)), row)
-        self.emit("V_TOPK", bad, row, self.pick((0, bad)), value)
-
-    def unbuilt_int_mem_range(self) -> None:
-        value, row = self.topk_row()
-        words = max(0, self.hw.int_words - self.pick((0, POLICIES[value].chosen - 1)))
-        self.emit("V_TOPK", 0, row, self.constant(words, row), value)
 
 
 _VECTOR = (
@@ -1052,6 +1050,7 @@ _MIX: tuple[tuple[Callable[[_Generator], None], int], ...] = (
     (_Generator.integer_memory, 4),
     (_Generator.v_mask, 3),
     (_Generator.transfer, 6),
+    (_Generator.topk, 4),
 )
 
 #: What `_MIX` gains with the instructions that are not built.
@@ -1060,7 +1059,6 @@ _UNBUILT_MIX: tuple[tuple[Callable[[_Generator], None], int], ...] = (
     (_Generator.m_mv_wo, 3),
     (_Generator.m_head, 5),
     (_Generator.m_head_wo, 3),
-    (_Generator.topk, 5),
 )
 
 _TRAPS: dict[TrapCause, Callable[[_Generator], None]] = {
@@ -1085,6 +1083,4 @@ _UNBUILT_TRAPS: dict[TrapCause, Callable[[_Generator], None]] = {
     TrapCause.VRAM_RANGE: _Generator.unbuilt_vram_range,
     TrapCause.MSRAM_MISALIGNED: _Generator.unbuilt_msram_misaligned,
     TrapCause.MSRAM_RANGE: _Generator.unbuilt_msram_range,
-    TrapCause.FP_MEM_RANGE: _Generator.unbuilt_fp_mem_range,
-    TrapCause.INT_MEM_RANGE: _Generator.unbuilt_int_mem_range,
 }

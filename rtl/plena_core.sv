@@ -159,6 +159,12 @@ module plena_core #(
   logic int_rd_en, int_wr_en;
   logic [IAW-1:0] int_address;
   logic [31:0] int_rd_data, int_wr_data;
+  // V_TOPK writes both scalar memories: FP_MEM when the float unit does not, INT_MEM while dispatch keeps off it.
+  logic topk_fp_en, topk_int_en, int_busy;
+  logic [FAW-1:0] topk_fp_addr;
+  logic [15:0] topk_fp_data;
+  logic [IAW-1:0] topk_int_addr;
+  logic [31:0] topk_int_data;
   logic if_req, if_gnt, if_rvalid, if_rerr;
   logic [ 63:0] if_addr;
   logic [511:0] if_rdata;
@@ -195,9 +201,9 @@ module plena_core #(
       .rd_en(int_rd_en),
       .rd_addr(int_address),
       .rd_data(int_rd_data),
-      .wr_en(int_wr_en),
-      .wr_addr(int_address),
-      .wr_data(int_wr_data)
+      .wr_en(int_wr_en || topk_int_en),
+      .wr_addr(topk_int_en ? topk_int_addr : int_address),
+      .wr_data(topk_int_en ? topk_int_data : int_wr_data)
   );
 
   // VRAM: readers matrix, vector a, vector b, store; writers write-out, vector, DMA
@@ -307,15 +313,16 @@ module plena_core #(
       .w_rd_en(fp_w_rd_en),
       .w_rd_addr(fp_w_rd_addr),
       .w_rd_data(fp_w_rd_data),
-      .wr_en(fp_wr_en),
-      .wr_addr(fp_wr_addr),
-      .wr_data(fp_wr_data)
+      .wr_en(fp_wr_en || topk_fp_en),
+      .wr_addr(fp_wr_en ? fp_wr_addr : topk_fp_addr),
+      .wr_data(fp_wr_en ? fp_wr_data : topk_fp_data)
   );
 
   vector_unit #(
       .MLEN(MLEN),
       .VRW(VRW),
       .FAW(FAW),
+      .IAW(IAW),
       .Q(NV)
   ) u_vector (
       .clk(clk),
@@ -331,6 +338,7 @@ module plena_core #(
       .push_mask(lane_mask),
       .push_shift(shift),
       .push_fpaddr(fp_address),
+      .push_intaddr(int_address),
       .slot_ready(slot_ready[V0+:NV]),
       .slot_rd_done(slot_rd_done[V0+:NV]),
       .slot_done(slot_done[V0+:NV]),
@@ -349,6 +357,14 @@ module plena_core #(
       .fp_rd_en(fp_w_rd_en),
       .fp_rd_addr(fp_w_rd_addr),
       .fp_rd_data(fp_w_rd_data),
+      .fp_wr_en(topk_fp_en),
+      .fp_wr_addr(topk_fp_addr),
+      .fp_wr_data(topk_fp_data),
+      .fp_wr_gnt(!fp_wr_en),
+      .int_wr_en(topk_int_en),
+      .int_wr_addr(topk_int_addr),
+      .int_wr_data(topk_int_data),
+      .int_busy(int_busy),
       .f_rsel(f_rsel),
       .f_rdata(f_rdata),
       .f_wen(f_wen),

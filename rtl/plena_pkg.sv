@@ -211,6 +211,7 @@ package plena_pkg;
       OP_C_BREAK: op_legal = 1'b1;
       OP_V_MAX_VF: op_legal = 1'b1;
       OP_V_MIN_VF: op_legal = 1'b1;
+      OP_V_TOPK: op_legal = 1'b1;
       default: op_legal = 1'b0;
     endcase
   endfunction
@@ -261,6 +262,7 @@ package plena_pkg;
       OP_C_BREAK: op_unit = UNIT_CTRL;
       OP_V_MAX_VF: op_unit = UNIT_V;
       OP_V_MIN_VF: op_unit = UNIT_V;
+      OP_V_TOPK: op_unit = UNIT_V;
       default: op_unit = UNIT_CTRL;
     endcase
   endfunction
@@ -311,6 +313,7 @@ package plena_pkg;
       OP_C_BREAK: operand_zero_mask = 32'hFFFFFFC0;
       OP_V_MAX_VF: operand_zero_mask = 32'hFFFA0000;
       OP_V_MIN_VF: operand_zero_mask = 32'hFFFA0000;
+      OP_V_TOPK: operand_zero_mask = 32'hFFF80000;
       default: operand_zero_mask = 32'hFFFFFFC0;
     endcase
   endfunction

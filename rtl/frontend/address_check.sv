@@ -53,10 +53,12 @@ module address_check #(
   localparam int LM = $clog2(MLEN);
   localparam int LB = $clog2(BLEN);
   localparam int LX = $clog2(MX_BLOCK);
+  localparam int NARROW_ROWS = MLEN < 32 ? 32 / MLEN : 1;  // rows of the logits of V_TOPK, by policy
+  localparam int WIDE_ROWS = MLEN < 128 ? 128 / MLEN : 1;
   localparam logic [63:0] ROWS = 64'(VRAM_ELEMS / MLEN);
 
   logic [5:0] opcode;
-  logic is_mm, is_tmm, is_wo, is_prefetch_m, is_prefetch_v, is_store, is_map, is_hbm;
+  logic is_mm, is_tmm, is_wo, is_prefetch_m, is_prefetch_v, is_store, is_map, is_topk, is_hbm;
   assign opcode = instr[5:0];
   assign is_mm = opcode == plena_pkg::OP_M_MM;
   assign is_tmm = opcode == plena_pkg::OP_M_TMM;
@@ -65,10 +67,12 @@ module address_check #(
   assign is_prefetch_v = opcode == plena_pkg::OP_H_PREFETCH_V;
   assign is_store = opcode == plena_pkg::OP_H_STORE_V;
   assign is_map = opcode == plena_pkg::OP_S_MAP_V_FP;
+  assign is_topk = opcode == plena_pkg::OP_V_TOPK;
   assign is_hbm = is_prefetch_m || is_prefetch_v || is_store;
 
   // VRAM. Source a: gp[rs1], but gp[rs2] for M_MM and gp[rd] for a store. All sums in 64 bits, so nothing wraps.
   logic use_a, use_d;
+  logic [63:0] topk_rows;  // rows that the logits lie in
   logic [31:0] a_element;
   logic [63:0] a_first, a_last, b_first, d_first, d_last;
   logic [63:0] d_element, d_step;
@@ -77,7 +81,9 @@ module address_check #(
   assign use_d = v_dest || is_wo || is_prefetch_v;
   assign a_element = is_mm ? gp_rs2 : is_store ? gp_rd : gp_rs1;
   assign a_first = {32'd0, a_element} >> LM;
-  assign a_last = a_first + (is_mm || is_tmm ? 64'(BLEN - 1) : is_store ? 64'(VSTORE - 1) : 64'd0);
+  assign topk_rows = 64'(instr[18] ? WIDE_ROWS : NARROW_ROWS);
+  assign a_last = a_first + (is_mm || is_tmm ? 64'(BLEN - 1) : is_store ? 64'(VSTORE - 1) :
+      is_topk ? topk_rows - 64'd1 : 64'd0);
   assign b_first = {32'd0, gp_rs2} >> LM;
   assign d_element = {32'd0, gp_rd} + (is_wo ? {46'd0, instr[31:14]} : 64'd0);
   assign d_first = d_element >> LM;
@@ -109,16 +115,18 @@ module address_check #(
   assign tile = TW'(m_element >> (2 * LM));
   assign offset = is_wo ? d_element[LM-1:0] : is_mm && small_offset ? m_offset[LM-1:0] : m_offset[2*LM-1:LM];
 
-  // FP_MEM and INT_MEM.
-  logic [32:0] word;
+  // FP_MEM and INT_MEM. V_TOPK writes 4 or 8 words of each.
+  logic [32:0] word, chosen;
   logic fp_range, int_range;
+  assign chosen = instr[18] ? 33'd8 : 33'd4;
   assign word = {1'b0, gp_rs1} + {15'd0, instr[31:14]};
   assign fp_range = ((opcode == plena_pkg::OP_S_LD_FP || opcode == plena_pkg::OP_S_ST_FP) && word >= 33'(FP_WORDS)) ||
-      (is_map && {1'b0, word} + 34'(MLEN) > 34'(FP_WORDS));
-  assign int_range = (opcode == plena_pkg::OP_S_LD_INT || opcode == plena_pkg::OP_S_ST_INT) &&
-      word >= 33'(INT_WORDS);
-  assign fp_address = word[FAW-1:0];
-  assign int_address = word[IAW-1:0];
+      (is_map && {1'b0, word} + 34'(MLEN) > 34'(FP_WORDS)) ||
+      (is_topk && {1'b0, gp_rd} + chosen > 33'(FP_WORDS));
+  assign int_range = ((opcode == plena_pkg::OP_S_LD_INT || opcode == plena_pkg::OP_S_ST_INT) &&
+      word >= 33'(INT_WORDS)) || (is_topk && {1'b0, gp_rs2} + chosen > 33'(INT_WORDS));
+  assign fp_address = is_topk ? gp_rd[FAW-1:0] : word[FAW-1:0];
+  assign int_address = is_topk ? gp_rs2[IAW-1:0] : word[IAW-1:0];
 
   // HBM: element rows and scale rows, both below the limit. Ends are relative to a[rs2] and fit in 64 bits; a[rs2] is
   // compared by what it leaves below the limit, so nothing wraps.

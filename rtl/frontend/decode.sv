@@ -54,6 +54,7 @@ module decode (
       plena_pkg::OP_S_MAP_V_FP: unit_op = 4'd9;
       plena_pkg::OP_V_RED_SUM: unit_op = 4'd10;
       plena_pkg::OP_V_RED_MAX: unit_op = 4'd11;
+      plena_pkg::OP_V_TOPK: unit_op = instr[18] ? 4'd13 : 4'd12;
 
       plena_pkg::OP_S_ADD_FP:  unit_op = 4'd0;
       plena_pkg::OP_S_SUB_FP:  unit_op = 4'd1;
@@ -92,6 +93,7 @@ module decode (
         f_write = f_rd;
       end
       plena_pkg::OP_S_MAP_V_FP: v_dest = 1'b1;
+      plena_pkg::OP_V_TOPK: v_source_a = 1'b1;
       plena_pkg::OP_S_ADD_FP, plena_pkg::OP_S_SUB_FP, plena_pkg::OP_S_MAX_FP, plena_pkg::OP_S_MUL_FP: begin
         f_read  = f_rs1 | f_rs2;
         f_write = f_rd;

@@ -78,6 +78,7 @@ module frontend #(
     output logic [IAW-1:0] int_address,  // word read or written
     input wire logic [31:0] int_rd_data,  // word read a cycle ago
     output logic int_wr_en,  // write
+    input wire logic int_busy,  // a V_TOPK has still to write INT_MEM
     output logic [31:0] int_wr_data,  // word to write
     // Instruction fetch
     output logic if_req,  // fetch request
@@ -150,11 +151,13 @@ module frontend #(
       .gp_write(gp_write)
   );
   logic [5:0] opcode;
-  logic is_loop_start, is_loop_end, is_load_int, is_break;
+  logic is_loop_start, is_loop_end, is_load_int, is_store_int, is_break, is_topk;
   assign opcode = instr[5:0];
   assign is_loop_start = opcode == plena_pkg::OP_C_LOOP_START;
   assign is_loop_end = opcode == plena_pkg::OP_C_LOOP_END;
   assign is_load_int = opcode == plena_pkg::OP_S_LD_INT;
+  assign is_store_int = opcode == plena_pkg::OP_S_ST_INT;
+  assign is_topk = opcode == plena_pkg::OP_V_TOPK;
   assign is_break = opcode == plena_pkg::OP_C_BREAK;
 
   // Integer registers and arithmetic
@@ -314,7 +317,8 @@ module frontend #(
       default: unit_select = 4'b0000;
     endcase
   end
-  assign blocked = (unit_select & ~unit_free) != 4'd0 || (is_load_int && !loaded_q);
+  assign blocked = (unit_select & ~unit_free) != 4'd0 || (is_load_int && !loaded_q) ||
+      (is_store_int && int_busy);
   always_comb begin
     stop_now = 1'b0;
     stop_now_cause = plena_pkg::CAUSE_NONE;
@@ -345,7 +349,7 @@ module frontend #(
   end
   assign push = retire ? unit_select : 4'd0;
   assign int_rd_en = state_q == RUN && is_load_int;
-  assign int_wr_en = retire && opcode == plena_pkg::OP_S_ST_INT;
+  assign int_wr_en = retire && is_store_int;
   assign int_wr_data = gp_rd;
   assign trace_valid = retire;
   assign trace_pc = pc_q;
@@ -367,7 +371,7 @@ module frontend #(
 
   always_ff @(posedge clk) begin
     pc_q <= next_pc;
-    loaded_q <= state_q == RUN && is_load_int && word_valid && !retire;
+    loaded_q <= state_q == RUN && is_load_int && word_valid && !int_busy && !retire;
     if (running) cycles <= cycles + 64'd1;
     if (retire) instructions <= instructions + 64'd1;
     if (stop_now) begin
@@ -414,9 +418,10 @@ module frontend #(
       .n_t_write(unit_op == 4'd0 && unit_select[3]),
       .n_tile(tile),
       .n_p_read(opcode == plena_pkg::OP_S_LD_FP || opcode == plena_pkg::OP_S_MAP_V_FP),
-      .n_p_write(opcode == plena_pkg::OP_S_ST_FP),
+      .n_p_write(opcode == plena_pkg::OP_S_ST_FP || is_topk),
       .n_p_lo(fp_address),
-      .n_p_hi(opcode == plena_pkg::OP_S_MAP_V_FP ? fp_address + FAW'(MLEN - 1) : fp_address),
+      .n_p_hi(fp_address + (opcode == plena_pkg::OP_S_MAP_V_FP ? FAW'(MLEN - 1) :
+          !is_topk ? '0 : instr[18] ? FAW'(7) : FAW'(3))),
       .rd_done(slot_rd_done),
       .done(slot_done),
       .fault(hbm_fault),

@@ -32,7 +32,7 @@ module scoreboard #(
     input wire logic n_t_write,  // it writes MSRAM tile n_tile
     input wire logic [TW-1:0] n_tile,  // the tile
     input wire logic n_p_read,  // it reads FP_MEM words n_p_lo..n_p_hi
-    input wire logic n_p_write,  // it writes FP_MEM word n_p_lo
+    input wire logic n_p_write,  // it writes FP_MEM words n_p_lo..n_p_hi
     input wire logic [FAW-1:0] n_p_lo,  // first FP_MEM word
     input wire logic [FAW-1:0] n_p_hi,  // last FP_MEM word
     input wire logic [NM+NV+NF+NH-1:0] rd_done,  // a slot has read its sources
@@ -70,8 +70,10 @@ module scoreboard #(
   logic [ NV-1:0] v_ra;
   logic [ NV-1:0] v_rb;
   logic [ NV-1:0] v_w;
-  logic [ NV-1:0] v_p;
-  logic [VRW-1:0] v_a_row                            [0:NV-1];
+  logic [ NV-1:0] v_p_read;
+  logic [ NV-1:0] v_p_write;
+  logic [VRW-1:0] v_a_lo                             [0:NV-1];
+  logic [VRW-1:0] v_a_hi                             [0:NV-1];
   logic [VRW-1:0] v_b_row                            [0:NV-1];
   logic [VRW-1:0] v_w_row                            [0:NV-1];
   logic [FAW-1:0] v_p_lo                             [0:NV-1];
@@ -124,17 +126,18 @@ module scoreboard #(
         need_done[V0+i] = (v_w[i] && ((n_ra && n_ra_lo <= v_w_row[i] && n_ra_hi >= v_w_row[i]) ||
               (n_rb && n_rb_row == v_w_row[i]) ||
               (n_w && !push_v && n_w_lo <= v_w_row[i] && n_w_hi >= v_w_row[i]))) ||
-            ((n_f_read | n_f_write) & v_f_write[i]) != 8'd0;
-        need_read[V0+i] = (n_w && !push_v && ((v_ra[i] && n_w_lo <= v_a_row[i] && n_w_hi >= v_a_row[i]) ||
+            ((n_f_read | n_f_write) & v_f_write[i]) != 8'd0 ||
+            (v_p_write[i] && (n_p_read || n_p_write) && n_p_hi >= v_p_lo[i] && n_p_lo <= v_p_hi[i]);
+        need_read[V0+i] = (n_w && !push_v && ((v_ra[i] && n_w_lo <= v_a_hi[i] && n_w_hi >= v_a_lo[i]) ||
               (v_rb[i] && n_w_lo <= v_b_row[i] && n_w_hi >= v_b_row[i]))) ||
             (n_f_write & v_f_read[i]) != 8'd0 ||
-            (n_p_write && v_p[i] && n_p_lo >= v_p_lo[i] && n_p_lo <= v_p_hi[i]);
+            (n_p_write && v_p_read[i] && n_p_hi >= v_p_lo[i] && n_p_lo <= v_p_hi[i]);
       end
       for (int i = 0; i < NF; i++) begin
         need_done[F0+i] = ((n_f_read | n_f_write) & f_f_write[i]) != 8'd0 ||
             (f_p_write[i] && (n_p_read || n_p_write) && f_p_word[i] >= n_p_lo && f_p_word[i] <= n_p_hi);
         need_read[F0+i] = (n_f_write & f_f_read[i]) != 8'd0 ||
-            (n_p_write && f_p_read[i] && f_p_word[i] == n_p_lo);
+            (n_p_write && f_p_read[i] && f_p_word[i] >= n_p_lo && f_p_word[i] <= n_p_hi);
       end
       for (int i = 0; i < NH; i++) begin
         // HBM bytes: loads wait for older stores and stores for older loads, whatever their addresses.
@@ -191,8 +194,10 @@ module scoreboard #(
       v_ra[v_next_q] <= n_ra;
       v_rb[v_next_q] <= n_rb;
       v_w[v_next_q] <= n_w;
-      v_p[v_next_q] <= n_p_read;
-      v_a_row[v_next_q] <= n_ra_lo;
+      v_p_read[v_next_q] <= n_p_read;
+      v_p_write[v_next_q] <= n_p_write;
+      v_a_lo[v_next_q] <= n_ra_lo;
+      v_a_hi[v_next_q] <= n_ra_hi;
       v_b_row[v_next_q] <= n_rb_row;
       v_w_row[v_next_q] <= n_w_lo;
       v_p_lo[v_next_q] <= n_p_lo;

@@ -8,6 +8,7 @@ module vector_unit #(
     parameter int MLEN = 64,  // elements of a row; a power of two
     parameter int VRW = 14,  // bits of a VRAM row number
     parameter int FAW = 10,  // bits of an FP_MEM address
+    parameter int IAW = 10,  // bits of an INT_MEM address
     parameter int Q    = 8    // slots of the queue; a power of two
 ) (
     input wire logic clk,  // clock
@@ -23,7 +24,8 @@ module vector_unit #(
     input wire logic [2:0] push_f,  // f register: source, and destination of RED
     input wire logic [MLEN-1:0] push_mask,  // elements selected
     input wire logic [$clog2(MLEN):0] push_shift,  // distance of SHFT, clipped to MLEN
-    input wire logic [FAW-1:0] push_fpaddr,  // first FP_MEM word of MAP
+    input wire logic [FAW-1:0] push_fpaddr,  // first FP_MEM word of MAP and TOPK
+    input wire logic [IAW-1:0] push_intaddr,  // first INT_MEM word of TOPK
     // scoreboard
     input wire logic [Q-1:0] slot_ready,  // no dependency left
     output logic [Q-1:0] slot_rd_done,  // sources captured
@@ -47,6 +49,15 @@ module vector_unit #(
     output logic fp_rd_en,  // read, always taken
     output logic [FAW-1:0] fp_rd_addr,  // first word
     input wire logic [MLEN*16-1:0] fp_rd_data,  // words, in the next cycle
+    // FP_MEM and INT_MEM writes of TOPK
+    output logic fp_wr_en,  // write request
+    output logic [FAW-1:0] fp_wr_addr,  // word
+    output logic [15:0] fp_wr_data,  // data
+    input wire logic fp_wr_gnt,  // taken
+    output logic int_wr_en,  // write, always taken
+    output logic [IAW-1:0] int_wr_addr,  // word
+    output logic [31:0] int_wr_data,  // data
+    output logic int_busy,  // a TOPK pushed earlier has still to write INT_MEM
     // f registers
     output logic [2:0] f_rsel,  // register to read
     input wire logic [15:0] f_rdata,  // its value, same cycle
@@ -65,6 +76,9 @@ module vector_unit #(
   localparam logic [3:0] MAP = 4'd9;
   localparam logic [3:0] RED_SUM = 4'd10;
   localparam logic [3:0] RED_MAX = 4'd11;
+  localparam logic [3:0] TOPK = 4'd12;  // the top 4 of 32 logits; 13 the top 8 of 128
+  localparam int NARROW_ROWS = MLEN < 32 ? 32 / MLEN : 1;  // rows of 32 logits
+  localparam int WIDE_ROWS = MLEN < 128 ? 128 / MLEN : 1;  // rows of 128 logits
 
   initial begin
     if (MLEN < 8 || (MLEN & (MLEN - 1)) != 0)
@@ -86,6 +100,8 @@ module vector_unit #(
   logic [MLEN-1:0] q_mask[Q];
   logic [SW-1:0] q_shift[Q];
   logic [FAW-1:0] q_fpaddr[Q];
+  logic [IAW-1:0] q_intaddr[Q];
+  logic [Q-1:0] q_topk;  // TOPK of either policy
 
   always_ff @(posedge clk) begin
     if (push) begin
@@ -98,32 +114,41 @@ module vector_unit #(
       q_mask[tail] <= push_mask;
       q_shift[tail] <= push_shift;
       q_fpaddr[tail] <= push_fpaddr;
+      q_intaddr[tail] <= push_intaddr;
+      q_topk[tail] <= push_op >= TOPK;
     end
   end
 
   // Issue: all sources of the oldest instruction are requested at once and may be granted in different cycles.
-  // A maximum must not come out of the tree beside an older sum.
+  // A maximum must not come out of the tree beside an older sum. TOPK reads its rows one by one, into a unit of its own.
   logic [3:0] op;
-  logic is_red, is_map, need_a, need_b;
+  logic is_red, is_map, is_topk, need_a, need_b;
   logic have_a, have_b;  // granted in an earlier cycle
   logic can_go, got_a, got_b, issue;
+  logic [3:0] topk_row;  // rows of a TOPK granted in earlier cycles
+  logic topk_first, topk_last;  // the row is the first, the last one
+  logic topk_busy;
   logic [AHEAD-1:0] sums;  // sums issued in the last AHEAD cycles, the oldest highest
 
   assign op = q_op[head];
   assign is_red = op == RED_SUM || op == RED_MAX;
   assign is_map = op == MAP;
+  assign is_topk = q_topk[head];
+  assign topk_first = topk_row == '0;
+  assign topk_last = topk_row == (op[0] ? 4'(WIDE_ROWS - 1) : 4'(NARROW_ROWS - 1));
   assign need_a = !is_map;
   assign need_b = op <= LAST_TWO_SOURCE && !q_vf[head];
-  assign can_go = waiting[head] && slot_ready[head] && !(op == RED_MAX && sums[AHEAD-1]);
+  assign can_go = waiting[head] && slot_ready[head] && !(op == RED_MAX && sums[AHEAD-1]) &&
+      !(is_topk && topk_first && topk_busy);
 
   assign rd_a_req = can_go && need_a && !have_a;
   assign rd_b_req = can_go && need_b && !have_b;
-  assign rd_a_row = q_row_a[head];
+  assign rd_a_row = q_row_a[head] + (is_topk ? VRW'(topk_row) : '0);
   assign rd_b_row = q_row_b[head];
   assign fp_rd_en = can_go && is_map;
   assign fp_rd_addr = q_fpaddr[head];
 
-  assign got_a = have_a || (rd_a_req && rd_a_gnt);
+  assign got_a = have_a || (rd_a_req && rd_a_gnt && (!is_topk || topk_last));
   assign got_b = have_b || (rd_b_req && rd_b_gnt);
   assign issue = can_go && (got_a || !need_a) && (got_b || !need_b);
 
@@ -134,8 +159,10 @@ module vector_unit #(
       head <= '0;
       have_a <= 1'b0;
       have_b <= 1'b0;
+      topk_row <= '0;
       sums <= '0;
     end else begin
+      if (is_topk && rd_a_req && rd_a_gnt) topk_row <= topk_last ? '0 : topk_row + 1'b1;
       sums   <= AHEAD'({sums, issue && op == RED_SUM});
       have_a <= got_a && !issue;
       have_b <= got_b && !issue;
@@ -157,7 +184,7 @@ module vector_unit #(
   end
 
   // Stage 1: data of the reads arrive; the f register is read.
-  logic arrive_a, arrive_b, arrive_map;
+  logic arrive_a, arrive_b, arrive_map, arrive_topk;
   logic s1_valid, s1_vf, s1_red, s1_max;
   logic [3:0] s1_op;
   logic [2:0] s1_f;
@@ -168,15 +195,17 @@ module vector_unit #(
 
   always_ff @(posedge clk) begin
     if (rst) begin
-      arrive_a   <= 1'b0;
-      arrive_b   <= 1'b0;
+      arrive_a <= 1'b0;
+      arrive_b <= 1'b0;
       arrive_map <= 1'b0;
-      s1_valid   <= 1'b0;
+      arrive_topk <= 1'b0;
+      s1_valid <= 1'b0;
     end else begin
-      arrive_a   <= rd_a_req && rd_a_gnt;
-      arrive_b   <= rd_b_req && rd_b_gnt;
+      arrive_a <= rd_a_req && rd_a_gnt && !is_topk;
+      arrive_b <= rd_b_req && rd_b_gnt;
       arrive_map <= fp_rd_en;
-      s1_valid   <= issue;
+      arrive_topk <= rd_a_req && rd_a_gnt && is_topk;
+      s1_valid <= issue && !is_topk;
     end
     if (issue) begin
       s1_op <= op;
@@ -324,12 +353,45 @@ module vector_unit #(
   );
   assign f_wen = red_done;
 
+  // TOPK: begins with its first row; the instructions behind it go on.
+  logic topk_done;
+  logic [QW-1:0] topk_slot;
+
+  topk #(
+      .MLEN(MLEN),
+      .QW  (QW),
+      .FAW (FAW),
+      .IAW (IAW)
+  ) u_topk (
+      .clk        (clk),
+      .rst        (rst),
+      .start      (rd_a_req && rd_a_gnt && is_topk && topk_first),
+      .start_wide (op[0]),
+      .start_fp   (q_fpaddr[head]),
+      .start_int  (q_intaddr[head]),
+      .start_slot (head),
+      .row_valid  (arrive_topk),
+      .row        (rd_a_data),
+      .busy       (topk_busy),
+      .fp_wr_en   (fp_wr_en),
+      .fp_wr_addr (fp_wr_addr),
+      .fp_wr_data (fp_wr_data),
+      .fp_wr_gnt  (fp_wr_gnt),
+      .int_wr_en  (int_wr_en),
+      .int_wr_addr(int_wr_addr),
+      .int_wr_data(int_wr_data),
+      .done       (topk_done),
+      .done_slot  (topk_slot)
+  );
+  assign int_busy = topk_busy || (waiting & q_topk) != '0;
+
   always_comb begin
     slot_rd_done = '0;
     slot_done = '0;
     slot_rd_done[head] = issue;
     if (written) slot_done[written_slot] = 1'b1;
     if (red_done) slot_done[red_slot] = 1'b1;
+    if (topk_done) slot_done[topk_slot] = 1'b1;
   end
 endmodule
 

@@ -33,8 +33,8 @@ def depends(new: Instruction, old: Instruction) -> tuple[bool, bool]:
     waw = new.writes & old.writes
     war = new.writes & old.reads
     if new.unit == old.unit and new.unit != "F":
-        waw = {r for r in waw if r[0] == "f"}
-        war = {r for r in war if r[0] == "f" or (r[0] == "row" and new.unit == "H")}
+        waw = {r for r in waw if r[0] in ("f", "word")}
+        war = {r for r in war if r[0] in ("f", "word") or (r[0] == "row" and new.unit == "H")}
     hbm = ("hbm", 0)
     return bool(raw | waw) or hbm in new.writes & old.reads, bool(war - {hbm})
 
@@ -99,7 +99,7 @@ def draw(rng: random.Random, unit: str, dut) -> Instruction:
         else:
             write_rows(4)
     elif unit == "V":
-        kind = rng.randrange(4)
+        kind = rng.randrange(5)
         if kind == 0:
             read_rows(1)
             row = rng.randrange(rows // 4)
@@ -115,11 +115,16 @@ def draw(rng: random.Random, unit: str, dut) -> Instruction:
             floats(0, 1)
             port["n_f_read"] = port["n_f_write"]
             new.reads |= {r for r in new.writes if r[0] == "f"}
-        else:
+        elif kind == 3:
             write_rows(1)
             low = rng.randrange(words - 8)
             port.update(n_p_read=1, n_p_lo=low, n_p_hi=low + 7)
             touch("word", low, low + 7, new.reads)
+        else:
+            read_rows(3)
+            low = rng.randrange(words - 4)
+            port.update(n_p_write=1, n_p_lo=low, n_p_hi=low + 3)
+            touch("word", low, low + 3, new.writes)
     elif unit == "F":
         kind, word = rng.randrange(3), rng.randrange(words)
         if kind == 0:

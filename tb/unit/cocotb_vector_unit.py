@@ -165,7 +165,7 @@ class Bench:
         dut = self.dut
         cocotb.start_soon(Clock(dut.clk, 10, "ns").start())
         dut.rst.value = 1
-        for name in ("flush", "push", "slot_ready", "rd_a_gnt", "rd_b_gnt", "wr_gnt", "f_rdata"):
+        for name in ("flush", "push", "slot_ready", "rd_a_gnt", "rd_b_gnt", "wr_gnt", "f_rdata", "fp_wr_gnt"):
             getattr(dut, name).value = 0
         await FallingEdge(dut.clk)
         await FallingEdge(dut.clk)

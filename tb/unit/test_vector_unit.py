@@ -10,6 +10,7 @@ SOURCES = [
     "rtl/float/plena_fp.sv",
     "rtl/vector/vector_lanes.sv",
     "rtl/vector/reduction_tree.sv",
+    "rtl/vector/topk.sv",
     "rtl/vector/vector_unit.sv",
 ]
 

@@ -1,0 +1,193 @@
+// V_TOPK: the largest of 32 or 128 logits in order, their softmax weights to FP_MEM and their places to INT_MEM.
+// Timing: a logit a cycle as rows arrive, then 3K+4 cycles for the top K (4 or 8); one instruction at a time.
+// Specified in docs/isa.md, "Vector and scalar instructions"; docs/microarchitecture.md, "Vector unit".
+`timescale 1ns / 1ps
+`default_nettype none
+
+module topk #(
+    parameter int MLEN = 64,  // elements of a row; a power of two
+    parameter int QW   = 3,   // bits of a slot number
+    parameter int FAW  = 10,  // bits of an FP_MEM address
+    parameter int IAW  = 10   // bits of an INT_MEM address
+) (
+    input  wire logic               clk,          // clock
+    input  wire logic               rst,          // synchronous reset
+    input  wire logic               start,        // an instruction begins; only when not busy
+    input  wire logic               start_wide,   // 0: the top 4 of 32, 1: the top 8 of 128
+    input  wire logic [    FAW-1:0] start_fp,     // first FP_MEM word
+    input  wire logic [    IAW-1:0] start_int,    // first INT_MEM word
+    input  wire logic [     QW-1:0] start_slot,   // its slot
+    input  wire logic               row_valid,    // the next row of logits arrives
+    input  wire logic [MLEN*16-1:0] row,          // the row
+    output logic                    busy,         // between start and the last write
+    output logic                    fp_wr_en,     // write of a weight
+    output logic      [    FAW-1:0] fp_wr_addr,   // its word
+    output logic      [       15:0] fp_wr_data,   // the weight
+    input  wire logic               fp_wr_gnt,    // taken
+    output logic                    int_wr_en,    // write of an index, always taken
+    output logic      [    IAW-1:0] int_wr_addr,  // its word
+    output logic      [       31:0] int_wr_data,  // the index
+    output logic                    done,         // the last writes are accepted
+    output logic      [     QW-1:0] done_slot     // slot of the instruction
+);
+  localparam int LOGITS = 128;  // the most logits of a policy
+  localparam int K = 8;  // the most places of a policy
+  localparam int W = MLEN < LOGITS ? MLEN : LOGITS;  // elements of a row that may count
+  localparam int LW = $clog2(W);
+  localparam int N = LOGITS / W;  // rows of the most logits
+  localparam logic [15:0] KEY_MINUS_INF = 16'h007F;
+  localparam logic [15:0] KEY_ZERO = 16'h8000;
+
+  localparam logic [2:0] IDLE = 3'd0;
+  localparam logic [2:0] SORT = 3'd1;
+  localparam logic [2:0] EXP = 3'd2;
+  localparam logic [2:0] SUM = 3'd3;
+  localparam logic [2:0] RECI = 3'd4;
+  localparam logic [2:0] WRITE = 3'd5;
+
+  initial begin
+    if (MLEN < 8 || (MLEN & (MLEN - 1)) != 0)
+      $fatal(1, "topk: MLEN=%0d must be a power of two of at least 8", MLEN);
+  end
+
+  // Order of logits as unsigned numbers: NaN is -infinity, both zeros are one.
+  function automatic logic [15:0] key_of(input logic [15:0] x);
+    logic [15:0] value;
+    value = plena_fp::bf16_flush(x);
+    if (value == plena_fp::BF16_NAN) key_of = KEY_MINUS_INF;
+    else if (value[14:0] == 15'd0) key_of = KEY_ZERO;
+    else key_of = plena_fp::bf16_key(value);
+  endfunction
+
+  function automatic logic [15:0] value_of(input logic [15:0] key);
+    value_of = key[15] ? {1'b0, key[14:0]} : ~key;
+  endfunction
+
+  logic [2:0] state;
+  logic wide;
+  logic [FAW-1:0] fp_base;
+  logic [IAW-1:0] int_base;
+  logic [3:0] places;  // K of the policy
+  logic [7:0] logits;  // logits of the policy
+  assign places = wide ? 4'd8 : 4'd4;
+  assign logits = wide ? 8'd128 : 8'd32;
+  assign busy   = state != IDLE;
+
+  // Rows of logits, and the logit to sort in.
+  logic [W*16-1:0] rows[N];
+  logic [7:0] loaded, at;  // logits that have arrived, logits sorted in
+  logic [W*16-1:0] row_now;
+  logic [15:0] logit, key;
+  if (N > 1) begin : g_rows
+    assign row_now = rows[at[6:LW]];
+    always_ff @(posedge clk) if (row_valid) rows[loaded[6:LW]] <= row[W*16-1:0];
+  end else begin : g_row
+    assign row_now = rows[0];
+    always_ff @(posedge clk) if (row_valid) rows[0] <= row[W*16-1:0];
+  end
+  assign logit = row_now[{at[LW-1:0], 4'd0}+:16];
+  assign key   = key_of(logit);
+
+  // The best so far, in order. An equal one never passes, so that the lower index stays in front; an empty place has
+  // key 0, below that of -infinity.
+  logic [K*16-1:0] keys;
+  logic [ K*7-1:0] indices;
+  logic [   K-1:0] passes;  // the logit goes before this place
+  for (genvar j = 0; j < K; j++) begin : g_place
+    assign passes[j] = key > keys[j*16+:16];
+    always_ff @(posedge clk) begin
+      if (start) keys[j*16+:16] <= '0;
+      else if (state == SORT && at < loaded && passes[j]) begin
+        if (j > 0 && passes[j>0?j-1 : 0]) begin
+          keys[j*16+:16]  <= keys[(j>0?j-1 : 0)*16+:16];
+          indices[j*7+:7] <= indices[(j>0?j-1 : 0)*7+:7];
+        end else begin
+          keys[j*16+:16]  <= key;
+          indices[j*7+:7] <= at[6:0];
+        end
+      end
+    end
+  end
+
+  // Exponentials are nodes 0..K-1 of the tree; node K+t is the sum of nodes 2t and 2t+1, and node 2K-2 that of all.
+  logic [31:0] nodes[2*K];
+  logic [ 3:0] step;
+  logic [15:0] distance, factor, weight;
+  logic [plena_fp::SFU1_W-1:0] special;
+  logic [2:0] place;  // of the weight
+  logic pending;  // the weight waits for FP_MEM
+
+  always_ff @(posedge clk) begin
+    case (state)
+      IDLE: begin
+        loaded <= '0;
+        at <= '0;
+        step <= '0;
+        if (start) begin
+          state <= SORT;
+          wide <= start_wide;
+          fp_base <= start_fp;
+          int_base <= start_int;
+          done_slot <= start_slot;
+        end
+      end
+      SORT: begin
+        if (row_valid) loaded <= loaded + 8'(W);
+        if (at < loaded) at <= at + 8'd1;
+        if (at < loaded && at == logits - 8'd1) state <= EXP;
+      end
+      EXP: begin
+        step <= step + 4'd1;
+        distance <= plena_fp::bf16_sub(
+            value_of(keys[{step[2:0], 4'd0}+:16]), value_of(keys[0+:16])
+        );
+        special <= plena_fp::sfu_s1(plena_fp::SFU_EXP, distance);
+        if (step >= 4'd2) nodes[step-4'd2] <= {plena_fp::sfu_s3(plena_fp::sfu_s2(special)), 16'd0};
+        if (step == places + 4'd1) begin
+          step  <= '0;
+          state <= SUM;
+        end
+      end
+      SUM: begin
+        step <= step + 4'd1;
+        nodes[places+step] <= plena_fp::f32_add(nodes[{step[2:0], 1'b0}], nodes[{step[2:0], 1'b1}]);
+        if (step == places - 4'd2) begin
+          step  <= '0;
+          state <= RECI;
+        end
+      end
+      RECI: begin
+        step <= step + 4'd1;
+        special <= plena_fp::sfu_s1(plena_fp::SFU_RECI, plena_fp::f32_to_bf16(nodes[wide?14 : 6]));
+        factor <= plena_fp::sfu_s3(plena_fp::sfu_s2(special));
+        if (step == 4'd1) begin
+          step  <= '0;
+          state <= WRITE;
+        end
+      end
+      default: begin
+        if (!pending || fp_wr_gnt) begin
+          step <= step + 4'd1;
+          pending <= step != places;
+          place <= step[2:0];
+          weight <= plena_fp::bf16_mul(nodes[step][31:16], factor);
+          if (step == places) state <= IDLE;
+        end
+      end
+    endcase
+    if (rst) begin
+      state   <= IDLE;
+      pending <= 1'b0;
+    end
+  end
+
+  assign fp_wr_en = pending;
+  assign fp_wr_addr = fp_base + FAW'(place);
+  assign fp_wr_data = weight;
+  assign int_wr_en = pending && fp_wr_gnt;
+  assign int_wr_addr = int_base + IAW'(place);
+  assign int_wr_data = {25'd0, indices[place*7+:7]};
+  assign done = pending && fp_wr_gnt && step == places;
+endmodule
+
+`default_nettype wire
