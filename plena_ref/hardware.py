@@ -37,6 +37,7 @@ class Hardware:
         vstore: VRAM rows an H_STORE_V writes; None means BLEN.
         mx_block: elements that share one scale byte in HBM.
         loop_depth: hardware loops that may be open at a time.
+        dispatch_width: instructions dispatched a cycle at most. It changes cycles, never results.
         hbm_bytes: HBM capacity in bytes.
 
     Raises:
@@ -54,6 +55,7 @@ class Hardware:
     vstore: int | None = None
     mx_block: int = 8
     loop_depth: int = 8
+    dispatch_width: int = 2
     hbm_bytes: int = 64 << 20
 
     def __post_init__(self) -> None:
@@ -91,6 +93,7 @@ class Hardware:
         )
         require(self.mx_block <= self.mlen, "MX_BLOCK must not exceed MLEN", "mx_block", "mlen")
         require(1 <= self.loop_depth <= 255, "LOOP_DEPTH must lie in 1..255", "loop_depth")
+        require(self.dispatch_width in (1, 2), "DISPATCH_WIDTH must be 1 or 2", "dispatch_width")
 
     def _check_memories(self) -> None:
         require = self._require

@@ -16,6 +16,7 @@ module plena_core #(
     parameter int VSTORE = 16,  // rows of H_STORE_V
     parameter int MX_BLOCK = 8,  // elements that share a scale: a power of two, at most MLEN
     parameter int LOOP_DEPTH = 8,  // loops that may nest
+    parameter int DISPATCH_WIDTH = 2,  // instructions dispatched a cycle at most: 1 or 2
     parameter int ICACHE_LINES = 128  // instruction cache lines of 64 bytes
 ) (
     input  wire logic         clk,             // clock
@@ -70,9 +71,9 @@ module plena_core #(
     input  wire logic         m_axi_bvalid,    // write response valid
     output logic              m_axi_bready,    // write response taken
     // Retired instructions
-    output logic              trace_valid,     // an instruction retires
-    output logic      [ 31:0] trace_pc,        // its pc
-    output logic      [ 31:0] trace_instr      // its word
+    output logic      [  1:0] trace_valid,     // an instruction retires, a second one behind it
+    output logic      [ 31:0] trace_pc,        // pc of the first; the second one's is the next
+    output logic      [ 63:0] trace_instr      // their words, the first one's lowest
 );
   localparam int P = MLEN / BLEN;
   localparam int ROW = MLEN * 16;
@@ -182,6 +183,7 @@ module plena_core #(
       .MX_BLOCK(MX_BLOCK),
       .LOOP_DEPTH(LOOP_DEPTH),
       .ICACHE_LINES(ICACHE_LINES),
+      .DISPATCH_WIDTH(DISPATCH_WIDTH),
       .NM(NM),
       .NV(NV),
       .NF(NF),

@@ -68,9 +68,9 @@ _RTL = (
     ),
     Mutant(
         name="loop body once too often",
-        file="rtl/frontend/frontend.sv",
-        old="assign loop_again = gp_rd > 32'd1;",
-        new="assign loop_again = gp_rd > 32'd0;",
+        file="rtl/frontend/dispatch_slot.sv",
+        old="assign loop_again = loop_end && gp_rd > 32'd1;",
+        new="assign loop_again = loop_end && gp_rd > 32'd0;",
         case="mha_ragged",
         reason="the reference machine with stopped",
     ),

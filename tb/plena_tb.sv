@@ -16,6 +16,7 @@ module plena_tb #(
     parameter int VSTORE = 16,  // rows of an H_STORE_V
     parameter int MX_BLOCK = 8,  // elements a scale byte
     parameter int LOOP_DEPTH = 8,  // nested hardware loops
+    parameter int DISPATCH_WIDTH = 2,  // instructions dispatched a cycle
     parameter int MEMORY_BYTES = 68 << 20  // storage behind the AXI port: data, then the program
 );
   localparam int SETTINGS = 16;  // words of a job's settings file
@@ -83,8 +84,9 @@ module plena_tb #(
   endtask
 
   wire irq;
-  wire trace_valid;
-  wire [31:0] trace_pc, trace_instr;
+  wire [1:0] trace_valid;
+  wire [31:0] trace_pc;
+  wire [63:0] trace_instr;
   logic [11:0] awaddr, araddr;
   logic [31:0] wdata;
   logic awvalid = 1'b0, wvalid = 1'b0, arvalid = 1'b0;
@@ -112,7 +114,8 @@ module plena_tb #(
       .VPREF(VPREF),
       .VSTORE(VSTORE),
       .MX_BLOCK(MX_BLOCK),
-      .LOOP_DEPTH(LOOP_DEPTH)
+      .LOOP_DEPTH(LOOP_DEPTH),
+      .DISPATCH_WIDTH(DISPATCH_WIDTH)
   ) u_core (
       .clk(clk),
       .rst(rst),
@@ -168,8 +171,9 @@ module plena_tb #(
       .trace_instr(trace_instr)
   );
 
-  // For the eye: the opcode that retires in this cycle, 0 (no instruction) in the others.
-  wire [ 5:0] retired_opcode = trace_valid ? trace_instr[5:0] : 6'd0;
+  // For the eye: the opcodes that retire in this cycle, 0 (no instruction) in the others.
+  wire [ 5:0] retired_opcode = trace_valid[0] ? trace_instr[5:0] : 6'd0;
+  wire [ 5:0] retired_opcode_2 = trace_valid[1] ? trace_instr[37:32] : 6'd0;
 
   wire [63:0] high_water;
   wire [31:0] protocol_errors;
@@ -387,8 +391,10 @@ module plena_tb #(
   longint waited;
 
   always @(posedge clk) begin
-    if (do_trace && trace_valid && trace_file != 0)
-      $fwrite(trace_file, "%u", {trace_instr, trace_pc});
+    if (do_trace && trace_valid[0] && trace_file != 0) begin
+      $fwrite(trace_file, "%u", {trace_instr[31:0], trace_pc});
+      if (trace_valid[1]) $fwrite(trace_file, "%u", {trace_instr[63:32], trace_pc + 32'd1});
+    end
   end
 
   always @(posedge go) begin : run_job

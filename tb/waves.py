@@ -45,7 +45,8 @@ def write_save_file(folder: Path) -> Path:
     lines = [f'[dumpfile] "{WAVE_FILE}"', f'[savefile] "{SAVE_FILE}"', "[timestart] 0", _COMMENT, "-bench"]
     for name in _BENCH_SIGNALS:
         lines += _show(signals, f"{_BENCH}.{name}")
-    lines += _show(signals, f"{_BENCH}.retired_opcode", OPCODE_FILE)
+    for name in ("retired_opcode", "retired_opcode_2"):
+        lines += _show(signals, f"{_BENCH}.{name}", OPCODE_FILE)
     for title, instance in UNITS:
         prefix = f"{_BENCH}.u_core.{instance}."
         inside = [name.removeprefix(prefix) for name in signals if name.startswith(prefix)]
@@ -67,7 +68,7 @@ def retired_opcodes(wave_file: Path) -> list[int]:
     clock, valid, word = (list(signals[f"{_BENCH}.{name}"].tv) for name in names)
     rising = [time for time, value in clock if value == 1]
     retired = zip(_before(valid, rising), _before(word, rising), strict=True)
-    return [bits & 0x3F for taken, bits in retired if taken == 1]
+    return [bits >> 32 * slot & 0x3F for taken, bits in retired for slot in range(2) if taken >> slot & 1]
 
 
 def _before(changes: list[tuple[int, int]], times: list[int]) -> list[int]:

@@ -54,6 +54,7 @@ def test_rtl_parameters_name_everything_but_the_memory_outside() -> None:
         "VSTORE": 16,
         "MX_BLOCK": 8,
         "LOOP_DEPTH": 8,
+        "DISPATCH_WIDTH": 2,
     }
 
 
@@ -74,6 +75,8 @@ REFUSED = [
     ({"mx_block": 32, "mlen": 16}, "MX_BLOCK must not exceed MLEN"),
     ({"loop_depth": 0}, "LOOP_DEPTH must lie in 1..255"),
     ({"loop_depth": 256}, "LOOP_DEPTH must lie in 1..255"),
+    ({"dispatch_width": 0}, "DISPATCH_WIDTH must be 1 or 2"),
+    ({"dispatch_width": 3}, "DISPATCH_WIDTH must be 1 or 2"),
     ({"vram_elems": 1000}, "VRAM_ELEMS must be a positive multiple of 8*MLEN = 512"),
     ({"vram_elems": 0}, "VRAM_ELEMS must be a positive multiple"),
     ({"vram_elems": 1 << 32}, "VRAM_ELEMS must not exceed 2^31"),

@@ -20,8 +20,6 @@ module address_check #(
     parameter int IAW         = 10        // bits of an INT_MEM address
 ) (
     input wire logic [31:0] instr,  // instruction word
-    input wire logic illegal,  // ILLEGAL_OPCODE holds
-    input wire logic bad_operand,  // ILLEGAL_OPERAND holds
     input wire logic v_source_a,  // reads VRAM row gp[rs1]
     input wire logic v_source_b,  // reads VRAM row gp[rs2]
     input wire logic v_dest,  // writes VRAM row gp[rd]
@@ -32,10 +30,7 @@ module address_check #(
     input wire logic [31:0] scale,  // SCALE
     input wire logic [31:0] stride,  // STRIDE
     input wire logic [63:0] limit,  // end of HBM data
-    input wire logic loops_full,  // no loop can be opened
-    input wire logic loops_empty,  // no loop is open
-    input wire logic [3:0] loop_reg,  // register of the innermost loop
-    output logic [3:0] cause,  // 0 or the lowest cause that holds
+    output logic [3:0] cause,  // 0 or the lowest address cause that holds
     output logic [VRW-1:0] row_a,  // first source row
     output logic [VRW-1:0] row_a_last,  // last source row
     output logic [VRW-1:0] row_b,  // second source row
@@ -145,17 +140,8 @@ module address_check #(
   assign element_base = address + e_offset;
   assign scale_base = address + s_offset;
 
-  // Loops.
-  logic is_loop_start, loop_count, loop_overflow, loop_mismatch;
-  assign is_loop_start = opcode == plena_pkg::OP_C_LOOP_START;
-  assign loop_count = is_loop_start && (instr[9:6] == 4'd0 || instr[31:10] == 22'd0);
-  assign loop_overflow = is_loop_start && loops_full;
-  assign loop_mismatch = opcode == plena_pkg::OP_C_LOOP_END && (loops_empty || loop_reg != instr[9:6]);
-
   always_comb begin
-    if (illegal) cause = plena_pkg::CAUSE_ILLEGAL_OPCODE;
-    else if (bad_operand) cause = plena_pkg::CAUSE_ILLEGAL_OPERAND;
-    else if (vram_misaligned) cause = plena_pkg::CAUSE_VRAM_MISALIGNED;
+    if (vram_misaligned) cause = plena_pkg::CAUSE_VRAM_MISALIGNED;
     else if (vram_range) cause = plena_pkg::CAUSE_VRAM_RANGE;
     else if (msram_misaligned) cause = plena_pkg::CAUSE_MSRAM_MISALIGNED;
     else if (msram_range) cause = plena_pkg::CAUSE_MSRAM_RANGE;
@@ -163,11 +149,11 @@ module address_check #(
     else if (int_range) cause = plena_pkg::CAUSE_INT_MEM_RANGE;
     else if (hbm_misaligned) cause = plena_pkg::CAUSE_HBM_MISALIGNED;
     else if (hbm_past_limit) cause = plena_pkg::CAUSE_HBM_ERROR;
-    else if (loop_count) cause = plena_pkg::CAUSE_LOOP_COUNT;
-    else if (loop_overflow) cause = plena_pkg::CAUSE_LOOP_OVERFLOW;
-    else if (loop_mismatch) cause = plena_pkg::CAUSE_LOOP_MISMATCH;
-    else cause = '0;
+    else cause = plena_pkg::CAUSE_NONE;
   end
+
+  logic unused;
+  assign unused = |instr[9:6];
 endmodule
 
 `default_nettype wire

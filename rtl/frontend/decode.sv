@@ -1,30 +1,23 @@
-// Instruction decoder: opcode to the unit's own operation code and to what the instruction reads and writes.
+// Unit decoder: the unit's own operation code of an instruction, and what it reads and writes outside the integer registers.
 // Timing: combinational, part of the dispatch cycle.
 // Specified in docs/isa.md, "Encoding"; operation codes of the units in docs/microarchitecture.md.
 `timescale 1ns / 1ps
 `default_nettype none
 
 module decode (
-    input  wire logic [31:0] instr,        // instruction word
-    output logic             illegal,      // ILLEGAL_OPCODE
-    output logic             bad_operand,  // ILLEGAL_OPERAND
-    output logic      [ 2:0] unit,         // plena_pkg::UNIT_*
-    output logic      [ 3:0] unit_op,      // operation code of that unit
-    output logic             v_source_a,   // reads VRAM row gp[rs1]
-    output logic             v_source_b,   // reads VRAM row gp[rs2]
-    output logic             v_dest,       // writes VRAM row gp[rd]
-    output logic      [ 7:0] f_read,       // f registers read (never f0)
-    output logic      [ 7:0] f_write,      // f registers written (never f0)
-    output logic             gp_write      // integer result goes to gp[rd] in this cycle
+    input  wire logic [31:0] instr,       // instruction word
+    output logic      [ 3:0] unit_op,     // operation code of its unit
+    output logic             v_source_a,  // reads VRAM row gp[rs1]
+    output logic             v_source_b,  // reads VRAM row gp[rs2]
+    output logic             v_dest,      // writes VRAM row gp[rd]
+    output logic      [ 7:0] f_read,      // f registers read (never f0)
+    output logic      [ 7:0] f_write      // f registers written (never f0)
 );
   logic [5:0] opcode;
   logic [7:0] f_rd, f_rs1, f_rs2;
   logic reverse;  // rorder of V_SUB_VF
   assign opcode = instr[5:0];
   assign reverse = instr[22];
-  assign illegal = !plena_pkg::op_legal(opcode);
-  assign bad_operand = (instr & plena_pkg::operand_zero_mask(opcode)) != 32'd0;
-  assign unit = plena_pkg::op_unit(opcode);
   assign f_rd = (8'd1 << instr[8:6]) & 8'hFE;
   assign f_rs1 = (8'd1 << instr[12:10]) & 8'hFE;
   assign f_rs2 = (8'd1 << instr[16:14]) & 8'hFE;
@@ -36,7 +29,6 @@ module decode (
     v_dest = 1'b0;
     f_read = 8'd0;
     f_write = 8'd0;
-    gp_write = 1'b0;
     case (opcode)
       plena_pkg::OP_M_MM: unit_op = 4'd0;
       plena_pkg::OP_M_TMM: unit_op = 4'd1;
@@ -104,12 +96,12 @@ module decode (
       end
       plena_pkg::OP_S_LD_FP: f_write = f_rd;
       plena_pkg::OP_S_ST_FP: f_read = f_rd;
-      plena_pkg::OP_S_ADD_INT, plena_pkg::OP_S_SUB_INT, plena_pkg::OP_S_MUL_INT,
-      plena_pkg::OP_S_ADDI_INT, plena_pkg::OP_S_LUI_INT, plena_pkg::OP_S_LD_INT:
-      gp_write = 1'b1;
       default: ;
     endcase
   end
+
+  logic unused;
+  assign unused = |{instr[31:23], instr[21:17], instr[13], instr[9]};
 endmodule
 
 `default_nettype wire

@@ -1,30 +1,31 @@
 // Frontend: fetch, decode, in-order dispatch with all checks, integer execution, the scoreboard, and start, stop and trap.
-// Timing: one instruction a cycle; dispatch waits only for the instruction word and for a free slot of the unit's queue.
+// Timing: up to DISPATCH_WIDTH instructions a cycle; dispatch waits only for the instruction word and a free slot of the unit's queue.
 // Specified in docs/microarchitecture.md, "Frontend", and docs/isa.md, "Traps".
 `timescale 1ns / 1ps
 `default_nettype none
 
 module frontend #(
-    parameter int MLEN         = 64,       // elements of a row
-    parameter int BLEN         = 16,       // rows of a matrix operand
-    parameter int HLEN         = 64,       // elements of a mask lane
-    parameter int VRAM_ELEMS   = 1048576,  // elements of VRAM
-    parameter int MSRAM_TILES  = 64,       // tiles of MSRAM
-    parameter int FP_WORDS     = 1024,     // words of FP_MEM
-    parameter int INT_WORDS    = 1024,     // words of INT_MEM
-    parameter int VPREF        = 16,       // rows of H_PREFETCH_V
-    parameter int VSTORE       = 16,       // rows of H_STORE_V
-    parameter int MX_BLOCK     = 8,        // elements that share a scale
-    parameter int LOOP_DEPTH   = 8,        // loops that may nest
-    parameter int ICACHE_LINES = 128,      // lines of the instruction cache
-    parameter int NM           = 32,       // matrix queue
-    parameter int NV           = 8,        // vector queue
-    parameter int NF           = 8,        // float queue
-    parameter int NH           = 4,        // HBM queue
-    parameter int VRW          = 14,       // bits of a VRAM row number
-    parameter int TW           = 6,        // bits of a tile number
-    parameter int FAW          = 10,       // bits of an FP_MEM address
-    parameter int IAW          = 10        // bits of an INT_MEM address
+    parameter int MLEN           = 64,       // elements of a row
+    parameter int BLEN           = 16,       // rows of a matrix operand
+    parameter int HLEN           = 64,       // elements of a mask lane
+    parameter int VRAM_ELEMS     = 1048576,  // elements of VRAM
+    parameter int MSRAM_TILES    = 64,       // tiles of MSRAM
+    parameter int FP_WORDS       = 1024,     // words of FP_MEM
+    parameter int INT_WORDS      = 1024,     // words of INT_MEM
+    parameter int VPREF          = 16,       // rows of H_PREFETCH_V
+    parameter int VSTORE         = 16,       // rows of H_STORE_V
+    parameter int MX_BLOCK       = 8,        // elements that share a scale
+    parameter int LOOP_DEPTH     = 8,        // loops that may nest
+    parameter int ICACHE_LINES   = 128,      // lines of the instruction cache
+    parameter int DISPATCH_WIDTH = 2,        // instructions a cycle at most: 1 or 2
+    parameter int NM             = 32,       // matrix queue
+    parameter int NV             = 8,        // vector queue
+    parameter int NF             = 8,        // float queue
+    parameter int NH             = 4,        // HBM queue
+    parameter int VRW            = 14,       // bits of a VRAM row number
+    parameter int TW             = 6,        // bits of a tile number
+    parameter int FAW            = 10,       // bits of an FP_MEM address
+    parameter int IAW            = 10        // bits of an INT_MEM address
 ) (
     input wire logic clk,  // clock
     input wire logic rst,  // synchronous reset
@@ -88,11 +89,15 @@ module frontend #(
     input wire logic [511:0] if_rdata,  // the line
     input wire logic if_rerr,  // the line's bus error
     // Retired instructions
-    output logic trace_valid,  // an instruction retires
-    output logic [31:0] trace_pc,  // its pc
-    output logic [31:0] trace_instr  // its word
+    output logic [1:0] trace_valid,  // an instruction retires, a second one behind it
+    output logic [31:0] trace_pc,  // pc of the first; the second one's is the next
+    output logic [63:0] trace_instr  // their words, the first one's lowest
 );
   localparam int LANES = MLEN / HLEN;
+
+  initial
+    if (DISPATCH_WIDTH < 1 || DISPATCH_WIDTH > 2)
+      $fatal(1, "frontend: DISPATCH_WIDTH=%0d must be 1 or 2", DISPATCH_WIDTH);
 
   localparam logic [1:0] IDLE = 2'd0;
   localparam logic [1:0] RUN = 2'd1;
@@ -109,11 +114,12 @@ module frontend #(
   assign flush = rst || go;
   assign running = state_q != IDLE;
 
-  // Fetch
-  logic word_valid, word_error;
-  logic [31:0] instr;
+  // Fetch: the word at pc_q and the one behind it.
+  logic word_valid, word_error, second_valid;
+  logic [31:0] first_word, second_word;
   icache #(
-      .LINES(ICACHE_LINES)
+      .LINES(ICACHE_LINES),
+      .WORDS(DISPATCH_WIDTH)
   ) u_icache (
       .clk(clk),
       .rst(rst),
@@ -123,8 +129,10 @@ module frontend #(
       .length(length),
       .next_pc(next_pc),
       .valid(word_valid),
-      .instr(instr),
+      .instr(first_word),
       .error(word_error),
+      .second_valid(second_valid),
+      .second_instr(second_word),
       .if_req(if_req),
       .if_addr(if_addr),
       .if_gnt(if_gnt),
@@ -133,71 +141,113 @@ module frontend #(
       .if_rerr(if_rerr)
   );
 
-  // Decode
-  logic illegal, bad_operand, v_source_a, v_source_b, v_dest, gp_write;
-  logic [2:0] unit;
+  // Two slots of dispatch: decode and integer execution
+  logic first_retire, second_retire;
+  logic [31:0] first_rd, first_rs1, first_rs2, first_data;
+  logic [31:0] file_rd, file_rs1, file_rs2, second_rd, second_rs1, second_rs2, second_data;
+  logic [3:0] first_cause, second_cause, first_select, second_select;
+  logic first_addressed, first_load, first_store, first_control, first_gp_write;
+  logic second_addressed, second_load, second_store, second_control, second_gp_write;
+  logic first_start, first_end, first_again, first_stops;
+  logic second_start, second_end, second_again, second_stops;
+  logic loops_empty, loops_full;
+  logic [ 3:0] loop_reg;
+  logic [31:0] loop_pc;
+  gp_file u_gp (
+      .clk(clk),
+      .clear(init),
+      .address({second_word[17:6], first_word[17:6]}),
+      .data({file_rs2, file_rs1, file_rd, first_rs2, first_rs1, first_rd}),
+      .we1(first_retire && first_gp_write),
+      .wa1(first_word[9:6]),
+      .wd1(first_data),
+      .we2(second_retire && second_gp_write),
+      .wa2(second_word[9:6]),
+      .wd2(second_data),
+      .state(gp_state)
+  );
+  dispatch_slot u_first (
+      .instr(first_word),
+      .gp_rd(first_rd),
+      .gp_rs1(first_rs1),
+      .gp_rs2(first_rs2),
+      .int_rd_data(int_rd_data),
+      .loops_full(loops_full),
+      .loops_empty(loops_empty),
+      .loop_reg(loop_reg),
+      .cause(first_cause),
+      .unit_select(first_select),
+      .addressed(first_addressed),
+      .load_int(first_load),
+      .store_int(first_store),
+      .control(first_control),
+      .loop_start(first_start),
+      .loop_end(first_end),
+      .loop_again(first_again),
+      .stops(first_stops),
+      .gp_write(first_gp_write),
+      .gp_data(first_data)
+  );
+  dispatch_slot u_second (
+      .instr(second_word),
+      .gp_rd(second_rd),
+      .gp_rs1(second_rs1),
+      .gp_rs2(second_rs2),
+      .int_rd_data(32'd0),
+      .loops_full(loops_full),
+      .loops_empty(loops_empty),
+      .loop_reg(loop_reg),
+      .cause(second_cause),
+      .unit_select(second_select),
+      .addressed(second_addressed),
+      .load_int(second_load),
+      .store_int(second_store),
+      .control(second_control),
+      .loop_start(second_start),
+      .loop_end(second_end),
+      .loop_again(second_again),
+      .stops(second_stops),
+      .gp_write(second_gp_write),
+      .gp_data(second_data)
+  );
+
+  // What the first writes, the second sees.
+  logic forward_rd, forward_rs1, forward_rs2;
+  assign forward_rd = first_gp_write && first_word[9:6] != 4'd0 && first_word[9:6] == second_word[9:6];
+  assign forward_rs1 = first_gp_write && first_word[9:6] != 4'd0 && first_word[9:6] == second_word[13:10];
+  assign forward_rs2 = first_gp_write && first_word[9:6] != 4'd0 && first_word[9:6] == second_word[17:14];
+  assign second_rd = forward_rd ? first_data : file_rd;
+  assign second_rs1 = forward_rs1 ? first_data : file_rs1;
+  assign second_rs2 = forward_rs2 ? first_data : file_rs2;
+
+  // The one of the pair whose operands are addresses, and with them the unit's payload; the first when neither is.
+  logic second_in_use;
+  logic [31:0] instr, gp_rd, gp_rs1, gp_rs2;
+  logic [3:0] unit_select;
+  logic [5:0] opcode;
+  assign second_in_use = DISPATCH_WIDTH == 2 && !first_addressed && second_addressed;
+  assign instr = second_in_use ? second_word : first_word;
+  assign gp_rd = second_in_use ? second_rd : first_rd;
+  assign gp_rs1 = second_in_use ? second_rs1 : first_rs1;
+  assign gp_rs2 = second_in_use ? second_rs2 : first_rs2;
+  assign unit_select = second_in_use ? second_select : first_select;
+  assign opcode = instr[5:0];
+
+  logic v_source_a, v_source_b, v_dest;
   logic [7:0] f_read, f_write;
   decode u_decode (
       .instr(instr),
-      .illegal(illegal),
-      .bad_operand(bad_operand),
-      .unit(unit),
       .unit_op(unit_op),
       .v_source_a(v_source_a),
       .v_source_b(v_source_b),
       .v_dest(v_dest),
       .f_read(f_read),
-      .f_write(f_write),
-      .gp_write(gp_write)
+      .f_write(f_write)
   );
-  logic [5:0] opcode;
-  logic is_loop_start, is_loop_end, is_load_int, is_store_int, is_break, is_topk;
-  assign opcode = instr[5:0];
-  assign is_loop_start = opcode == plena_pkg::OP_C_LOOP_START;
-  assign is_loop_end = opcode == plena_pkg::OP_C_LOOP_END;
-  assign is_load_int = opcode == plena_pkg::OP_S_LD_INT;
-  assign is_store_int = opcode == plena_pkg::OP_S_ST_INT;
+  logic is_topk;
   assign is_topk = opcode == plena_pkg::OP_V_TOPK;
-  assign is_break = opcode == plena_pkg::OP_C_BREAK;
 
-  // Integer registers and arithmetic
-  logic [31:0] gp_rd, gp_rs1, gp_rs2, alu_result, gp_data;
-  logic gp_we, retire;
-  gp_file u_gp (
-      .clk(clk),
-      .clear(init),
-      .ra(instr[9:6]),
-      .rb(instr[13:10]),
-      .rc(instr[17:14]),
-      .da(gp_rd),
-      .db(gp_rs1),
-      .dc(gp_rs2),
-      .we(gp_we),
-      .wa(instr[9:6]),
-      .wd(gp_data),
-      .state(gp_state)
-  );
-  integer_alu u_alu (
-      .opcode(opcode),
-      .a(gp_rs1),
-      .b(gp_rs2),
-      .imm18(instr[31:14]),
-      .imm22(instr[31:10]),
-      .result(alu_result)
-  );
-  logic loop_again;
-  logic [31:0] loop_count;
-  assign loop_count = {10'd0, instr[31:10]};
-  assign loop_again = gp_rd > 32'd1;
-  assign gp_we = retire && (gp_write || is_loop_start || is_loop_end);
-  always_comb begin
-    if (is_loop_start) gp_data = loop_count;
-    else if (is_loop_end) gp_data = loop_again ? gp_rd - 32'd1 : 32'd0;
-    else if (is_load_int) gp_data = int_rd_data;
-    else gp_data = alu_result;
-  end
-
-  // Control registers of the program
+  // Control registers of the program; the second of a pair writes last.
   logic [63:0] address;
   assign address = a_state[{instr[16:14], 6'd0}+:64];
   always_ff @(posedge clk) begin
@@ -206,30 +256,36 @@ module frontend #(
       scale   <= '0;
       stride  <= 32'd1;
       v_mask  <= '0;
-    end else if (retire) begin
-      case (opcode)
-        plena_pkg::OP_C_SET_ADDR_REG: a_state[{instr[8:6], 6'd0}+:64] <= {gp_rs1, gp_rs2};
-        plena_pkg::OP_C_SET_SCALE_REG: scale <= gp_rd;
-        plena_pkg::OP_C_SET_STRIDE_REG: stride <= gp_rd;
-        plena_pkg::OP_C_SET_V_MASK_REG: v_mask <= gp_rd[LANES-1:0];
-        default: ;
-      endcase
+    end else begin
+      if (first_retire && first_control)
+        case (first_word[5:0])
+          plena_pkg::OP_C_SET_ADDR_REG:
+          a_state[{first_word[8:6], 6'd0}+:64] <= {first_rs1, first_rs2};
+          plena_pkg::OP_C_SET_SCALE_REG: scale <= first_rd;
+          plena_pkg::OP_C_SET_STRIDE_REG: stride <= first_rd;
+          default: v_mask <= first_rd[LANES-1:0];
+        endcase
+      if (second_retire && second_control)
+        case (second_word[5:0])
+          plena_pkg::OP_C_SET_ADDR_REG:
+          a_state[{second_word[8:6], 6'd0}+:64] <= {second_rs1, second_rs2};
+          plena_pkg::OP_C_SET_SCALE_REG: scale <= second_rd;
+          plena_pkg::OP_C_SET_STRIDE_REG: stride <= second_rd;
+          default: v_mask <= second_rd[LANES-1:0];
+        endcase
     end
   end
 
-  // Loops
-  logic loops_empty, loops_full;
-  logic [ 3:0] loop_reg;
-  logic [31:0] loop_pc;
+  // Loops: at most one of a pair opens or ends one.
   loop_stack #(
       .DEPTH(LOOP_DEPTH)
   ) u_loops (
       .clk(clk),
       .clear(init),
-      .push(retire && is_loop_start),
-      .push_reg(instr[9:6]),
-      .push_pc(pc_q + 32'd1),
-      .pop(retire && is_loop_end && !loop_again),
+      .push((first_retire && first_start) || (second_retire && second_start)),
+      .push_reg(first_start ? first_word[9:6] : second_word[9:6]),
+      .push_pc(first_start ? pc_q + 32'd1 : pc_q + 32'd2),
+      .pop((first_retire && first_end && !first_again) || (second_retire && second_end && !second_again)),
       .empty(loops_empty),
       .full(loops_full),
       .top_reg(loop_reg),
@@ -237,7 +293,7 @@ module frontend #(
   );
 
   // Checks and addresses
-  logic [3:0] operand_cause;
+  logic [3:0] address_cause;
   logic [VRW-1:0] row_a_last, row_d_last;
   address_check #(
       .MLEN(MLEN),
@@ -255,8 +311,6 @@ module frontend #(
       .IAW(IAW)
   ) u_check (
       .instr(instr),
-      .illegal(illegal),
-      .bad_operand(bad_operand),
       .v_source_a(v_source_a),
       .v_source_b(v_source_b),
       .v_dest(v_dest),
@@ -267,10 +321,7 @@ module frontend #(
       .scale(scale),
       .stride(stride),
       .limit(limit),
-      .loops_full(loops_full),
-      .loops_empty(loops_empty),
-      .loop_reg(loop_reg),
-      .cause(operand_cause),
+      .cause(address_cause),
       .row_a(row_a),
       .row_a_last(row_a_last),
       .row_b(row_b),
@@ -299,8 +350,8 @@ module frontend #(
   always_comb
     for (int h = 0; h < LANES; h++) lane_mask[h*HLEN+:HLEN] = {HLEN{!masked || v_mask[h]}};
 
-  // Dispatch: the first reason that holds decides.
-  logic [3:0] unit_free, unit_select;
+  // Dispatch of the first: the first reason that holds decides.
+  logic [3:0] unit_free;
   logic slots_idle, slots_dead, fault_any, at_end, watchdog_hit, blocked;
   logic [31:0] fault_pc;
   logic stop_now, base_misaligned;
@@ -308,21 +359,14 @@ module frontend #(
   logic [3:0] stop_now_cause;
   assign at_end = pc_q >= length;
   assign watchdog_hit = watchdog != 64'd0 && cycles >= watchdog;
-  always_comb begin
-    case (unit)
-      plena_pkg::UNIT_M: unit_select = 4'b0001;
-      plena_pkg::UNIT_V: unit_select = 4'b0010;
-      plena_pkg::UNIT_F: unit_select = 4'b0100;
-      plena_pkg::UNIT_H: unit_select = 4'b1000;
-      default: unit_select = 4'b0000;
-    endcase
-  end
-  assign blocked = (unit_select & ~unit_free) != 4'd0 || (is_load_int && !loaded_q) ||
-      (is_store_int && int_busy);
+  assign blocked = (first_select & ~unit_free) != 4'd0 || (first_load && !loaded_q) ||
+      (first_store && int_busy);
+  logic [3:0] operand_cause;
+  assign operand_cause = first_cause != plena_pkg::CAUSE_NONE || !first_addressed ? first_cause : address_cause;
   always_comb begin
     stop_now = 1'b0;
     stop_now_cause = plena_pkg::CAUSE_NONE;
-    retire = 1'b0;
+    first_retire = 1'b0;
     if (state_q == RUN) begin
       if (fault_any) begin
         stop_now = 1'b1;
@@ -341,25 +385,39 @@ module frontend #(
           stop_now = 1'b1;
           stop_now_cause = operand_cause;
         end else if (!blocked) begin
-          retire   = 1'b1;
-          stop_now = is_break;
+          first_retire = 1'b1;
+          stop_now = first_stops;
         end
       end
     end
   end
-  assign push = retire ? unit_select : 4'd0;
-  assign int_rd_en = state_q == RUN && is_load_int;
-  assign int_wr_en = retire && is_store_int;
+
+  // The second goes with the first if nothing speaks against it. It stops nothing: whatever is wrong with it comes up
+  // when it is the first.
+  logic behind, paired, depends, slow;
+  assign behind = DISPATCH_WIDTH == 2 && second_valid && pc_q + 32'd1 < length && !first_stops && !first_again;
+  assign slow = first_load || first_word[5:0] == plena_pkg::OP_S_MUL_INT;
+  assign depends = (first_start || first_end) && (second_start || second_end) || first_control && second_addressed ||
+      slow && (forward_rd || forward_rs1 || forward_rs2);
+  assign paired = behind && !depends && !(first_addressed && second_addressed) && !second_stops && !second_load &&
+      second_cause == plena_pkg::CAUSE_NONE && (second_select & ~unit_free) == 4'd0 &&
+      !(second_store && int_busy) &&
+      (!second_addressed || address_cause == plena_pkg::CAUSE_NONE);
+  assign second_retire = first_retire && paired;
+
+  assign push = (second_in_use ? second_retire : first_retire) ? unit_select : 4'd0;
+  assign int_rd_en = state_q == RUN && first_load;
+  assign int_wr_en = (first_retire && first_store) || (second_retire && second_store);
   assign int_wr_data = gp_rd;
-  assign trace_valid = retire;
+  assign trace_valid = {second_retire, first_retire};
   assign trace_pc = pc_q;
-  assign trace_instr = instr;
+  assign trace_instr = {second_word, first_word};
 
   always_comb begin
     if (go) next_pc = start ? 32'd0 : resume_pc;
-    else if (!retire || is_break) next_pc = pc_q;
-    else if (is_loop_end && loop_again) next_pc = loop_pc;
-    else next_pc = pc_q + 32'd1;
+    else if (!first_retire || first_stops) next_pc = pc_q;
+    else if (first_again || (second_retire && second_again)) next_pc = loop_pc;
+    else next_pc = pc_q + (second_retire ? 32'd2 : 32'd1);
   end
 
   // Drain: all slots done, or all that are left wait for a failed transfer.
@@ -371,9 +429,9 @@ module frontend #(
 
   always_ff @(posedge clk) begin
     pc_q <= next_pc;
-    loaded_q <= state_q == RUN && is_load_int && word_valid && !int_busy && !retire;
+    loaded_q <= state_q == RUN && first_load && word_valid && !int_busy && !first_retire;
     if (running) cycles <= cycles + 64'd1;
-    if (retire) instructions <= instructions + 64'd1;
+    if (first_retire) instructions <= instructions + (second_retire ? 64'd2 : 64'd1);
     if (stop_now) begin
       cause_q <= stop_now_cause;
       cause_pc_q <= pc_q;
@@ -403,7 +461,7 @@ module frontend #(
       .rst(rst),
       .flush(flush),
       .push(push),
-      .n_pc(pc_q),
+      .n_pc(second_in_use ? pc_q + 32'd1 : pc_q),
       .n_ra(v_source_a || unit_op != 4'd2 && unit_select[0] || unit_op == 4'd2 && unit_select[3]),
       .n_ra_lo(row_a),
       .n_ra_hi(row_a_last),

@@ -1,6 +1,6 @@
 """Random programs on the RTL and on the reference machine, with random latency, back-pressure and resets.
 
-One program again: ``python -m tb.system.test_fuzz MLEN BLEN HLEN SEED``. More of them: PLENA_FUZZ=1000 in the
+One program again: ``python -m tb.system.test_fuzz MLEN BLEN HLEN DISPATCH_WIDTH SEED``. More of them: PLENA_FUZZ=1000 in the
 environment.
 """
 
@@ -16,17 +16,17 @@ from plena_ref.random_programs import generate
 from tb.harness import Job
 from tb.system.equivalence import repetitions, run_both
 
-#: (MLEN, BLEN, HLEN), first seed, programs.
+#: (MLEN, BLEN, HLEN, DISPATCH_WIDTH), first seed, programs.
 SHAPES = [
-    ((16, 4, 8), 10_000, 140),
-    ((8, 8, 1), 20_000, 100),
-    ((8, 4, 2), 30_000, 100),
-    ((32, 8, 32), 40_000, 50),
-    ((64, 16, 16), 50_000, 25),
+    ((16, 4, 8, 2), 10_000, 140),
+    ((8, 8, 1, 2), 20_000, 100),
+    ((8, 4, 2, 1), 30_000, 100),
+    ((32, 8, 32, 2), 40_000, 50),
+    ((64, 16, 16, 2), 50_000, 25),
 ]
 
 
-def machine(mlen: int, blen: int, hlen: int) -> Hardware:
+def machine(mlen: int, blen: int, hlen: int, dispatch_width: int) -> Hardware:
     """A machine of this shape with memories small enough to dump after every program."""
     return Hardware(
         mlen,
@@ -35,6 +35,7 @@ def machine(mlen: int, blen: int, hlen: int) -> Hardware:
         vram_elems=max(1 << 12, mlen * 64),
         msram_tiles=4,
         hbm_bytes=1 << 16 if mlen < 64 else 1 << 18,
+        dispatch_width=dispatch_width,
     )
 
 
@@ -54,7 +55,7 @@ def job(hw: Hardware, seed: int, first: bool) -> Job:
     )
 
 
-def failures(shape: tuple[int, int, int], first: int, count: int) -> list[str]:
+def failures(shape: tuple[int, int, int, int], first: int, count: int) -> list[str]:
     """Run the programs of seeds first..first+count-1; a line a program that differs."""
     hw = machine(*shape)
     jobs = {str(seed): job(hw, seed, seed == first) for seed in range(first, first + count)}
@@ -67,13 +68,13 @@ def failures(shape: tuple[int, int, int], first: int, count: int) -> list[str]:
 
 
 @pytest.mark.parametrize(("shape", "first", "count"), SHAPES, ids=lambda value: str(value))
-def test_random_programs_are_bit_exact(shape: tuple[int, int, int], first: int, count: int) -> None:
+def test_random_programs_are_bit_exact(shape: tuple[int, int, int, int], first: int, count: int) -> None:
     found = failures(shape, first, repetitions(count))
     assert not found, f"{len(found)} programs differ\n" + "\n".join(found[:5])
 
 
 if __name__ == "__main__":
     *numbers, last = map(int, sys.argv[1:])
-    found = failures((numbers[0], numbers[1], numbers[2]), last, 1)
+    found = failures((numbers[0], numbers[1], numbers[2], numbers[3]), last, 1)
     print("\n".join(found) or "bit-exact")
     sys.exit(1 if found else 0)
