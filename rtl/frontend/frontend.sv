@@ -394,11 +394,12 @@ module frontend #(
 
   // The second goes with the first if nothing speaks against it. It stops nothing: whatever is wrong with it comes up
   // when it is the first.
-  logic behind, paired, depends, slow;
-  assign behind = DISPATCH_WIDTH == 2 && second_valid && pc_q + 32'd1 < length && !first_stops && !first_again;
-  assign slow = first_load || first_word[5:0] == plena_pkg::OP_S_MUL_INT;
-  assign depends = (first_start || first_end) && (second_start || second_end) || first_control && second_addressed ||
-      slow && (forward_rd || forward_rs1 || forward_rs2);
+  logic behind, paired, depends;
+  assign behind = DISPATCH_WIDTH == 2 && second_valid && pc_q + 32'd1 < length && !first_stops && !first_again &&
+      !first_load;
+  assign depends = (first_start || first_end) && (second_start || second_end) ||
+      first_control && second_addressed ||
+      first_word[5:0] == plena_pkg::OP_S_MUL_INT && (forward_rd || forward_rs1 || forward_rs2);
   assign paired = behind && !depends && !(first_addressed && second_addressed) && !second_stops && !second_load &&
       second_cause == plena_pkg::CAUSE_NONE && (second_select & ~unit_free) == 4'd0 &&
       !(second_store && int_busy) &&

@@ -1,7 +1,7 @@
 """Random programs on the RTL and on the reference machine, with random latency, back-pressure and resets.
 
-One program again: ``python -m tb.system.test_fuzz MLEN BLEN HLEN DISPATCH_WIDTH SEED``. More of them: PLENA_FUZZ=1000 in the
-environment.
+One program again: ``python -m tb.system.test_fuzz MLEN BLEN HLEN DISPATCH_WIDTH SEED``. More of them:
+PLENA_FUZZ=1000 in the environment.
 """
 
 from __future__ import annotations

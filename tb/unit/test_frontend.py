@@ -1,4 +1,4 @@
-"""Unit tests of the frontend's blocks: loop stack, instruction cache, scoreboard, control registers."""
+"""Unit tests of the frontend: loop stack, instruction cache, scoreboard, control registers, dispatch."""
 
 from __future__ import annotations
 
@@ -34,3 +34,13 @@ def test_scoreboard() -> None:
 def test_control_regs() -> None:
     sizes = {"MLEN": 32, "BLEN": 8, "HLEN": 16, "VPREF": 8, "VSTORE": 4}
     simulate.run_unit("control_regs", [PACKAGE, f"{FRONTEND}/control_regs.sv"], "cocotb_control_regs", sizes)
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_dispatch(width: int) -> None:
+    """Which neighbours go in one cycle: the table of tb/dispatch_pairs.py, at width 1 none of them."""
+    folders = ("rtl/frontend/", "rtl/scalar/gp_file", "rtl/scalar/integer_alu", PACKAGE)
+    sources = [source for source in simulate.rtl_sources() if source.startswith(folders)]
+    sizes = {"MLEN": 16, "BLEN": 4, "HLEN": 8, "VPREF": 4, "VSTORE": 4, "VRAM_ELEMS": 1 << 12, "VRW": 8}
+    sizes |= {"MSRAM_TILES": 4, "TW": 2, "NM": 16, "ICACHE_LINES": 64, "DISPATCH_WIDTH": width}
+    simulate.run_unit("frontend", sources, "cocotb_frontend", sizes)
