@@ -12,7 +12,7 @@ options = $(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$
   PYTHON PROGRAM OUT SHELL MAKEFLAGS PYTEST,$(v)),'$(v)=$($(v))')))
 
 .DEFAULT_GOAL := help
-.PHONY: help sim run test lint bench cycles waves clean
+.PHONY: help sim run test lint bench cycles synth waves clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ bench: $(READY) ## measure build times and simulation speed
 
 cycles: $(READY) ## measure the committed table of cycle counts again: tb/system/cycles.json
 	@$(RUN) scripts.cycles
+
+synth: $(READY) ## cells, memory bits and logic depth of every unit, with Yosys (docs/synthesis.md)
+	@$(RUN) scripts.synth
 
 waves: $(READY) ## open the waves of `make sim TEST=.. WAVES=1`
 	@$(RUN) scripts.open_waves TEST=$(TEST)

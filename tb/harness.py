@@ -113,9 +113,16 @@ class RunResult:
 
 
 def build(
-    hw: Hardware, simulator: str | None = None, waves: bool = False, root: Path = simulate.REPO
+    hw: Hardware,
+    simulator: str | None = None,
+    waves: bool = False,
+    root: Path = simulate.REPO,
+    extra: Sequence[str] = (),
 ) -> simulate.Model:
-    """Return the compiled system bench for one machine shape; arguments as in :func:`run`."""
+    """Return the compiled system bench for one machine shape; arguments as in :func:`run`.
+
+    ``extra`` are more command-line options for the compiler.
+    """
     parameters = {**hw.rtl_parameters(), "MEMORY_BYTES": hw.hbm_bytes + PROGRAM_BYTES}
     return simulate.build(
         "plena_tb",
@@ -125,6 +132,7 @@ def build(
         public=PUBLIC_SIGNALS,
         timing=True,
         waves=waves,
+        extra=extra,
         root=root,
     )
 
@@ -155,17 +163,18 @@ def run(
         raise ValueError("the first job must bring its memory images")
     model = build(hw, simulator, waves, root)
     if folder is not None:
-        return _run_in(folder, hw, jobs, model)
+        return run_model(folder, hw, jobs, model)
     parent = simulate.BUILD / "runs"
     parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="harness-", dir=parent))
     try:
-        return _run_in(folder, hw, jobs, model)
+        return run_model(folder, hw, jobs, model)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run_in(folder: Path, hw: Hardware, jobs: Sequence[Job], model: simulate.Model) -> RunResult:
+def run_model(folder: Path, hw: Hardware, jobs: Sequence[Job], model: simulate.Model) -> RunResult:
+    """Run jobs on a model that :func:`build` returned, in a folder that stays."""
     fill = 0
     for number, job in enumerate(jobs):
         path = folder / f"job{number}"
