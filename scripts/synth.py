@@ -33,8 +33,7 @@ from tb import simulate
 
 #: The machine that is mapped.
 MACHINE = Hardware(16, 4, 16, vram_elems=4096, msram_tiles=4)
-#: Arithmetic that is mapped alone, from this file.
-ARITHMETIC_SOURCE = "tb/synthesis/arithmetic.sv"
+#: Arithmetic that is mapped alone: the modules of tb/synthesis.
 ARITHMETIC = ("processing_element", "float_adder", "exponential")
 #: Arrays of at least this many words stay memories; smaller ones become flip-flops.
 MEMORY_WORDS = 32
@@ -244,12 +243,12 @@ def synthesise(folder: Path) -> list[Mapped]:
     core = elaborate(
         [root / name for name in simulate.rtl_sources()], "plena_core", MACHINE.rtl_parameters(), folder
     )
-    arithmetic = [root / "rtl/float/plena_fp.sv", root / ARITHMETIC_SOURCE]
     jobs = [(name, module, core) for name, module in units(core, "plena_core").items()]
     # The largest first, so that two cores are done together.
     jobs.sort(key=lambda job: -sum(len(core[used]) for used in _closure(job[1], core)))
     for name in ARITHMETIC:
-        jobs.append((name, f"\\{name}", elaborate(arithmetic, name, {}, folder)))
+        sources = [root / "rtl/float/plena_fp.sv", root / f"tb/synthesis/{name}.sv"]
+        jobs.append((name, f"\\{name}", elaborate(sources, name, {}, folder)))
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         return list(pool.map(lambda job: map_module(*job, folder), jobs))
 
