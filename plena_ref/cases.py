@@ -315,6 +315,12 @@ def build(case: Case) -> Workload:
     )
 
 
+def block_tiles(case: Case) -> int:
+    """Key tiles whose softmax is one in the program of a case: see `Kernel.block_tiles`."""
+    hw = case.hardware
+    return KERNELS[case.kernel](hw, case.shape, VramAllocator(hw), HbmAllocator(hw, HBM_START)).block_tiles
+
+
 def _stage_constants(case: Case, images: MemoryImages, sinks: NDArray[np.float64] | None) -> None:
     images.fpmem[FP_ZERO] = 0
     images.fpmem[FP_SCALE] = bf16_from_float(np.float64(golden.softmax_scale(case.head_dim)))
@@ -498,6 +504,17 @@ CASES: dict[str, Case] = {
             head_dim=24,
             causal=True,
             window=19,
+            sinks=True,
+            sigma=1.0,
+        ),
+        Case(
+            "long_cache",
+            hardware=SMALL_HARDWARE,
+            seq=18,
+            kv_seq=150,
+            heads=1,
+            head_dim=24,
+            causal=True,
             sinks=True,
             sigma=1.0,
         ),

@@ -1,7 +1,8 @@
 """Where the error of the attention kernel comes from: `python -m plena_ref.error_analysis --help`.
 
-Float64 attention, tile by tile as the kernel does it, with any subset of the kernel's bf16 roundings switched
-on; the reference machine's own error beside it; and a closed-form prediction. Explained in docs/accuracy.md.
+Float64 attention, block by block as the kernel does it, with any subset of the kernel's bf16 roundings
+switched on; the reference machine's own error beside it; and a closed-form prediction. Explained in
+docs/accuracy.md.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from plena_ref.cases import (
     Case,
     CaseError,
     Tolerance,
+    block_tiles,
     build,
     draw_inputs,
     staged_keys_and_values,
@@ -41,7 +43,7 @@ STAGES: dict[str, str] = {
     "P": "exp of that",
     "l": "running sum",
     "PV": "product, at the write-out",
-    "r": "exp(m_old - m), O*r and O + PV",
+    "r": "exp(m_old - m), O*r and O + PV, from block to block",
     "1/l": "reciprocal of the sum",
     "O": "output",
 }
@@ -59,7 +61,7 @@ def rounding_variance(x: F64) -> F64:
 
 
 def attention(case: Case, q: F64, k: F64, v: F64, rounded: Collection[str], sinks: F64 | None = None) -> F64:
-    """Tiled online-softmax attention in float64 with the named stages rounded to bf16.
+    """Tiled attention in float64 with the named stages rounded to bf16.
 
     Args:
         case: shape and machine.
@@ -81,11 +83,12 @@ def attention(case: Case, q: F64, k: F64, v: F64, rounded: Collection[str], sink
     # Any finite start does where a row sees nothing of its first tile; the rescale factor is then 0.
     start = np.full(case.heads, -np.inf if case.window is None else np.finfo(np.float32).min)
     m, total = (start, np.zeros(case.heads)) if sinks is None else (sinks, np.ones(case.heads))
+    width = block_tiles(case)
     outputs = []
     for tile in query_tiles(case.shape, mlen):
         rows = q[:, :, tile.index * mlen :][:, :, : tile.rows]
         state = (np.broadcast_to(x[:, None, None], (*rows.shape[:3], 1)) for x in (m, total))
-        outputs.append(_query_tile(tile, stage("Qs")(scale * rows), k, v, *state, mlen, stage))
+        outputs.append(_query_tile(tile, stage("Qs")(scale * rows), k, v, *state, mlen, width, stage))
     return np.concatenate(outputs, axis=2)
 
 
@@ -97,21 +100,30 @@ def _query_tile(
     m: F64,
     total: F64,
     mlen: int,
+    width: int,
     stage: Callable[[str], Callable[[F64], F64]],
 ) -> F64:
-    """One query tile from the running maximum `m` and sum `total`, each batch x heads x rows x 1."""
+    """One query tile from the running maximum `m` and sum `total`, each batch x heads x rows x 1.
+
+    The keys come in blocks of `width` key tiles; the sum is rounded after each tile, P V after each block.
+    """
     output = np.zeros_like(q)
-    for key in tile.key_tiles:
-        columns = slice(key.index * mlen, key.index * mlen + key.keys)
-        scores = stage("S")(np.einsum("bhqd,bhkd->bhqk", q, k[:, :, columns]))
-        scores = np.where(_visible(tile, key), scores, -np.inf)
-        m_old, m = m, np.maximum(m, scores.max(axis=-1, keepdims=True))
+    for block in tile.key_blocks(width):
+        columns = [slice(key.index * mlen, key.index * mlen + key.keys) for key in block.tiles]
+        scores = [
+            np.where(_visible(tile, key), stage("S")(np.einsum("bhqd,bhkd->bhqk", q, k[:, :, part])), -np.inf)
+            for key, part in zip(block.tiles, columns, strict=True)
+        ]
+        m_old, m = m, np.maximum(m, np.concatenate(scores, axis=-1).max(axis=-1, keepdims=True))
         rescale = stage("r")(np.exp(stage("r")(m_old - m)))
-        weights = stage("P")(np.exp(stage("S-m")(scores - m)))
-        old = stage("l")(total * rescale)
-        total = stage("l")(old + weights.sum(axis=-1, keepdims=True))
-        product = stage("PV")(np.einsum("bhqk,bhkd->bhqd", weights, v[:, :, columns]))
-        output = product if key.first else stage("r")(stage("r")(output * rescale) + product)
+        total = stage("l")(total * rescale)
+        product = np.zeros_like(q)
+        for part, tile_scores in zip(columns, scores, strict=True):
+            weights = stage("P")(np.exp(stage("S-m")(tile_scores - m)))
+            total = stage("l")(total + weights.sum(axis=-1, keepdims=True))
+            product += np.einsum("bhqk,bhkd->bhqd", weights, v[:, :, part])
+        product = stage("PV")(product)
+        output = product if block.first else stage("r")(stage("r")(output * rescale) + product)
     return stage("O")(output * stage("1/l")(1 / total))
 
 

@@ -18,6 +18,7 @@ from plena_ref.cases import (
     Case,
     CaseError,
     Workload,
+    block_tiles,
     build,
     draw_inputs,
     staged_keys_and_values,
@@ -25,6 +26,7 @@ from plena_ref.cases import (
 from plena_ref.compare import compare, result_values
 from plena_ref.hardware import Hardware
 from plena_ref.isa import BY_OPCODE, IMM22, INSTRUCTIONS
+from plena_ref.kernels import attention
 from plena_ref.kernels.operands import AttentionShape
 from plena_ref.kernels.tiling import diagonal_shift, query_tiles
 from plena_ref.layout import region_mask, remap_rows
@@ -200,6 +202,40 @@ def test_a_sink_far_above_every_score_takes_all_the_weight() -> None:
     workload = build(Case("sink", hardware=hardware(16, 4), seq=5, heads=1, head_dim=16, sinks=True))
     workload.images.fpmem[10 + 3 * 16] = 0x43C8  # 400.0
     assert (result_values(workload, run(workload).images.vram) == 0).all()
+
+
+@pytest.mark.parametrize("tiles", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("seq", "kv_seq", "values"),
+    [
+        (37, 37, {"causal": True}),
+        (1, 70, {"causal": True, "batch": 2}),
+        (20, 100, {"causal": False, "sinks": True}),
+        (36, 80, {"causal": True, "window": 35, "heads": 2}),
+        (21, 90, {"causal": True, "window": 50, "sinks": True, "heads": 4, "kv_heads": 2}),
+    ],
+)
+def test_the_softmax_is_online_from_block_to_block(
+    tiles: int, seq: int, kv_seq: int, values: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks of few key tiles: as many blocks as that needs, and the result of one block."""
+    monkeypatch.setattr(attention, "BLOCK_TILES", tiles)
+    case = Case("online", hardware=hardware(16, 4), seq=seq, kv_seq=kv_seq, head_dim=24, sigma=1.0, **values)
+    assert block_tiles(case) == tiles
+    check(case)
+
+
+def test_a_block_is_as_wide_as_memory_allows() -> None:
+    """Eight key tiles; or what MSRAM or VRAM holds."""
+    case = Case("wide", hardware=hardware(16, 4), seq=4, kv_seq=200, heads=1, head_dim=16)
+    assert [block_tiles(case.override(kv_seq=kv_seq)) for kv_seq in (16, 17, 128, 129)] == [1, 2, 8, 8]
+    assert block_tiles(case.override(msram_tiles=10)) == 5
+    for vram_elems, tiles in ((1 << 11, 2), (1 << 12, 8)):
+        tight = case.override(vram_elems=vram_elems)
+        assert block_tiles(tight) == tiles
+        check(tight)
+    with pytest.raises(CaseError, match="VRAM is full"):
+        build(case.override(vram_elems=1 << 10))
 
 
 @pytest.mark.parametrize("kernel", ["attention", *PLAIN])
@@ -470,7 +506,10 @@ def test_instructions_are_spent_on_visible_tiles_only(
         == Machine(hw, workload.images.copy(), workload.limit).run(workload.words).instructions
     )
     blocks = sum(4 * -(-tile.rows // 4) for tile, _ in pairs)
-    assert (counts["M_TMM"], counts["M_MM"], counts["M_MM_WO"]) == (blocks, blocks, 2 * blocks)
+    # The products of P with the values of all tiles of a key block leave the array together.
+    together = [(tile, key) for tile in query_tiles(shape, 16) for key in tile.key_blocks(8)]
+    outputs = sum(4 * -(-tile.rows // 4) for tile, _ in together)
+    assert (counts["M_TMM"], counts["M_MM"], counts["M_MM_WO"]) == (blocks, blocks, blocks + outputs)
     assert counts["V_RED_MAX"] == sum(tile.rows for tile, _ in pairs)
     assert counts["H_PREFETCH_M"] == 2 * len({key.index for _, key in pairs})
     mask_rows = sum(tile.rows for tile, key in pairs if key.mask(16) is not None)
@@ -480,7 +519,7 @@ def test_instructions_are_spent_on_visible_tiles_only(
             key.mask(16): (key.low, min(16, seq)) for _, key in pairs if key.low is not None
         }.values()
     )
-    sums = sum(tile.rows for tile, key in pairs if not key.first)
+    sums = sum(tile.rows for tile, block in together if not block.first)
     assert counts["V_ADD_VV"] == mask_rows + window_rows + sums
 
 

@@ -36,6 +36,7 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
         "mha_ragged": (16, 4, 3, 20, 20, 1, 24, True),
         "gqa_cached": (16, 4, 2, 5, 37, 4, 16, True),
         "window_sinks": (16, 4, 1, 20, 50, 2, 24, True),
+        "long_cache": (16, 4, 1, 18, 150, 1, 24, True),
     }
     special = {
         name: (case.kv_heads, case.window, case.sinks)
@@ -43,9 +44,14 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
         if case not in PLAIN_CASES
         and (case.kv_heads, case.window, case.sinks) != (case.heads, None, False)
     }
-    assert special == {"gqa_cached": (2, None, False), "window_sinks": (2, 19, True)}
+    assert special == {
+        "gqa_cached": (2, None, False),
+        "window_sinks": (2, 19, True),
+        "long_cache": (1, None, True),
+    }
     for name, case in CASES.items():
-        assert case.sigma == (1.0 if name in ("window_sinks", "plain_ragged", "plain_vision") else 1.5)
+        exceptions = ("window_sinks", "long_cache", "plain_ragged", "plain_vision")
+        assert case.sigma == (1.0 if name in exceptions else 1.5)
         assert "verilator" in case.simulators
         assert case.tolerance == (BF16_LIMITED if name == "mha" else STRICT)
     assert [name for name, case in CASES.items() if "icarus" in case.simulators] == [

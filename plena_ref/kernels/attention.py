@@ -1,15 +1,20 @@
-"""Multi-head flash attention with an online softmax, an MLEN x MLEN tile of scores at a time.
+"""Multi-head flash attention: softmax over blocks of keys, with an online softmax from block to block.
 
-For each head of each batch, each query tile and each key tile of which it sees anything:
-S = (scale*Q) K^T, mask, m = max(m, row maximum), P = exp(S - m), O = O*exp(m_old - m) + P V; at the last key
-tile O/l goes to the output. K and V stream from HBM, the next key tile behind the present one; or, when
-several query heads share them and they fit, once for all these heads.
+A query tile (MLEN rows) meets a block of key tiles at a time: S = (scale*Q) K^T, mask, m = max(m, row
+maximum), P = exp(S - m), O = O*exp(m_old - m) + P V; at the last block O/l goes to the output. A block holds
+as many key tiles as memory allows, so most problems have one block a query tile. The work is pipelined BLEN
+rows at a time: while the vector unit does the softmax of some rows, the array multiplies the rows before them
+with V and makes their scores of the next step. K and V stream from HBM ahead of it; or, when several query
+heads share them and they fit, once for all these heads.
 How the program is laid out and why each step looks as it does: docs/kernels.md.
 """
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
 
 from plena_ref.hardware import Hardware
 from plena_ref.kernels.operands import (
@@ -17,15 +22,52 @@ from plena_ref.kernels.operands import (
     FP_NEG_INF,
     FP_SCALE,
     FP_STATE,
-    FP_ZERO,
     AttentionOperands,
     AttentionShape,
     KernelError,
     fp_sinks,
 )
-from plena_ref.kernels.tiling import KeyTile, Mask, QueryTile, query_tiles
-from plena_ref.layout import HbmAllocator, HbmTensor, Region, VramAllocator, VramTensor, round_up
+from plena_ref.kernels.softmax import ROWS_IN_FLIGHT, BlockSoftmax, RowPointers
+from plena_ref.kernels.tiling import KeyBlock, KeyTile, Mask, QueryTile, query_tiles
+from plena_ref.layout import HbmAllocator, HbmTensor, Region, VramAllocator, VramTensor
 from plena_ref.program import F0, GP0, Program, Register
+
+#: Key tiles of a block at most: each is written out in the softmax of a row.
+BLOCK_TILES = 8
+#: INT_MEM words of the head's addresses of Q (less that of the scratch tensor Qs) and O, its HBM offset in K
+#: and V, and the FP_MEM word of its sink.
+Q_HEAD, O_HEAD, KV_HEAD, SINK_HEAD = range(4)
+INT_POINTERS = 4
+
+
+@dataclass(frozen=True)
+class Step:
+    """A query tile and one block of its keys.
+
+    Attributes:
+        tile: the query tile.
+        block: the key tiles.
+        slots: the MSRAM slot of each key tile.
+    """
+
+    tile: QueryTile
+    block: KeyBlock
+    slots: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class RowGroups:
+    """Neighbouring groups of BLEN query rows that are treated alike.
+
+    Attributes:
+        count: how many groups.
+        rows: rows of each: BLEN, or what is left in the last group of a query tile.
+        feeds: the next step has these rows too.
+    """
+
+    count: int
+    rows: int
+    feeds: bool
 
 
 class AttentionKernel:
@@ -43,16 +85,30 @@ class AttentionKernel:
 
     #: The first product goes straight to the accumulator, so O may hold anything before the run.
     needs_finite_output = False
+    #: INT_MEM words that it uses.
+    int_pointers = INT_POINTERS
 
     def __init__(self, hw: Hardware, shape: AttentionShape, vram: VramAllocator, hbm: HbmAllocator) -> None:
         self.hw = hw
         self.shape = shape
         self.operands = self.place_operands(vram, hbm)
+        if hw.int_words < self.int_pointers:
+            raise KernelError(f"the head pointers need INT_WORDS >= {self.int_pointers} (got {hw.int_words})")
         self.blocks = -(-self.operands.head_cols // hw.mlen)
         self.tiles = query_tiles(shape, hw.mlen)
-        self._place_scratch(vram)
         self._place_key_tiles()
+        self._place_scratch(vram)
         self.p = Program(hw, f"attention: {shape}")
+        self.softmax = BlockSoftmax(
+            self.p,
+            self.scores,
+            self.masks,
+            line_base=self.q_scaled.base,
+            # A row may see no key of its first block; -inf - -inf would be NaN.
+            lowest=FP_NEG_INF if shape.window is None else FP_LOWEST,
+            sum_offset=self.sum_offset,
+            rescale_output=self._rescale_output,
+        )
 
     def place_operands(self, vram: VramAllocator, hbm: HbmAllocator) -> AttentionOperands:
         """Q, K, V and O, every head padded to whole column blocks."""
@@ -63,9 +119,7 @@ class AttentionKernel:
         key_tiles = [key for tile in self.tiles for key in tile.key_tiles]
         rows = min(mlen, self.shape.seq)
         self.q_scaled = vram.tensor("Qs", mlen, cols)
-        self.scores = vram.tensor("S", mlen, mlen)
         self.accumulator = vram.tensor("Oacc", mlen, cols)
-        self.product = vram.tensor("PV", mlen, cols) if any(not key.first for key in key_tiles) else None
         masks = dict.fromkeys(mask for key in key_tiles if (mask := key.mask(mlen)) is not None)
         self.masks = {
             mask: vram.tensor(f"mask {number}", 1 if mask.uniform else rows, mlen)
@@ -75,6 +129,37 @@ class AttentionKernel:
         windows = any(mask.low is not None for mask in masks)
         self.ones = vram.tensor("ones", 1, mlen) if windows else None
         self.before_window = vram.tensor("before window", 1, mlen) if windows else None
+        self._place_scores(vram)
+
+    def _place_scores(self, vram: VramAllocator) -> None:
+        """S, as many key tiles wide as fit, and PV if that is not all of them."""
+        mlen, rows = self.hw.mlen, self.score_rows
+        longest = max(len(tile.key_tiles) for tile in self.tiles)
+
+        def width() -> int:
+            room = (self.hw.vram_elems - vram.next_free) // (rows * mlen)
+            return max(1, min(longest, BLOCK_TILES, self.slots, room))
+
+        self.product = None
+        if self.needs_product or width() < longest:
+            self.product = vram.tensor("PV", mlen, self.blocks * mlen)
+        self.block_tiles = width()
+        self.scores = vram.tensor("S", rows, self.block_tiles * mlen)
+
+    @property
+    def score_rows(self) -> int:
+        """Rows of the tensor of scores."""
+        return self.hw.mlen
+
+    @property
+    def sum_offset(self) -> int:
+        """FP_MEM words from a row's running maximum to its sum."""
+        return 2 * self.hw.mlen
+
+    @property
+    def needs_product(self) -> bool:
+        """P V goes through scratch even when a query tile has one block."""
+        return False
 
     def _place_key_tiles(self) -> None:
         per_key_tile = 2 * self.blocks
@@ -86,7 +171,7 @@ class AttentionKernel:
             )
         present = {key.index for tile in self.tiles for key in tile.key_tiles}
         self.resident = self.shape.group > 1 and len(present) <= self.slots
-        self.loaded: dict[int, int] = {}
+        self.loaded: dict[tuple[str, int], int] = {}
         self.slots_used: set[int] = set()
 
     # What the program touches
@@ -106,6 +191,7 @@ class AttentionKernel:
             for slot in sorted(self.slots_used)
         ]
         regions.append(Region("fpmem", FP_STATE, FP_STATE + 3 * self.hw.mlen, "softmax state"))
+        regions.append(Region("intmem", 0, self.int_pointers, "head pointers"))
         return regions
 
     # The program
@@ -113,16 +199,7 @@ class AttentionKernel:
     def build(self) -> tuple[list[int], str]:
         """The words of the program and its listing."""
         p, shape = self.p, self.shape
-        with (
-            p.hbm_base("K") as self.k_base,
-            p.hbm_base("V") as self.v_base,
-            p.fp("softmax scale") as self.scale,
-            p.gp("Q of this head") as self.q_head,
-            p.gp("O of this head") as self.o_head,
-            p.gp("HBM offset of this head") as self.kv_head,
-            ExitStack() as stack,
-        ):
-            self.sink = stack.enter_context(p.gp("sink of this head")) if shape.sinks else None
+        with p.hbm_base("K") as self.k_base, p.hbm_base("V") as self.v_base:
             self._set_up()
             with p.repeat(shape.batch, "batches"):
                 heads, kv_heads = self._heads()
@@ -154,12 +231,12 @@ class AttentionKernel:
             p.C_SET_SCALE_REG(value)
             p.load_constant(value, k.cols)
             p.C_SET_STRIDE_REG(value)
-        p.S_LD_FP(self.scale, GP0, FP_SCALE, comment="softmax scale")
-        p.point(self.q_head, self.operands.q.batch_view(0))
-        p.point(self.o_head, self.operands.o.batch_view(0))
-        p.load_constant(self.kv_head, 0)
-        if self.sink is not None:
-            p.load_constant(self.sink, fp_sinks(self.hw))
+        q, o = (tensor.batch_view(0).base for tensor in (self.operands.q, self.operands.o))
+        sinks = fp_sinks(self.hw) if self.shape.sinks else 0
+        with p.gp("head pointer") as pointer:
+            for word, value in enumerate((q - self.q_scaled.base, o, 0, sinks)):
+                p.load_constant(pointer, value % (1 << 32))
+                p.S_ST_INT(pointer, GP0, word)
         self._set_up_masks()
         if self.operands.head_cols != self.shape.head_dim:
             for tensor in filter(None, (self.accumulator, self.product)):
@@ -173,7 +250,7 @@ class AttentionKernel:
         with p.gp("the hidden row") as hidden, p.gp("columns") as columns, p.gp("mask row") as row:
             p.point(hidden, self.hidden)
             p.load_constant(columns, mlen)
-            p.V_SHFT_V(hidden, self.q_head, columns, comment="zeros, whatever was shifted out")
+            p.V_SHFT_V(hidden, hidden, columns, comment="zeros, whatever was shifted out")
             if self.ones is not None:
                 p.point(row, self.ones)
                 p.V_EXP_V(row, hidden, comment="ones")
@@ -235,19 +312,33 @@ class AttentionKernel:
             p.point(row, tensor, 0, (self.blocks - 1) * mlen)
             p.load_constant(distance, mlen)
             with p.repeat(tensor.rows, f"padding columns of {tensor.name} are 0"):
-                p.V_SHFT_V(row, self.q_head, distance)
+                p.V_SHFT_V(row, row, distance)
                 p.add(row, row, mlen)
+
+    @contextmanager
+    def pointer(self, word: int, purpose: str) -> Iterator[Register]:
+        """One of the head pointers of INT_MEM in a register."""
+        with self.p.gp(purpose) as register:
+            self.p.S_LD_INT(register, GP0, word, comment=purpose)
+            yield register
 
     def _advance(self, heads: int = 0, kv_heads: int = 0, batches: int = 0) -> None:
         """Move the head pointers by query heads, heads of K and V, and batches; the heads may be negative."""
-        p, mlen, operands = self.p, self.hw.mlen, self.operands
-        for pointer, tensor in ((self.q_head, operands.q), (self.o_head, operands.o)):
-            block_step = heads * self.blocks * tensor.batch_view(0).block_stride
-            p.add(pointer, pointer, block_step + batches * tensor.batch_stride)
+        operands = self.operands
         batch_bytes = operands.kv_rows_per_batch * operands.k.cols
-        p.add(self.kv_head, self.kv_head, kv_heads * self.blocks * mlen + batches * batch_bytes)
-        if self.sink is not None:
-            p.add(self.sink, self.sink, heads)
+        steps = {
+            word: heads * self.blocks * tensor.batch_view(0).block_stride + batches * tensor.batch_stride
+            for word, tensor in ((Q_HEAD, operands.q), (O_HEAD, operands.o))
+        }
+        steps[KV_HEAD] = kv_heads * self.blocks * self.hw.mlen + batches * batch_bytes
+        steps[SINK_HEAD] = heads if self.shape.sinks else 0
+        for word, step in steps.items():
+            if step:
+                with self.pointer(word, "head pointer") as register:
+                    self.p.add(register, register, step)
+                    self.p.S_ST_INT(register, GP0, word)
+
+    # K and V
 
     def _load_all(self) -> None:
         """Prefetch every key tile that some query tile needs; there is a slot for each."""
@@ -255,86 +346,158 @@ class AttentionKernel:
         self.p.comment("K and V of a group of query heads")
         for tile in self.tiles:
             for key in tile.key_tiles:
-                self._load(key)
-
-    def _head(self) -> None:
-        if not self.resident:
-            self.loaded = {}
-        order = [(tile, key) for tile in self.tiles for key in tile.key_tiles]
-        for step, (tile, key) in enumerate(order):
-            queries = f"query tile {tile.index}: {tile.rows} rows"
-            self.p.comment(f"{queries}; key tile {key.index}: {key.keys} keys")
-            if key.first:
-                self._scale_queries(tile)
-            slot = self._load(key)
-            self._scores(tile, slot)
-            if step + 1 < len(order) and self._slot(order[step + 1][1]) != slot:
-                self._load(order[step + 1][1])
-            self._softmax(tile, key)
-            self._weigh_values(tile, key, slot)
-            if key.last:
-                self._normalise(tile, key)
-            elif not key.first:
-                self._accumulate(tile)
+                self._load_keys((key,))
+                self._load_values((key,))
 
     def _slot(self, key: KeyTile) -> int:
         return key.index % self.slots
 
-    def _load(self, key: KeyTile) -> int:
-        """Prefetch K and V of a key tile unless its slot holds them; returns the slot."""
-        slot = self._slot(key)
-        if self.loaded.get(slot) != key.index:
-            self.loaded[slot] = key.index
-            self.slots_used.add(slot)
-            self._prefetch(self.operands.k, self.k_base, key, slot, 0)
-            self._prefetch(self.operands.v, self.v_base, key, slot, self.blocks)
-        return slot
+    def _load_keys(self, keys: tuple[KeyTile, ...]) -> None:
+        """Prefetch K of these key tiles where its slot does not hold it yet."""
+        self._load(keys, self.operands.k, self.k_base, 0)
 
-    def _prefetch(self, tensor: HbmTensor, base: Register, key: KeyTile, slot: int, first_tile: int) -> None:
+    def _load_values(self, keys: tuple[KeyTile, ...]) -> None:
+        """The same for V."""
+        self._load(keys, self.operands.v, self.v_base, self.blocks)
+
+    def _load(self, keys: tuple[KeyTile, ...], tensor: HbmTensor, base: Register, first_tile: int) -> None:
         p, mlen = self.p, self.hw.mlen
-        with p.gp("MSRAM tile") as tile, p.gp("HBM offset") as offset:
+        for key in keys:
+            slot = self._slot(key)
+            if self.loaded.get((tensor.name, slot)) == key.index:
+                continue
+            self.loaded[tensor.name, slot] = key.index
+            self.slots_used.add(slot)
             for block in range(self.blocks):
-                p.load_constant(tile, self._tile_address(slot, first_tile + block))
-                p.add(offset, self.kv_head, tensor.offset(key.index * mlen, block * mlen))
-                what = f"{tensor.name} tile {key.index}, block {block}"
-                p.H_PREFETCH_M(tile, offset, base, 1, 0, comment=what)
+                with p.gp("MSRAM tile") as tile, self.pointer(KV_HEAD, "HBM offset of the head") as offset:
+                    p.load_constant(tile, self._tile_address(slot, first_tile + block))
+                    p.add(offset, offset, tensor.offset(key.index * mlen, block * mlen))
+                    what = f"{tensor.name} tile {key.index}, block {block}"
+                    p.H_PREFETCH_M(tile, offset, base, 1, 0, comment=what)
 
     def _tile_address(self, slot: int, tile: int) -> int:
         """MSRAM address of a tile of a slot: the K blocks, then the V blocks."""
         return (slot * 2 * self.blocks + tile) * self.hw.tile_elems
 
-    def _row_groups(self, tile: QueryTile) -> int:
-        return -(-tile.rows // self.hw.blen)
+    # A head
 
-    def _scale_queries(self, tile: QueryTile) -> None:
-        p, mlen = self.p, self.hw.mlen
-        view = self.operands.q.batch_view(0)
-        rows = round_up(tile.rows, self.hw.blen)
-        with p.gp("Q row") as source, p.gp("Qs row") as target:
-            for block in range(self.blocks):
-                p.add(source, self.q_head, tile.index * mlen * mlen + block * view.block_stride)
-                p.point(target, self.q_scaled, 0, block * mlen)
-                with p.repeat(rows, f"Qs = scale * Q, column block {block}"):
-                    p.V_MUL_VF(target, source, self.scale)
-                    p.add(source, source, mlen)
-                    p.add(target, target, mlen)
+    def _steps(self) -> list[Step]:
+        return [
+            Step(tile, block, tuple(self._slot(key) for key in block.tiles))
+            for tile in self.tiles
+            for block in tile.key_blocks(self.block_tiles)
+        ]
 
-    def _scores(self, tile: QueryTile, slot: int) -> None:
+    def _head(self) -> None:
+        if not self.resident:
+            self.loaded = {}
+        steps = self._steps()
+        self._load_keys(steps[0].block.tiles)
+        self._begin(steps[0])
+        for step, following in zip(steps, [*steps[1:], None], strict=True):
+            block, rows = step.block, f"query tile {step.tile.index}: {step.tile.rows} rows"
+            self.p.comment(f"{rows}; key tiles {block.tiles[0].index} to {block.tiles[-1].index}")
+            self._load_ahead(step, following)
+            self._step(step, following)
+            if block.last:
+                self._normalise(step)
+
+    def _load_ahead(self, step: Step, following: Step | None) -> None:
+        """Prefetch V of this step, K of the next and, if that leaves alone the V of this one, its V."""
+        self._load_values(step.block.tiles)
+        if following is None:
+            return
+        self._load_keys(following.block.tiles)
+        needed = dict(zip(step.slots, step.block.tiles, strict=True))
+        self._load_values(
+            tuple(key for key in following.block.tiles if needed.get(self._slot(key), key).index == key.index)
+        )
+
+    def _begin(self, step: Step) -> None:
+        """Qs and the scores of the head's first step."""
         p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
-        with p.gp("BLEN keys") as keys, p.gp("their column of S") as column:
-            p.load_constant(keys, self._tile_address(slot, 0), "K tile")
-            p.point(column, self.scores)
-            with p.repeat(mlen // blen, "S = Qs K^T, BLEN keys at a time"):
-                with p.gp("BLEN queries") as queries, p.gp("block of S") as target:
-                    p.point(queries, self.q_scaled)
-                    p.add(target, column, 0)
-                    with p.repeat(self._row_groups(tile), "BLEN queries at a time"):
-                        self._score_block(queries, keys)
-                        p.M_MM_WO(target, GP0, 0)
-                        p.add(queries, queries, blen * mlen)
-                        p.add(target, target, blen * mlen)
-                p.add(keys, keys, blen * mlen)
-                p.add(column, column, blen)
+        with p.gp("row group of Qs") as line:
+            p.point(line, self.q_scaled)
+            with p.repeat(self._group_count(step), "row groups: Qs = scale * Q, S = Qs K^T"):
+                self._scale_queries(step.tile, line)
+                self._scores(step, line)
+                p.add(line, line, blen * mlen)
+
+    def _step(self, step: Step, following: Step | None) -> None:
+        """Softmax and P V of a step, and the scores of the following one, a row group at a time."""
+        p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
+        offset = self.scores.base - self.q_scaled.base
+        with p.gp("row group of Qs") as line, p.gp("softmax state") as state:
+            p.point(line, self.q_scaled)
+            p.load_constant(state, FP_STATE)
+            for groups in self._row_groups(step, following):
+                with p.repeat(groups.count, f"row groups of {groups.rows}"):
+                    if groups.feeds and following.tile is not step.tile:
+                        self._scale_queries(following.tile, line)
+                    with p.gp("row of Qs") as row:
+                        p.add(row, line, 0)
+                        self._softmax(step.block, groups.rows, RowPointers(row, offset, row, state))
+                    self._weigh_values(step, line)
+                    if groups.feeds:
+                        self._scores(following, line)
+                    p.add(line, line, blen * mlen)
+
+    def _group_count(self, step: Step) -> int:
+        return -(-step.tile.rows // self.hw.blen)
+
+    def _row_groups(self, step: Step, following: Step | None) -> Iterator[RowGroups]:
+        """The row groups of a step; a following step has as many or fewer."""
+        blen, rows = self.hw.blen, step.tile.rows
+        whole, count = rows // blen, self._group_count(step)
+        fed = 0 if following is None else self._group_count(following)
+        bounds = sorted({0, fed, whole, count})
+        for start, stop in pairwise(bounds):
+            yield RowGroups(stop - start, blen if stop <= whole else rows % blen, stop <= fed)
+
+    def _softmax(self, block: KeyBlock, rows: int, at: RowPointers) -> None:
+        if self.shape.sinks and block.first:
+            with self.pointer(SINK_HEAD, "sink of the head") as sink:
+                self.softmax.write(block, rows, at, sink)
+        else:
+            self.softmax.write(block, rows, at, None)
+
+    def _scale_queries(self, tile: QueryTile, line: Register) -> None:
+        """Qs = scale*Q for the row group at `line` of Qs."""
+        p, mlen = self.p, self.hw.mlen
+        count = min(ROWS_IN_FLIGHT, self.hw.blen)
+        with (
+            self.pointer(Q_HEAD, "row of Q") as source,
+            p.gp("row of Qs") as target,
+            p.fp("softmax scale") as scale,
+        ):
+            p.S_LD_FP(scale, GP0, FP_SCALE)
+            p.S_ADD_INT(source, source, line)
+            p.add(source, source, tile.index * mlen * mlen)
+            p.add(target, line, 0)
+            for block in range(self.blocks):
+                with p.repeat(self.hw.blen // count, f"Qs = scale * Q, column block {block}"):
+                    for _ in range(count):
+                        p.V_MUL_VF(target, source, scale)
+                        p.add(source, source, mlen)
+                        p.add(target, target, mlen)
+                if block + 1 < self.blocks:
+                    back = self.hw.blen * mlen
+                    p.add(source, source, self.operands.q.batch_view(0).block_stride - back)
+                    p.add(target, target, self.q_scaled.block_stride - back)
+
+    def _scores(self, step: Step, line: Register) -> None:
+        """S = Qs K^T for the row group at `line` of Qs."""
+        p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
+        offset = self.scores.base - self.q_scaled.base
+        with p.gp("BLEN keys") as keys, p.gp("block of S") as target:
+            for tile, slot in enumerate(step.slots):
+                p.load_constant(keys, self._tile_address(slot, 0), "K tile")
+                p.add(target, line, offset + tile * self.scores.block_stride)
+                with p.repeat(mlen // blen, f"S = Qs K^T, key tile {tile} of the block, BLEN keys at a time"):
+                    self._score_block(line, keys)
+                    p.M_MM_WO(target, GP0, 0)
+                    p.add(keys, keys, blen * mlen)
+                    p.add(target, target, blen)
 
     def _score_block(self, queries: Register, keys: Register) -> None:
         p = self.p
@@ -347,156 +510,78 @@ class AttentionKernel:
                 p.add(keys_block, keys if block == 1 else keys_block, self.hw.tile_elems)
                 p.M_TMM(queries_block, keys_block)
 
-    def _softmax(self, tile: QueryTile, key: KeyTile) -> None:
-        p = self.p
-        mask = key.mask(self.hw.mlen)
-        with (
-            p.gp("row of S") as row,
-            p.gp("softmax state") as state,
-            p.gp("mask row") as mask_row,
-            p.gp("row of Oacc") as output,
-            p.fp("maximum") as maximum,
-            p.fp("rescale") as rescale,
-            p.fp("sum") as total,
-        ):
-            p.point(row, self.scores)
-            p.load_constant(state, FP_STATE)
-            if mask:
-                p.point(mask_row, self.masks[mask])
-            if not key.first:
-                p.point(output, self.accumulator)
-            with p.repeat(tile.rows, "softmax, a row at a time"):
-                self._softmax_row(key, mask, row, state, mask_row, output, maximum, rescale, total)
-
-    def _softmax_row(
-        self,
-        key: KeyTile,
-        mask: Mask | None,
-        row: Register,
-        state: Register,
-        mask_row: Register,
-        output: Register,
-        maximum: Register,
-        rescale: Register,
-        total: Register,
-    ) -> None:
-        """Turn one row of S into P, rescale its row of Oacc, and step every row register on."""
-        p, mlen = self.p, self.hw.mlen
-        if mask:
-            p.V_ADD_VV(row, row, mask_row)
-        self._row_maximum(key, row, state, maximum, rescale)
-        p.V_SUB_VF(row, row, maximum, 0, 0)
-        p.V_EXP_V(row, row, comment="P")
-        self._row_sum(key, row, state, rescale, total)
-        if not key.first:
-            self._rescale_row(output, rescale)
-            p.add(output, output, mlen)
-        if mask and not mask.uniform:
-            p.add(mask_row, mask_row, mlen)
-        p.add(row, row, mlen)
-        p.add(state, state, 1)
-
-    def _row_maximum(
-        self, key: KeyTile, row: Register, state: Register, maximum: Register, rescale: Register
-    ) -> None:
-        p = self.p
-        old = self.sink if key.first else state
-        if old is not None:
-            p.S_LD_FP(maximum, old, 0)
-            p.S_LD_FP(rescale, old, 0)
-        else:
-            # A row may see no key of its first tile; -inf - -inf would be NaN.
-            p.S_LD_FP(maximum, GP0, FP_NEG_INF if self.shape.window is None else FP_LOWEST)
-        p.V_RED_MAX(maximum, row, comment="m")
-        if old is not None:
-            p.S_SUB_FP(rescale, rescale, maximum)
-            p.S_EXP_FP(rescale, rescale, comment="exp(m_old - m)")
-        if not key.last:
-            p.S_ST_FP(maximum, state, 0)
-
-    @property
-    def _sum_offset(self) -> int:
-        """FP_MEM words from a row's running maximum to its sum."""
-        return 2 * self.hw.mlen
-
-    def _row_sum(
-        self, key: KeyTile, row: Register, state: Register, rescale: Register, total: Register
-    ) -> None:
-        p, sum_offset = self.p, self._sum_offset
-        if key.first and self.sink is not None:
-            p.S_ADD_FP(total, rescale, F0, comment="exp(sink - m)")
-        elif key.first:
-            p.S_LD_FP(total, GP0, FP_ZERO)
-        else:
-            p.S_LD_FP(total, state, sum_offset)
-            p.S_MUL_FP(total, total, rescale)
-        p.V_RED_SUM(total, row, comment="l = l*exp(m_old - m) + row sum")
-        p.S_ST_FP(total, state, sum_offset)
-
-    def _rescale_row(self, output: Register, rescale: Register) -> None:
-        p = self.p
-        p.V_MUL_VF(output, output, rescale)
-        if self.blocks == 1:
-            return
-        with p.gp("row of Oacc, next block") as block_row:
-            for block in range(1, self.blocks):
-                p.add(block_row, output if block == 1 else block_row, self.accumulator.block_stride)
-                p.V_MUL_VF(block_row, block_row, rescale)
-
-    def _weigh_values(self, tile: QueryTile, key: KeyTile, slot: int) -> None:
+    def _weigh_values(self, step: Step, line: Register) -> None:
+        """Oacc or PV = P V for the row group at `line` of Qs."""
         p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
-        target = self.accumulator if key.first else self.product
-        with p.gp("BLEN columns of V") as values, p.gp("their column of the product") as column:
-            for block in range(self.blocks):
-                p.load_constant(values, self._tile_address(slot, self.blocks + block), "V tile")
-                p.point(column, target, 0, block * mlen)
-                groups = min(mlen, self.shape.head_dim - block * mlen) // blen
-                with p.repeat(groups, f"{target.name} = P V, BLEN columns at a time"):
-                    with p.gp("BLEN rows of P") as weights, p.gp("block of the product") as target_block:
-                        p.point(weights, self.scores)
-                        p.add(target_block, column, 0)
-                        with p.repeat(self._row_groups(tile), "BLEN rows at a time"):
-                            p.M_MM(values, weights)
-                            p.M_MM_WO(target_block, GP0, 0)
-                            p.add(weights, weights, blen * mlen)
-                            p.add(target_block, target_block, blen * mlen)
+        target = self.accumulator if step.block.first else self.product
+        with p.gp("BLEN rows of P") as weights, p.gp("BLEN columns of V") as values, p.gp("product") as block:
+            p.add(weights, line, self.scores.base - self.q_scaled.base)
+            for head_block in range(self.blocks):
+                tiles = [self._tile_address(slot, self.blocks + head_block) for slot in step.slots]
+                p.load_constant(values, tiles[0], "V tile")
+                p.add(block, line, target.address(0, head_block * mlen) - self.q_scaled.base)
+                columns = min(mlen, self.shape.head_dim - head_block * mlen)
+                with p.repeat(columns // blen, f"{target.name} = P V, BLEN columns at a time"):
+                    p.M_MM(values, weights)
+                    self._weigh_further(tiles, values, weights)
+                    p.M_MM_WO(block, GP0, 0)
                     p.add(values, values, blen * mlen)
-                    p.add(column, column, blen)
+                    p.add(block, block, blen)
 
-    def _accumulate(self, tile: QueryTile) -> None:
-        p, mlen = self.p, self.hw.mlen
-        with p.gp("row of Oacc") as output, p.gp("row of PV") as product:
-            for block in range(self.blocks):
-                p.point(output, self.accumulator, 0, block * mlen)
-                p.point(product, self.product, 0, block * mlen)
-                with p.repeat(tile.rows, f"Oacc += PV, column block {block}"):
-                    p.V_ADD_VV(output, output, product)
-                    p.add(output, output, mlen)
-                    p.add(product, product, mlen)
+    def _weigh_further(self, tiles: list[int], values: Register, weights: Register) -> None:
+        """Add the products with V tiles 1 and up of a block to that with tile 0 at `values`."""
+        p = self.p
+        if len(tiles) == 1:
+            return
+        with p.gp("BLEN columns of a V tile") as other_values, p.gp("their rows of P") as other_weights:
+            for number, tile in enumerate(tiles[1:], 1):
+                p.add(other_values, values, tile - tiles[0])
+                p.add(other_weights, weights, number * self.scores.block_stride)
+                p.M_MM(other_values, other_weights)
 
-    def _normalise(self, tile: QueryTile, key: KeyTile) -> None:
+    def _rescale_output(self, block: KeyBlock, line: Register, row: int, rescale: Register) -> None:
+        """Oacc = (Oacc + PV of the block before)*rescale for a row; the first block needs no PV."""
+        p, mlen, base = self.p, self.hw.mlen, self.q_scaled.base
+        for head_block in range(self.blocks):
+            with p.gp("row of Oacc") as output:
+                p.add(output, line, self.accumulator.address(row, head_block * mlen) - base)
+                if block.index > 1:
+                    with p.gp("row of PV") as product:
+                        p.add(product, line, self.product.address(row, head_block * mlen) - base)
+                        p.V_ADD_VV(output, output, product)
+                p.V_MUL_VF(output, output, rescale)
+
+    def _normalise(self, step: Step) -> None:
+        """O = (Oacc + PV)/l for the rows of a query tile."""
+        for head_block in range(self.blocks):
+            self._normalise_block(step, head_block)
+
+    def _normalise_block(self, step: Step, head_block: int) -> None:
         p, mlen = self.p, self.hw.mlen
         view = self.operands.o.batch_view(0)
+        full, rest = divmod(step.tile.rows, ROWS_IN_FLIGHT)
         with (
             p.gp("row of Oacc") as output,
             p.gp("row of PV") as product,
-            p.gp("row of O") as target,
+            self.pointer(O_HEAD, "row of O") as target,
             p.gp("softmax state") as state,
-            p.fp("1/l") as reciprocal,
         ):
-            for block in range(self.blocks):
-                p.point(output, self.accumulator, 0, block * mlen)
-                if not key.first:
-                    p.point(product, self.product, 0, block * mlen)
-                p.add(target, self.o_head, tile.index * mlen * mlen + block * view.block_stride)
-                p.load_constant(state, FP_STATE + 2 * mlen)
-                with p.repeat(tile.rows, f"O = Oacc / l, column block {block}"):
-                    p.S_LD_FP(reciprocal, state, 0)
-                    p.S_RECI_FP(reciprocal, reciprocal)
-                    if not key.first:
-                        p.V_ADD_VV(output, output, product)
-                        p.add(product, product, mlen)
-                    p.V_MUL_VF(target, output, reciprocal)
-                    p.add(output, output, mlen)
-                    p.add(target, target, mlen)
-                    p.add(state, state, 1)
+            p.point(output, self.accumulator, 0, head_block * mlen)
+            if not step.block.first:
+                p.point(product, self.product, 0, head_block * mlen)
+            p.add(target, target, step.tile.index * mlen * mlen + head_block * view.block_stride)
+            p.load_constant(state, FP_STATE + self.sum_offset)
+            for passes, count in ((full, ROWS_IN_FLIGHT), (1, rest)):
+                if not passes * count:
+                    continue
+                with p.repeat(passes, f"O = Oacc / l, column block {head_block}, {count} rows at a time"):
+                    for row in range(count):
+                        with p.fp("1/l") as reciprocal:
+                            p.S_LD_FP(reciprocal, state, row)
+                            if not step.block.first:
+                                p.V_ADD_VV(output, output, product)
+                                p.add(product, product, mlen)
+                            p.V_MUL_VF(target, output, reciprocal)
+                            p.add(output, output, mlen)
+                            p.add(target, target, mlen)
+                    p.add(state, state, count)

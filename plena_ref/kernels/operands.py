@@ -176,10 +176,12 @@ class Kernel(Protocol):
     Attributes:
         operands: where Q, K, V and O lie.
         needs_finite_output: the host must stage O with finite numbers: the program clears it by a product.
+        block_tiles: key tiles whose softmax is one; from one block of them to the next it is online.
     """
 
     operands: AttentionOperands
     needs_finite_output: bool
+    block_tiles: int
 
     def build(self) -> tuple[list[int], str]:
         """The words of the program and its listing."""

@@ -12,16 +12,20 @@ the reference machine with `all_instructions`.
 from __future__ import annotations
 
 from plena_ref.hardware import Hardware
-from plena_ref.kernels.attention import AttentionKernel
+from plena_ref.kernels.attention import INT_POINTERS, O_HEAD, AttentionKernel, Step
 from plena_ref.kernels.operands import (
     FP_STATE,
     AttentionOperands,
     AttentionShape,
     KernelError,
 )
-from plena_ref.kernels.tiling import KeyTile, QueryTile
+from plena_ref.kernels.softmax import RowPointers
+from plena_ref.kernels.tiling import KeyBlock, QueryTile
 from plena_ref.layout import HbmAllocator, Region, VramAllocator
 from plena_ref.program import GP0, Register
+
+#: INT_MEM words behind the head pointers: the K head in its column tile, and the bit of the lane in V_MASK.
+COLUMN, LANE = INT_POINTERS, INT_POINTERS + 1
 
 
 def kv_head_columns(hw: Hardware) -> int:
@@ -71,6 +75,8 @@ class PackedAttentionKernel(AttentionKernel):
     Args and errors are those of `AttentionKernel`. A head of the base class is here a block of LANES heads.
     """
 
+    int_pointers = INT_POINTERS + 2
+
     def place_operands(self, vram: VramAllocator, hbm: HbmAllocator) -> AttentionOperands:
         """Heads side by side, those of Q and O without padding."""
         check_packed(self.hw, self.shape)
@@ -83,12 +89,20 @@ class PackedAttentionKernel(AttentionKernel):
         """A write-out is wider than a lane."""
         return self.hw.hlen < self.hw.blen
 
-    def _place_scratch(self, vram: VramAllocator) -> None:
-        super()._place_scratch(vram)
-        mlen = self.hw.mlen
-        self.scores = vram.tensor("S of every head", self.hw.lanes * mlen, mlen)
-        if self._narrow and self.product is None:
-            self.product = vram.tensor("PV", mlen, mlen)
+    @property
+    def score_rows(self) -> int:
+        """Rows of the tensor of scores: those of every lane."""
+        return self.hw.lanes * self.hw.mlen
+
+    @property
+    def sum_offset(self) -> int:
+        """FP_MEM words from a row's running maximum to its sum."""
+        return self.hw.lanes * self.hw.mlen
+
+    @property
+    def needs_product(self) -> bool:
+        """P V goes through scratch even when a query tile has one block."""
+        return self._narrow
 
     def scratch(self) -> list[Region]:
         """Every other word that the program may write; complete once `build` has run."""
@@ -107,70 +121,100 @@ class PackedAttentionKernel(AttentionKernel):
         in_tile = min(self.hw.mlen // kv_head_cols, shape.kv_heads)
         tiles = shape.kv_heads // in_tile
         blocks = shape.group // self.hw.lanes
-        with p.gp("K head in its tile") as self.column, p.repeat(tiles, "column tiles of K and V"):
+        with p.repeat(tiles, "column tiles of K and V"):
             if self.resident:
                 self._load_all()
-            p.load_constant(self.column, 0)
+            p.S_ST_INT(GP0, GP0, COLUMN)
             with p.repeat(in_tile, "heads of K and V in a tile"):
                 with p.repeat(blocks, "blocks of LANES query heads"):
                     self._head()
                     self._advance(heads=1)
-                p.add(self.column, self.column, kv_head_cols)
+                with self.pointer(COLUMN, "K head in its tile") as column:
+                    p.add(column, column, kv_head_cols)
+                    p.S_ST_INT(column, GP0, COLUMN)
             self._advance(kv_heads=1)
         return tiles * in_tile * blocks, tiles
 
-    def _scores(self, tile: QueryTile, slot: int) -> None:
-        p = self.p
-        with p.gp("Qs") as queries, p.gp("K tile") as keys, p.gp("S") as target:
-            p.point(queries, self.q_scaled)
-            p.load_constant(keys, self._tile_address(slot, 0))
-            p.M_BTMM(self.column, keys, queries, comment=f"S = Qs K^T of LANES heads, {tile.rows} rows")
-            p.point(target, self.scores)
-            p.M_BMM_WO(target, 0)
+    def _first_lane(self) -> None:
+        """V_MASK selects lane 0 at the next `_next_lane`."""
+        with self.p.gp("bit of the lane") as lane:
+            self.p.load_constant(lane, 1)
+            self.p.S_ST_INT(lane, GP0, LANE)
 
-    def _softmax(self, tile: QueryTile, key: KeyTile) -> None:
-        p, mlen, lanes = self.p, self.hw.mlen, self.hw.lanes
-        mask = key.mask(mlen)
+    def _next_lane(self) -> None:
+        """V_MASK selects the next lane."""
+        with self.pointer(LANE, "bit of the lane") as lane:
+            self.p.C_SET_V_MASK_REG(lane)
+            self.p.S_ADD_INT(lane, lane, lane)
+            self.p.S_ST_INT(lane, GP0, LANE)
+
+    def _begin(self, step: Step) -> None:
+        self._scale_all_queries(step.tile)
+        self._all_scores(step)
+
+    def _scale_all_queries(self, tile: QueryTile) -> None:
+        p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
+        with p.gp("row group of Qs") as line:
+            p.point(line, self.q_scaled)
+            with p.repeat(-(-tile.rows // blen), "row groups"):
+                self._scale_queries(tile, line)
+                p.add(line, line, blen * mlen)
+
+    def _all_scores(self, step: Step) -> None:
+        """S = Qs K^T of LANES heads, a key tile of the block at a time."""
+        p = self.p
         with (
-            p.gp("row of S") as row,
-            p.gp("softmax state") as state,
-            p.gp("mask row") as mask_row,
-            p.gp("row of Oacc") as output,
-            p.gp("V_MASK") as lane,
-            p.fp("maximum") as maximum,
-            p.fp("rescale") as rescale,
-            p.fp("sum") as total,
+            p.gp("Qs") as queries,
+            p.gp("K tile") as keys,
+            p.gp("S") as target,
+            self.pointer(COLUMN, "K head in its tile") as column,
         ):
+            p.point(queries, self.q_scaled)
+            for number, slot in enumerate(step.slots):
+                p.load_constant(keys, self._tile_address(slot, 0))
+                p.M_BTMM(column, keys, queries, comment=f"S = Qs K^T of LANES heads, {step.tile.rows} rows")
+                p.point(target, self.scores, 0, number * self.hw.mlen)
+                p.M_BMM_WO(target, 0)
+
+    def _step(self, step: Step, following: Step | None) -> None:
+        """Softmax and P V of a step, a head at a time, and the scores of the following one."""
+        p, mlen, rows = self.p, self.hw.mlen, step.tile.rows
+        with p.gp("row of S") as row, p.gp("softmax state") as state:
             p.point(row, self.scores)
             p.load_constant(state, FP_STATE)
-            p.load_constant(lane, 1)
-            with p.repeat(lanes, "softmax, a head at a time"):
-                p.C_SET_V_MASK_REG(lane)
-                if mask:
-                    p.point(mask_row, self.masks[mask])
-                if not key.first:
-                    p.point(output, self.accumulator)
-                with p.repeat(tile.rows, "a row at a time"):
-                    self._softmax_row(key, mask, row, state, mask_row, output, maximum, rescale, total)
-                p.add(row, row, (mlen - tile.rows) * mlen)
-                p.add(state, state, mlen - tile.rows)
-                p.S_ADD_INT(lane, lane, lane)
+            self._first_lane()
+            with p.repeat(self.hw.lanes, "softmax, a head at a time"):
+                self._next_lane()
+                with p.gp("row of Qs") as line:
+                    p.point(line, self.q_scaled)
+                    self._softmax(step.block, rows, RowPointers(row, 0, line, state))
+                p.add(row, row, (mlen - rows) * mlen)
+                p.add(state, state, mlen - rows)
+        self._weigh_values_of_all(step)
+        if following is not None:
+            if following.tile is not step.tile:
+                self._scale_all_queries(following.tile)
+            self._all_scores(following)
 
-    def _rescale_row(self, output: Register, rescale: Register) -> None:
-        self.p.V_MUL_VF(output, output, rescale, 1, comment="this head's lane")
+    def _rescale_output(self, block: KeyBlock, line: Register, row: int, rescale: Register) -> None:
+        p = self.p
+        with p.gp("row of Oacc") as output:
+            p.add(output, line, self.accumulator.address(row) - self.q_scaled.base)
+            p.V_MUL_VF(output, output, rescale, 1, comment="this head's lane")
 
-    @property
-    def _sum_offset(self) -> int:
-        """FP_MEM words from a row's running maximum to its sum."""
-        return self.hw.lanes * self.hw.mlen
-
-    def _weigh_values(self, tile: QueryTile, key: KeyTile, slot: int) -> None:
+    def _weigh_values_of_all(self, step: Step) -> None:
+        """Oacc += P V of LANES heads."""
         if self._narrow:
-            self._weigh_values_shifted(tile, key, slot)
+            self._weigh_values_shifted(step)
         else:
-            self._weigh_values_in_place(tile, key, slot)
+            self._weigh_values_in_place(step)
+            if not step.block.first:
+                self._accumulate(step.tile)
 
-    def _weigh_values_shifted(self, tile: QueryTile, key: KeyTile, slot: int) -> None:
+    def _value_tiles(self, step: Step) -> list[int]:
+        return [self._tile_address(slot, 1) for slot in step.slots]
+
+    def _weigh_values_shifted(self, step: Step) -> None:
         """Oacc += P V, a head at a time: columns 0..HLEN-1 of PV, moved to the head's lane."""
         p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
         with (
@@ -178,50 +222,57 @@ class PackedAttentionKernel(AttentionKernel):
             p.gp("row of PV") as product,
             p.gp("columns to move") as distance,
         ):
-            if key.first:
+            if step.block.first:
                 p.point(output, self.accumulator)
                 p.load_constant(distance, mlen)
-                with p.repeat(tile.rows, "Oacc = 0"):
-                    p.V_SHFT_V(output, self.q_head, distance)
+                with p.repeat(step.tile.rows, "Oacc = 0"):
+                    p.V_SHFT_V(output, output, distance)
                     p.add(output, output, mlen)
             p.load_constant(distance, 0)
             with (
-                p.gp("V of this head") as values,
+                self.pointer(COLUMN, "V of this head") as values,
                 p.gp("rows of P") as weights,
-                p.gp("V_MASK") as lane,
             ):
-                p.add(values, self.column, self._tile_address(slot, 1), comment="V tile")
+                tiles = self._value_tiles(step)
+                p.add(values, values, tiles[0], comment="V tile")
                 p.point(weights, self.scores)
-                p.load_constant(lane, 1)
+                self._first_lane()
                 with p.repeat(self.hw.lanes, "P V, a head at a time"):
-                    groups = self._row_groups(tile)
+                    groups = self._group_count(step)
                     p.point(product, self.product)
                     with p.repeat(groups, "BLEN rows at a time"):
                         p.M_MM(values, weights)
+                        self._weigh_further(tiles, values, weights)
                         p.M_MM_WO(product, GP0, 0)
                         p.add(weights, weights, blen * mlen)
                         p.add(product, product, blen * mlen)
                     p.add(weights, weights, (mlen - groups * blen) * mlen)
-                    p.C_SET_V_MASK_REG(lane)
+                    self._next_lane()
                     p.point(product, self.product)
                     p.point(output, self.accumulator)
-                    with p.repeat(tile.rows, "to this head's lane"):
+                    with p.repeat(step.tile.rows, "to this head's lane"):
                         p.V_SHFT_V(product, product, distance)
                         p.V_ADD_VV(output, output, product, 1)
                         p.add(product, product, mlen)
                         p.add(output, output, mlen)
                     p.add(distance, distance, self.hw.hlen)
-                    p.S_ADD_INT(lane, lane, lane)
 
     def _accumulate(self, tile: QueryTile) -> None:
-        if not self._narrow:
-            super()._accumulate(tile)
+        """Oacc += PV."""
+        p, mlen = self.p, self.hw.mlen
+        with p.gp("row of Oacc") as output, p.gp("row of PV") as product:
+            p.point(output, self.accumulator)
+            p.point(product, self.product)
+            with p.repeat(tile.rows, "Oacc += PV"):
+                p.V_ADD_VV(output, output, product)
+                p.add(output, output, mlen)
+                p.add(product, product, mlen)
 
-    def _weigh_values_in_place(self, tile: QueryTile, key: KeyTile, slot: int) -> None:
+    def _weigh_values_in_place(self, step: Step) -> None:
         """Oacc or PV = P V, a head at a time, BLEN columns of its lane at a time."""
         p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
-        target = self.accumulator if key.first else self.product
-        groups = self._row_groups(tile)
+        target = self.accumulator if step.block.first else self.product
+        tiles, groups = self._value_tiles(step), self._group_count(step)
         with (
             p.gp("BLEN columns of V") as values,
             p.gp("P of this head") as head,
@@ -231,47 +282,41 @@ class PackedAttentionKernel(AttentionKernel):
         ):
             p.point(head, self.scores)
             p.point(column, target)
+            p.S_LD_INT(values, GP0, COLUMN)
+            p.add(values, values, tiles[0], comment="V tile")
             with p.repeat(self.hw.lanes, f"{target.name} = P V, a head at a time"):
-                p.add(values, self.column, self._tile_address(slot, 1), comment="V tile")
                 with p.repeat(self.hw.hlen // blen, "BLEN columns at a time"):
                     p.add(weights, head, 0)
                     p.add(block, column, 0)
                     with p.repeat(groups, "BLEN rows at a time"):
                         p.M_MM(values, weights)
+                        self._weigh_further(tiles, values, weights)
                         p.M_MM_WO(block, GP0, 0)
                         p.add(weights, weights, blen * mlen)
                         p.add(block, block, blen * mlen)
                     p.add(values, values, blen)
                     p.add(column, column, blen)
+                p.add(values, values, -self.hw.hlen)
                 p.add(head, head, mlen * mlen)
 
-    def _normalise(self, tile: QueryTile, key: KeyTile) -> None:
-        p, mlen = self.p, self.hw.mlen
-        if not key.first:
-            self._accumulate(tile)
-        with (
-            p.gp("row of Oacc") as output,
-            p.gp("softmax state") as state,
-            p.gp("V_MASK") as lane,
-            p.fp("1/l") as reciprocal,
-        ):
-            p.load_constant(state, FP_STATE + self._sum_offset)
-            p.load_constant(lane, 1)
+    def _normalise(self, step: Step) -> None:
+        p, mlen, rows = self.p, self.hw.mlen, step.tile.rows
+        with p.gp("row of Oacc") as output, p.gp("softmax state") as state, p.fp("1/l") as reciprocal:
+            p.load_constant(state, FP_STATE + self.sum_offset)
+            self._first_lane()
             with p.repeat(self.hw.lanes, "Oacc = Oacc / l, a head at a time"):
-                p.C_SET_V_MASK_REG(lane)
+                self._next_lane()
                 p.point(output, self.accumulator)
-                with p.repeat(tile.rows, "a row at a time"):
+                with p.repeat(rows, "a row at a time"):
                     p.S_LD_FP(reciprocal, state, 0)
-                    p.S_RECI_FP(reciprocal, reciprocal)
                     p.V_MUL_VF(output, output, reciprocal, 1, comment="this head's lane")
                     p.add(output, output, mlen)
                     p.add(state, state, 1)
-                p.add(state, state, mlen - tile.rows)
-                p.S_ADD_INT(lane, lane, lane)
-            with p.gp("row of O") as target:
+                p.add(state, state, mlen - rows)
+            with self.pointer(O_HEAD, "row of O") as target:
                 p.point(output, self.accumulator)
-                p.add(target, self.o_head, tile.index * mlen * mlen)
-                with p.repeat(tile.rows, "O = Oacc"):
+                p.add(target, target, step.tile.index * mlen * mlen)
+                with p.repeat(rows, "O = Oacc"):
                     p.V_SHFT_V(target, output, GP0)
                     p.add(output, output, mlen)
                     p.add(target, target, mlen)

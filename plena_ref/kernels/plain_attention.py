@@ -39,6 +39,8 @@ class PlainAttentionKernel:
 
     #: O is cleared by multiplication, so it must hold finite numbers before the run.
     needs_finite_output = True
+    #: The softmax is online from key tile to key tile.
+    block_tiles = 1
 
     def __init__(
         self,

@@ -58,12 +58,40 @@ class KeyTile:
 
 
 @dataclass(frozen=True)
+class KeyBlock:
+    """Key tiles whose softmax is one: their scores lie side by side.
+
+    Attributes:
+        index: position among the blocks of the query tile.
+        tiles: the key tiles, in order.
+        last: no block follows for this query tile.
+    """
+
+    index: int
+    tiles: tuple[KeyTile, ...]
+    last: bool
+
+    @property
+    def first(self) -> bool:
+        """No block comes before it."""
+        return self.index == 0
+
+
+@dataclass(frozen=True)
 class QueryTile:
     """A query tile and the key tiles that it attends to, in order."""
 
     index: int
     rows: int
     key_tiles: tuple[KeyTile, ...]
+
+    def key_blocks(self, width: int) -> tuple[KeyBlock, ...]:
+        """The key tiles in blocks of `width`; the last may be smaller."""
+        starts = range(0, len(self.key_tiles), width)
+        return tuple(
+            KeyBlock(index, self.key_tiles[start : start + width], start == starts[-1])
+            for index, start in enumerate(starts)
+        )
 
 
 def diagonal_shift(first_query: int, first_key: int, keys: int) -> int | None:
