@@ -62,7 +62,8 @@ def test_case_passes(
         assert 0 < batch["max_abs_error"] < 0.1
         assert list(batch["worst"]) == WORST_KEYS
         assert 0 <= batch["worst"]["row"] < case.seq and 0 <= batch["worst"]["column"] < case.head_dim
-    assert result["cycles"] > result["instructions"] > len(build(case).words)
+    # Two instructions a cycle at most.
+    assert 2 * result["cycles"] > result["instructions"] > len(build(case).words)
     assert result["sim_seconds"] > 0 and result["cycles_per_second"] > 0
 
     assert (folder / "report.txt").read_text().count("PASS") == case.batch + 1
