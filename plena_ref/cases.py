@@ -521,3 +521,26 @@ CASES: dict[str, Case] = {
         *PLAIN_CASES,
     )
 }
+
+
+def command(case: Case) -> str:
+    """What to type to run a case that is in no registry: `make sim TEST=mha` and its overrides.
+
+    The name and the simulators are lost, and the tolerance becomes `BF16_LIMITED`.
+    """
+    base = CASES["mha"]
+    hw = case.hardware
+    followers = {
+        "hlen": hw.mlen,
+        "vpref": hw.blen,
+        "vstore": hw.blen,
+        "kv_seq": case.seq,
+        "kv_heads": case.heads,
+    }
+    words = ["make sim TEST=mha"]
+    for name in _PARSERS:
+        holder, default = (hw, base.hardware) if name in _HARDWARE_FIELDS else (case, base)
+        value = getattr(holder, name)
+        if value != followers.get(name, getattr(default, name)):
+            words.append(f"{name.upper()}={int(value) if isinstance(value, bool) else value}")
+    return " ".join(words)

@@ -1,0 +1,70 @@
+"""Random shapes and data on the RTL, bit for bit as the reference machine has them.
+
+The cases are those of tests/random_cases.py; tests/test_random_cases.py holds their results to the error
+bound. More of them: PLENA_FUZZ=1000 in the environment.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from plena_ref.cases import KERNELS, Case, build, command
+from plena_ref.hardware import Hardware
+from tb import case_runner, harness, simulate
+from tb.harness import Job
+from tb.system.equivalence import repetitions
+from tests.random_cases import cases
+
+#: Two models serve all cases: HLEN at and above BLEN.
+MACHINES = [
+    Hardware(8, 4, 4, vram_elems=1 << 18, hbm_bytes=1 << 20),
+    Hardware(16, 4, 8, vram_elems=1 << 18, hbm_bytes=1 << 20),
+]
+BUILT = [name for name in KERNELS if name != "packed_attention"]
+
+
+def draw(hw: Hardware, count: int) -> list[Case]:
+    """The first `count` cases of the strategy for one machine, the same in every run."""
+    drawn: list[Case] = []
+
+    @settings(
+        max_examples=count,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(cases([hw], row_tiles=200, kernels=BUILT))
+    def collect(case: Case) -> None:
+        drawn.append(case)
+
+    collect()
+    return drawn
+
+
+@pytest.mark.parametrize("hw", MACHINES, ids=lambda hw: f"{hw.mlen}-{hw.blen}-{hw.hlen}")
+def test_random_cases_are_bit_exact(hw: Hardware) -> None:
+    """All in one simulation, each with its own memory latency and back-pressure."""
+    simulate.require("verilator")
+    rng = np.random.default_rng(hw.mlen)
+    drawn = draw(hw, repetitions(24))
+    workloads = [build(case) for case in drawn]
+    timing = [{"latency": int(rng.choice([1, 40, 100])), "jitter": int(rng.choice([0, 60]))} for _ in drawn]
+    jobs = [
+        Job(workload.words, workload.images, workload.limit, seed=workload.case.seed, **memory)
+        for workload, memory in zip(workloads, timing, strict=True)
+    ]
+    results = harness.run(hw, jobs, "verilator").jobs
+    failures = []
+    for workload, memory, got in zip(workloads, timing, results, strict=True):
+        outcome = case_runner.judge(workload, got, "verilator")
+        found = [*outcome.reasons, *outcome.verdict.differences]
+        if outcome.verdict.out_of_bounds_writes:
+            found.append(f"{outcome.verdict.out_of_bounds_writes} words written outside the tensors")
+        if found:
+            again = " ".join([command(workload.case), *(f"{k.upper()}={v}" for k, v in memory.items())])
+            failures.append(f"{'; '.join(found)}\n    {again}")
+    assert not failures, f"{len(failures)} of {len(drawn)} cases differ\n" + "\n".join(failures)
