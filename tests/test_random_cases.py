@@ -30,7 +30,7 @@ MACHINES = [
         (64, 16, 16),
     )
 ]
-EXAMPLES = 240
+EXAMPLES = 200
 
 random_cases = settings(
     max_examples=EXAMPLES,
