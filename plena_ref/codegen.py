@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from plena_ref import csr, isa
+from plena_ref import counters, csr, isa
 
 #: The checkout that holds this package.
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,6 +57,15 @@ def package_text() -> str:
             out.append(f"  localparam int CSR_{register.name}_{field.name}_LSB = {field.lsb};")
     out.append(f"  localparam logic [31:0] CSR_ID_VALUE = 32'h{csr.ID_VALUE:08X};")
     out.append(f"  localparam logic [31:0] CSR_VERSION_VALUE = 32'h{csr.VERSION_VALUE:08X};")
+
+    out += ["", "  // Performance counters: states of dispatch and of a queue's head, numbers of sums"]
+    for name, table in (("DISPATCH", counters.DISPATCH), ("QUEUE", counters.QUEUE)):
+        out.append(f"  localparam int {name}_STATES = {len(table)};")
+        for number, counter in enumerate(table):
+            out.append(f"  localparam logic [3:0] {name}_{counter.name.upper()} = 4'd{number};")
+    out.append(f"  localparam int TOTALS = {len(counters.TOTALS)};")
+    for number, counter in enumerate(counters.TOTALS):
+        out.append(f"  localparam int TOTAL_{counter.name.upper()} = {number};")
 
     built = {entry.mnemonic: entry for entry in isa.INSTRUCTIONS.values() if entry.built}
     out += ["", "  // 1 for an opcode that this machine executes; any other traps as ILLEGAL_OPCODE"]
@@ -132,6 +141,14 @@ def registers_text() -> str:
             top = field.lsb + field.width - 1
             bits = f"{top}:{field.lsb}" if field.width > 1 else f"{field.lsb}"
             lines.append(f"| {register.name} | {bits} | {field.name} | {field.meaning} |")
+    lines += ["", "## Counters", "",
+              "64 bits each, the low word first. They count from start to stop, are 0 after a start, and go",
+              "on with a resume. Every group but totals adds up to CYCLES.", "",
+              "| offset | group | counter | counts |", "|---|---|---|---|"]
+    for group in counters.GROUPS.values():
+        for number, counter in enumerate(group.counters):
+            offset = f"{group.offset + 8 * number:03X}"
+            lines.append(f"| {offset} | {group.name} | {counter.name} | {counter.meaning} |")
     return "\n".join(lines) + "\n"
 
 

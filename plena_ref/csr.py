@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from plena_ref import counters
+
 ID_VALUE = 0x504C_4E41
 VERSION_VALUE = 1
 ADDRESS_BITS = 12
@@ -127,6 +129,12 @@ _TABLE: tuple[Register, ...] = (
     ), count=8),
     Register("A_LO", 0x180, Access.RO, "HBM address registers a0..a7, bits 31:0.", count=8, step=8),
     Register("A_HI", 0x184, Access.RO, "HBM address registers a0..a7, bits 63:32.", count=8, step=8),
+    *(
+        Register(f"{group.name.upper()}_{half}", group.offset + 4 * high, Access.RO,
+                 f"{group.meaning} Counters below, bits {bits}.", count=len(group.counters), step=8)
+        for group in counters.GROUPS.values()
+        for high, (half, bits) in enumerate((("LO", "31:0"), ("HI", "63:32")))
+    ),
 )
 
 #: Every control register by name, in address order of the first register.

@@ -143,6 +143,19 @@ module plena_core #(
       .*
   );
 
+  // Counters, one bit a unit: {HBM, float, vector, matrix}
+  logic [3:0] head_valid, head_issues, head_waits, head_refused, busy, dispatch_state;
+  logic [$clog2(NM)-1:0] head_m;
+  logic [$clog2(NV)-1:0] head_v;
+  logic [$clog2(NF)-1:0] head_f;
+  logic [$clog2(NH)-1:0] head_h;
+  logic [19:0] hazards;
+  logic [11:0] retired;
+  logic [1:0] issued;
+  logic matrix_busy, head_bus, vector_row, read_beat, write_beat, counter_read, counter_hit;
+  logic [31:0] macs, counter_word;
+  logic [11:0] counter_address;
+
   logic flush, init, vector_f;
   logic [3:0] push, unit_op;
   logic [VRW-1:0] row_a, row_b, row_d, row_stride;
@@ -236,6 +249,13 @@ module plena_core #(
       .wr_gnt(vw_gnt)
   );
 
+  assign busy = {!hbm_idle, issued, matrix_busy};
+  perf_counters u_counters (
+      .fetch_line(if_rvalid),
+      .write_refused({vw_req[2] && !vw_gnt[2], vw_req[1] && !vw_gnt[1], vw_req[0] && !vw_gnt[0]}),
+      .*
+  );
+
   // MSRAM: read by the matrix unit, written by the DMA
   logic ms_rd_en, ms_rd_col, ms_wr_en;
   logic [TW-1:0] ms_rd_tile, ms_wr_tile;
@@ -278,6 +298,13 @@ module plena_core #(
       .slot_ready(slot_ready[0+:NM]),
       .slot_rd_done(slot_rd_done[0+:NM]),
       .slot_done(slot_done[0+:NM]),
+      .head(head_m),
+      .head_valid(head_valid[0]),
+      .head_issues(head_issues[0]),
+      .head_waits(head_waits[0]),
+      .head_refused(head_refused[0]),
+      .busy(matrix_busy),
+      .macs(macs),
       .rd_req(vr_req[0]),
       .rd_row(vr_row[0+:VRW]),
       .rd_gnt(vr_gnt[0]),
@@ -344,6 +371,12 @@ module plena_core #(
       .slot_ready(slot_ready[V0+:NV]),
       .slot_rd_done(slot_rd_done[V0+:NV]),
       .slot_done(slot_done[V0+:NV]),
+      .head(head_v),
+      .head_valid(head_valid[1]),
+      .head_issues(head_issues[1]),
+      .head_waits(head_waits[1]),
+      .head_refused(head_refused[1]),
+      .row_step(vector_row),
       .rd_a_req(vr_req[1]),
       .rd_a_row(vr_row[VRW+:VRW]),
       .rd_a_gnt(vr_gnt[1]),
@@ -391,6 +424,11 @@ module plena_core #(
       .slot_ready(slot_ready[F0+:NF]),
       .slot_rd_done(slot_rd_done[F0+:NF]),
       .slot_done(slot_done[F0+:NF]),
+      .head(head_f),
+      .head_valid(head_valid[2]),
+      .head_issues(head_issues[2]),
+      .head_waits(head_waits[2]),
+      .head_refused(head_refused[2]),
       .s_rd_en(fp_s_rd_en),
       .s_rd_addr(fp_s_rd_addr),
       .s_rd_gnt(fp_s_rd_gnt),
@@ -426,6 +464,11 @@ module plena_core #(
       .slot_ready(slot_ready[H0+:NH]),
       .slot_rd_done(slot_rd_done[H0+:NH]),
       .slot_done(slot_done[H0+:NH]),
+      .head(head_h),
+      .head_valid(head_valid[3]),
+      .head_issues(head_issues[3]),
+      .head_waits(head_waits[3]),
+      .head_refused(head_refused[3]),
       .slot_fault(hbm_fault),
       .idle(hbm_idle),
       .rd_req(vr_req[3]),

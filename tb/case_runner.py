@@ -14,7 +14,7 @@ from plena_ref.compare import Verdict
 from plena_ref.disassembler import disassemble
 from plena_ref.machine import Machine, StopReport
 from plena_ref.machine_code import write_program
-from tb import harness, images, simulate
+from tb import harness, images, simulate, utilisation
 from tb.harness import Job, JobResult
 
 
@@ -76,6 +76,8 @@ class CaseOutcome:
             "out_of_bounds_writes": verdict["out_of_bounds_writes"],
             "cycles": self.got.cycles,
             "instructions": self.got.instructions,
+            **utilisation.summary(self.got.counters, self.got.cycles, hw),
+            "counters": self.got.counters.to_json(),
             "build_seconds": round(self.build_seconds, 3),
             "sim_seconds": round(self.got.seconds, 4),
             "cycles_per_second": round(self.got.cycles / self.got.seconds),
@@ -102,6 +104,7 @@ class CaseOutcome:
             f"{self.got.cycles} cycles, {self.got.instructions} instructions; {built}, "
             f"ran in {self.got.seconds:.2f} s ({rate:,.0f} cycles/s)"
         )
+        utilisation.print_bars(console, self.got.counters, self.got.cycles, hw)
         for reason in self.reasons:
             console.print(f"  {reason}", markup=False, soft_wrap=True)
         self.verdict.print(console)

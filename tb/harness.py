@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plena_ref import csr
+from plena_ref.counters import Counters
 from plena_ref.hardware import Hardware
 from plena_ref.isa import TrapCause
 from plena_ref.state import A_REGISTERS, F_REGISTERS, GP_REGISTERS, MemoryImages, Registers
@@ -28,7 +29,10 @@ PROGRAM_BYTES = 4 << 20
 DEFAULT_LATENCY = 100
 BENCH_SOURCES = ["tb/axi_checker.sv", "tb/axi_memory.sv", "tb/plena_tb.sv"]
 PUBLIC_SIGNALS = [f"plena_tb.{name}" for name in ("job", "go", "running", "done")]
-_REGISTER_WORDS = 128
+#: Byte offsets of all control registers.
+_OFFSETS = [
+    register.address(index) for register in csr.REGISTERS.values() for index in range(register.count)
+]
 _BEAT = 64
 
 
@@ -79,11 +83,13 @@ class JobResult:
         pc: pc of the stop or of the trap's culprit.
         cycles: cycles from start to stop, drain included.
         instructions: completed instructions.
+        counters: performance counters.
+        bus_beats: data beats read from and written to HBM, as counted on the bus by the bench.
         registers: architectural registers.
         images: all memories, whole.
         hbm_high_water: highest HBM byte address written since reset, or -1.
         control: every control register word by byte offset.
-        trace: retired instructions as uint32[n, 2] of (pc, word), or None when not asked for.
+        trace: retired instructions as uint32[n, 3] of (pc, word, cycle), or None when not asked for.
         protocol_errors: violations that the AXI checker counted.
         seconds: wall-clock time from start to stop.
     """
@@ -93,6 +99,8 @@ class JobResult:
     pc: int
     cycles: int
     instructions: int
+    counters: Counters
+    bus_beats: tuple[int, int]
     registers: Registers
     images: MemoryImages
     hbm_high_water: int
@@ -245,19 +253,20 @@ def _write_job(path: Path, hw: Hardware, job: Job, fill: int) -> None:
         error_low,
         error_high,
     ]
+    (path / "offsets").write_text("".join(f"{offset:x}\n" for offset in _OFFSETS))
     (path / "settings").write_text("".join(f"{value:x}\n" for value in settings))
 
 
 def _read_job(path: Path, hw: Hardware, job: Job, fill: int, seconds: float) -> JobResult:
     lines = (path / "registers").read_text().split()
-    unknown = [4 * (number - 3) for number, line in enumerate(lines) if "x" in line]
+    unknown = [number for number, line in enumerate(lines) if "x" in line]
     if unknown:
-        raise simulate.SimulationError(f"control registers with unknown bits at offsets {unknown}")
+        raise simulate.SimulationError(f"{path}/registers: unknown bits in lines {unknown}")
     words = [int(line, 16) for line in lines]
-    hang, high_water, protocol_errors = words[:3]
-    control = {4 * index: word for index, word in enumerate(words[3:])}
-    if len(control) != _REGISTER_WORDS:
-        raise simulate.SimulationError(f"{path}/registers: {len(control)} words, expected {_REGISTER_WORDS}")
+    hang, high_water, protocol_errors, read_beats, write_beats, *values = words
+    if len(values) != len(_OFFSETS):
+        raise simulate.SimulationError(f"{path}/registers: {len(values)} words, expected {len(_OFFSETS)}")
+    control = dict(zip(_OFFSETS, values, strict=True))
     status = "trap" if _field(control, "STATUS", "TRAPPED") else "stopped"
     if hang:
         status = "hang"
@@ -268,6 +277,8 @@ def _read_job(path: Path, hw: Hardware, job: Job, fill: int, seconds: float) -> 
         pc=_value(control, "PC"),
         cycles=_wide(control, "CYCLES"),
         instructions=_wide(control, "INSTRUCTIONS"),
+        counters=Counters.read(lambda offset: control[offset] | control[offset + 4] << 32),
+        bus_beats=(read_beats, write_beats),
         registers=_registers(control),
         images=MemoryImages(
             vram=_vram_image(hw, np.fromfile(path / "vram.out", "<u2")),
@@ -278,7 +289,7 @@ def _read_job(path: Path, hw: Hardware, job: Job, fill: int, seconds: float) -> 
         ),
         hbm_high_water=high_water - 1,
         control=control,
-        trace=np.fromfile(path / "trace.out", "<u4").reshape(-1, 2) if job.trace else None,
+        trace=np.fromfile(path / "trace.out", "<u4").reshape(-1, 3) if job.trace else None,
         protocol_errors=protocol_errors,
         seconds=seconds,
     )

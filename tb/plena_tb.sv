@@ -20,7 +20,6 @@ module plena_tb #(
     parameter int MEMORY_BYTES = 68 << 20  // storage behind the AXI port: data, then the program
 );
   localparam int SETTINGS = 16;  // words of a job's settings file
-  localparam int REGISTERS = 128;  // control registers that are read back, from offset 0
   localparam int VRAM_ROWS = VRAM_ELEMS / MLEN / 8;  // rows a bank
   localparam int MSRAM_ROWS = MSRAM_TILES * MLEN;  // words a bank
   localparam int FP_ROWS = FP_WORDS / MLEN / 2;  // rows a bank
@@ -383,7 +382,8 @@ module plena_tb #(
     while (!(arvalid && arready)) @(posedge clk);
     arvalid <= 1'b0;
     while (!rvalid) @(posedge clk);
-    value = rresp == 2'd0 ? rdata : 32'd0;  // offsets between registers answer SLVERR
+    if (rresp != 2'd0) $fatal(1, "control register read %h: response %0d", address, rresp);
+    value = rdata;
   endtask
 
   // ---- one job
@@ -392,15 +392,26 @@ module plena_tb #(
 
   always @(posedge clk) begin
     if (do_trace && trace_valid[0] && trace_file != 0) begin
-      $fwrite(trace_file, "%u", {trace_instr[31:0], trace_pc});
-      if (trace_valid[1]) $fwrite(trace_file, "%u", {trace_instr[63:32], trace_pc + 32'd1});
+      $fwrite(trace_file, "%u", {32'(u_core.cycles), trace_instr[31:0], trace_pc});
+      if (trace_valid[1])
+        $fwrite(trace_file, "%u", {32'(u_core.cycles), trace_instr[63:32], trace_pc + 32'd1});
     end
   end
 
+  // Data beats on the bus since the job began: a second opinion on the core's counters.
+  longint read_beats, write_beats;
+  always @(posedge clk) begin
+    if (m_rvalid && m_rready && m_rid != 4'd0) read_beats = read_beats + 1;
+    if (m_wvalid && m_wready) write_beats = write_beats + 1;
+  end
+
   always @(posedge go) begin : run_job
-    int file;
+    int file, offsets;
+    logic [11:0] offset;
     logic [31:0] value;
     done = 1'b0;
+    read_beats = 0;
+    write_beats = 0;
     read_settings();
     trace_file = 0;
     if (do_trace) trace_file = $fopen($sformatf("job%0d/trace.out", job), "wb");
@@ -439,11 +450,16 @@ module plena_tb #(
       trace_file = 0;
     end
     file = $fopen($sformatf("job%0d/registers", job), "w");
-    $fwrite(file, "%h\n%h\n%h\n", !irq, high_water, protocol_errors);
-    for (int k = 0; k < REGISTERS; k++) begin
-      csr_read(12'(4 * k), value);
+    $fwrite(file, "%h\n%h\n%h\n%h\n%h\n", !irq, high_water, protocol_errors, read_beats,
+            write_beats);
+    offsets = $fopen($sformatf("job%0d/offsets", job), "r");
+    while ($fscanf(
+        offsets, "%h", offset
+    ) == 1) begin
+      csr_read(offset, value);
       $fwrite(file, "%h\n", value);
     end
+    $fclose(offsets);
     $fclose(file);
     csr_write(plena_pkg::CSR_IRQ_STATUS, 32'd3);
     done = 1'b1;

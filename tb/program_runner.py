@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from plena_ref.counters import Counters
 from plena_ref.hardware import Hardware
 from plena_ref.machine import Machine
 from plena_ref.state import MemoryImages, Registers
@@ -19,13 +20,17 @@ IMAGE_OPTIONS = {"VRAM": "vram", "FPMEM": "fpmem", "INTMEM": "intmem", "HBM": "h
 
 @dataclass(frozen=True)
 class ProgramOutcome:
-    """How a program ended; ``cycles`` is None on the reference machine, ``hbm_bytes`` what to dump of HBM."""
+    """How a program ended.
+
+    ``cycles`` and ``counters`` are None on the reference machine; ``hbm_bytes`` is what to dump of HBM.
+    """
 
     status: str
     cause: str | None
     pc: int
     cycles: int | None
     instructions: int
+    counters: Counters | None
     registers: Registers
     images: MemoryImages
     hbm_bytes: int
@@ -38,6 +43,7 @@ class ProgramOutcome:
             "pc": self.pc,
             "cycles": self.cycles,
             "instructions": self.instructions,
+            "counters": None if self.counters is None else self.counters.to_json(),
             "registers": dataclasses.asdict(self.registers),
         }
 
@@ -83,6 +89,7 @@ def run_program(
             report.pc,
             None,
             report.instructions,
+            None,
             report.registers,
             machine.images,
             max(staged, machine.hbm_high_water + 1),
@@ -95,6 +102,7 @@ def run_program(
         got.pc,
         got.cycles,
         got.instructions,
+        got.counters,
         got.registers,
         got.images,
         max(staged, got.hbm_high_water + 1),

@@ -95,6 +95,9 @@ def test_control_register_offsets_are_the_agreed_ones() -> None:
         "WATCHDOG_HI": 0x04C, "IRQ_ENABLE": 0x050, "IRQ_STATUS": 0x054, "CYCLES_LO": 0x058,
         "CYCLES_HI": 0x05C, "INSTRUCTIONS_LO": 0x060, "INSTRUCTIONS_HI": 0x064, "SCALE": 0x080,
         "STRIDE": 0x084, "V_MASK": 0x088, "GP": 0x100, "F": 0x140, "A_LO": 0x180, "A_HI": 0x184,
+        "DISPATCH_LO": 0x200, "DISPATCH_HI": 0x204, "MATRIX_LO": 0x280, "MATRIX_HI": 0x284,
+        "VECTOR_LO": 0x300, "VECTOR_HI": 0x304, "FLOAT_LO": 0x380, "FLOAT_HI": 0x384,
+        "HBM_LO": 0x400, "HBM_HI": 0x404, "TOTALS_LO": 0x500, "TOTALS_HI": 0x504,
     }  # fmt: skip
     assert csr.REGISTERS["GP"].address(15) == 0x13C
     assert csr.REGISTERS["F"].address(7) == 0x15C

@@ -44,6 +44,10 @@ module control_regs #(
     output logic [31:0] length,  // LENGTH
     output logic [63:0] limit,  // LIMIT
     output logic [63:0] watchdog,  // WATCHDOG
+    output logic counter_read,  // a counter may be asked for
+    output logic [11:0] counter_address,  // its byte offset
+    input wire logic counter_hit,  // there is one
+    input wire logic [31:0] counter_word,  // its word
     input wire logic running,  // a program runs
     input wire logic stop,  // it stops now, with the report below
     input wire logic [3:0] stop_cause,  // 0 or the trap cause
@@ -171,6 +175,8 @@ module control_regs #(
   logic read_hit;
   assign address = {s_axil_araddr[11:2], 2'b00};
   assign s_axil_arready = !s_axil_rvalid;
+  assign counter_read = s_axil_arvalid;
+  assign counter_address = address;
 
   always_comb begin
     value = '0;
@@ -218,7 +224,10 @@ module control_regs #(
         if (in_gp) value = gp_word;
         else if (in_f) value = f_word;
         else if (in_a) value = a_word;
-        else read_hit = 1'b0;
+        else begin
+          value = counter_word;
+          read_hit = counter_hit;
+        end
       end
     endcase
   end

@@ -74,6 +74,15 @@ module frontend #(
     input wire logic [NM+NV+NF+NH-1:0] slot_done,  // a slot is done
     input wire logic [NH-1:0] hbm_fault,  // an HBM slot met a bus error
     input wire logic hbm_idle,  // the HBM unit has nothing in flight
+    // Counters
+    input wire logic [$clog2(NM)-1:0] head_m,  // slot at the head of the matrix queue
+    input wire logic [$clog2(NV)-1:0] head_v,  // slot at the head of the vector queue
+    input wire logic [$clog2(NF)-1:0] head_f,  // slot at the head of the float queue
+    input wire logic [$clog2(NH)-1:0] head_h,  // slot at the head of the HBM queue
+    output logic [19:0] hazards,  // what the heads wait for, see scoreboard
+    output logic [1:0] issued,  // an instruction issues or is under way: {float, vector}
+    output logic [3:0] dispatch_state,  // what dispatch does in this cycle
+    output logic [11:0] retired,  // instructions that retire, 2 bits a unit in the order of the UNIT_ codes
     // INT_MEM
     output logic int_rd_en,  // read
     output logic [IAW-1:0] int_address,  // word read or written
@@ -407,6 +416,25 @@ module frontend #(
   assign second_retire = first_retire && paired;
 
   assign push = (second_in_use ? second_retire : first_retire) ? unit_select : 4'd0;
+
+  // For the counters
+  logic [2:0] first_unit, second_unit;
+  assign first_unit = plena_pkg::op_unit(first_word[5:0]);
+  assign second_unit = plena_pkg::op_unit(second_word[5:0]);
+  assign retired = (first_retire ? 12'd1 << {first_unit, 1'b0} : 12'd0) +
+      (second_retire ? 12'd1 << {second_unit, 1'b0} : 12'd0);
+  always_comb begin
+    if (state_q == DRAIN || (stop_now && !first_retire)) dispatch_state = plena_pkg::DISPATCH_DRAIN;
+    else if (second_retire) dispatch_state = plena_pkg::DISPATCH_TWO;
+    else if (first_retire) dispatch_state = plena_pkg::DISPATCH_ONE;
+    else if (!word_valid) dispatch_state = plena_pkg::DISPATCH_FETCH;
+    else if (first_select[0]) dispatch_state = plena_pkg::DISPATCH_MATRIX_FULL;
+    else if (first_select[1]) dispatch_state = plena_pkg::DISPATCH_VECTOR_FULL;
+    else if (first_select[2]) dispatch_state = plena_pkg::DISPATCH_FLOAT_FULL;
+    else if (first_select[3]) dispatch_state = plena_pkg::DISPATCH_HBM_FULL;
+    else dispatch_state = plena_pkg::DISPATCH_INT_MEM;
+  end
+
   assign int_rd_en = state_q == RUN && first_load;
   assign int_wr_en = (first_retire && first_store) || (second_retire && second_store);
   assign int_wr_data = gp_rd;
@@ -487,6 +515,12 @@ module frontend #(
       .hbm_idle(hbm_idle),
       .ready(slot_ready),
       .free(unit_free),
+      .head_m(head_m),
+      .head_v(head_v),
+      .head_f(head_f),
+      .head_h(head_h),
+      .hazards(hazards),
+      .issued(issued),
       .idle(slots_idle),
       .all_dead(slots_dead),
       .fault_any(fault_any),

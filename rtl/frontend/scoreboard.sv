@@ -43,6 +43,14 @@ module scoreboard #(
     output logic [3:0] free,  // the next slot of a unit is free, one bit a unit
     output logic idle,  // no slot is live
     output logic all_dead,  // after a bus error: every live slot waits for a failed transfer
+    input wire logic [$clog2(
+NM
+)-1:0] head_m,  // oldest instruction of the matrix queue that has not issued
+    input wire logic [$clog2(NV)-1:0] head_v,  // the same of the vector queue
+    input wire logic [$clog2(NF)-1:0] head_f,  // the same of the float queue
+    input wire logic [$clog2(NH)-1:0] head_h,  // the same of the HBM queue
+    output logic [19:0] hazards,  // what the heads wait for, 5 bits a unit: {order, FP_MEM, tile, row, f}
+    output logic [1:0] issued,  // an instruction issues or is under way: {float, vector}
     output logic fault_any,  // a bus error was met
     output logic [31:0] fault_pc  // pc of the oldest failed transfer
 );
@@ -236,6 +244,59 @@ module scoreboard #(
   end
 
   assign idle = live_q == '0;
+
+  // For the counters: kinds of the hazards that the head of each queue waits for. The units of the two instructions and
+  // what the older one writes tell the kind.
+  logic [NS-1:0] done_m, read_m, done_v, read_v, done_f, read_f, done_h, read_h;
+  logic [NH-1:0] m_on_h;
+  logic [NV-1:0] v_on_v, f_on_v;
+  logic [NF-1:0] v_on_f, f_on_f;
+  logic h_on_m, h_on_v, h_on_h;
+  assign done_m = wait_done_q[int'(head_m)];
+  assign read_m = wait_read_q[int'(head_m)];
+  assign done_v = wait_done_q[V0+int'(head_v)];
+  assign read_v = wait_read_q[V0+int'(head_v)];
+  assign done_f = wait_done_q[F0+int'(head_f)];
+  assign read_f = wait_read_q[F0+int'(head_f)];
+  assign done_h = wait_done_q[H0+int'(head_h)];
+  assign read_h = wait_read_q[H0+int'(head_h)];
+  assign m_on_h = done_m[H0+:NH] | read_m[H0+:NH];
+  assign v_on_v = (done_v[V0+:NV] & ~v_w) | read_v[V0+:NV];  // f registers; on an instruction that writes a row: row
+  assign v_on_f = done_v[F0+:NF] | read_v[F0+:NF];
+  assign f_on_v = done_f[V0+:NV] | (read_f[V0+:NV] & ~v_p);  // f registers; on an S_MAP_V_FP: FP_MEM
+  assign f_on_f = (done_f[F0+:NF] & ~f_p_write) | (read_f[F0+:NF] & ~f_p_read);
+  assign h_on_m = done_h[0+:NM] != '0 || read_h[0+:NM] != '0;
+  assign h_on_v = done_h[V0+:NV] != '0 || read_h[V0+:NV] != '0;
+  assign h_on_h = done_h[H0+:NH] != '0 || read_h[H0+:NH] != '0;
+  assign hazards = {
+    h_on_h,
+    1'b0,
+    h_on_m && h_t[head_h],
+    h_on_v || (h_on_m && !h_t[head_h]),
+    1'b0,
+    1'b0,
+    (read_f[V0+:NV] & v_p) != '0 || (done_f[F0+:NF] & f_p_write) != '0 || (read_f[F0+:NF] & f_p_read) != '0,
+    1'b0,
+    1'b0,
+    f_on_v != '0 || f_on_f != '0,
+    1'b0,
+    v_on_f != '0 && v_p[head_v],
+    1'b0,
+    (done_v[V0+:NV] & v_w) != '0 || done_v[0+:NM] != '0 || read_v[0+:NM] != '0 ||
+        done_v[H0+:NH] != '0 || read_v[H0+:NH] != '0,
+    v_on_v != '0 || (v_on_f != '0 && !v_p[head_v]),
+    1'b0,
+    1'b0,
+    (m_on_h & h_t) != '0,
+    done_m[0+:F0] != '0 || read_m[0+:F0] != '0 || (m_on_h & ~h_t) != '0,
+    1'b0
+  };
+  logic unused_waits;
+  assign unused_waits = ^{done_m, read_m, done_v, read_v, done_f, read_f, done_h, read_h};
+  assign issued = {
+    (live_q[F0+:NF] & ~reading_q[F0+:NF]) != '0 || rd_done[F0+:NF] != '0,
+    (live_q[V0+:NV] & ~reading_q[V0+:NV]) != '0 || rd_done[V0+:NV] != '0
+  };
 
   // A bus error kills its slot and whatever waits for it. Behind a dead slot of an in-order unit nothing issues, nor
   // behind as many dead float slots as the window holds: those are dead too. The walk goes from the oldest slot of each

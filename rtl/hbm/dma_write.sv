@@ -23,6 +23,7 @@ module dma_write #(
     output logic                    captured,       // the last row is captured in this cycle
     output logic                    end_valid,      // every write was answered
     output logic                    end_err,        // an answer had an error (with end_valid)
+    output logic                    answering,      // only answers are left to come
     output logic                    idle,           // no transfer
     // VRAM read port
     output logic                    rd_req,         // request
@@ -113,6 +114,7 @@ module dma_write #(
   assign load = (state == ENCODE || state == TAIL) && (!out_valid || out_ready);
   assign end_valid = state == ANSWER && !out_valid && scatter_idle;
   assign end_err = err;
+  assign answering = state == ANSWER && !out_valid;
 
   always_ff @(posedge clk) begin
     case (state)

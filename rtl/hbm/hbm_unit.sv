@@ -34,6 +34,15 @@ module hbm_unit #(
     output logic [Q-1:0] slot_rd_done,  // a store has captured its rows
     output logic [Q-1:0] slot_done,  // everything is written and visible from the next cycle on
     output logic [Q-1:0] slot_fault,  // bus error, instead of slot_done; stays until flush
+    // counters: the head is the oldest transfer that has not begun
+    output logic [$clog2(Q)-1:0] head,  // its slot
+    output logic head_valid,  // there is one, or one is under way
+    output logic head_issues,  // a transfer begins, or data or requests move
+    output logic head_waits,  // it waits for other instructions
+    output logic head_refused,  // VRAM withholds a row
+    output logic head_bus,  // data, answers or channels of the bus are awaited
+    output logic read_beat,  // a data beat comes
+    output logic write_beat,  // a beat goes out
     // VRAM read port (stores)
     output logic rd_req,  // request
     output logic [VRW-1:0] rd_row,  // row
@@ -167,6 +176,40 @@ module hbm_unit #(
     if (store_captured) slot_rd_done[store_slot] = 1'b1;
   end
   assign idle = read_idle && store_idle && (stop || todo_elem == '0);
+
+  // For the counters
+  logic [Q-1:0] unbegun;
+  logic [15:0] owed_q;  // data beats asked for that have not come
+  logic answering;  // a store waits for the answers to its last writes
+  logic moves;
+  always_comb begin : oldest
+    logic [QW-1:0] slot;
+    logic found;
+    unbegun = (todo_request & ~is_store) | (todo_elem & is_store);
+    if (storing) unbegun[elem_ptr] = 1'b0;
+    head  = push_ptr;
+    found = 1'b0;
+    for (int k = 0; k < Q; k++) begin
+      slot = push_ptr + QW'(k);
+      if (!found && unbegun[slot]) begin
+        found = 1'b1;
+        head  = slot;
+      end
+    end
+  end
+  assign head_valid = unbegun != '0 || !read_idle || !store_idle;
+  assign head_waits = unbegun[head] && !slot_ready[head];
+  assign head_refused = (rd_req && !rd_gnt) || (wr_req && !wr_gnt);
+  assign head_bus = owed_q != '0 || answering || (dma_req && !dma_gnt) ||
+      (m_axi_awvalid && !m_axi_awready) || (m_axi_wvalid && !m_axi_wready);
+  assign read_beat = m_axi_rvalid && m_axi_rid != ID_FETCH;
+  assign write_beat = m_axi_wvalid && m_axi_wready;
+  assign moves = (wr_req && wr_gnt) || ms_wr_en || (rd_req && rd_gnt) || (dma_req && dma_gnt);
+  assign head_issues = (request_valid && request_ready) || store_start || read_beat || write_beat || moves;
+  always_ff @(posedge clk)
+    if (rst) owed_q <= '0;
+    else if ((dma_req && dma_gnt) || read_beat)
+      owed_q <= owed_q + (dma_req && dma_gnt ? 16'(dma_len) + 16'd1 : 16'd0) - 16'(read_beat);
 
   always_ff @(posedge clk) begin
     if (push) begin
@@ -327,6 +370,7 @@ module hbm_unit #(
       .captured(store_captured),
       .end_valid(store_end),
       .end_err(store_end_err),
+      .answering(answering),
       .idle(store_idle),
       .rd_req(rd_req),
       .rd_row(rd_row),

@@ -28,6 +28,14 @@ MLEN
     input wire logic [Q-1:0] slot_ready,  // no dependency left
     output logic [Q-1:0] slot_rd_done,  // never set: slot_done of a product says that its sources are read
     output logic [Q-1:0] slot_done,  // product: last pair read; write-out: last row taken
+    // counters: the head is the oldest instruction that has not issued
+    output logic [$clog2(Q)-1:0] head,  // its slot
+    output logic head_valid,  // there is one
+    output logic head_issues,  // it issues, or an operand pair is read
+    output logic head_waits,  // it waits for other instructions
+    output logic head_refused,  // VRAM withholds an operand row
+    output logic busy,  // a product is in the array
+    output logic [31:0] macs,  // useful multiply-accumulates of the pair that is read
     // VRAM read port
     output logic rd_req,  // request
     output logic [VRW-1:0] rd_row,  // row
@@ -70,7 +78,6 @@ MLEN
   // Queue of slots. A write-out's payload stays in its slot until its last row is written.
   logic [  Q-1:0] waiting;  // pushed, not issued yet
   logic [ QW-1:0] tail;  // slot of the next push
-  logic [ QW-1:0] head;  // slot to issue next
   logic [    1:0] q_op                               [0:Q-1];
   logic [VRW-1:0] q_row                              [0:Q-1];
   logic [VRW-1:0] q_stride                           [0:Q-1];
@@ -104,6 +111,11 @@ MLEN
   assign fetched = rd_req && rd_gnt;
   assign fetched_last = fetched && fetch_index == LB'(BLEN - 1);
   assign ms_rd_en = fetched;
+  assign head_valid = waiting[head];
+  assign head_issues = issue_wo || fetched;
+  assign head_waits = waiting[head] && !slot_ready[head];
+  assign head_refused = rd_req && !rd_gnt;
+  assign macs = fetched ? 32'(MLEN * BLEN) : 32'd0;
   assign ms_rd_col = q_op[source] == MM;
   assign ms_rd_tile = q_tile[source];
   assign ms_rd_idx = q_off[source] + LM'(fetch_index);
@@ -216,6 +228,7 @@ MLEN
   assign wo_next = wo_pending != '0 && wo_tag[wo_turn] == begun;
   assign turn = wo_next && !owed[bank];
   assign advance = load_index == '0 || pairs != '0;
+  assign busy = load || age0 != SW'(SETTLED) || age1 != SW'(SETTLED);
   assign drain_free = advance && room && (!draining || drain_row == LB'(BLEN - 1));
   assign start[0] = drain_free && !next_drain && owed[0] && age0 == SW'(SETTLED);
   assign start[1] = drain_free && next_drain && owed[1] && age1 == SW'(SETTLED);

@@ -24,21 +24,29 @@ module float_unit #(
     input  wire logic [  Q-1:0] slot_ready,    // no dependency left
     output logic      [  Q-1:0] slot_rd_done,  // sources captured
     output logic      [  Q-1:0] slot_done,     // result visible from the next cycle on
+
+    // counters: the head is the oldest instruction that has not issued
+    output logic [$clog2(Q)-1:0] head,  // its slot
+    output logic head_valid,  // there is one
+    output logic head_issues,  // one of the window issues
+    output logic head_waits,  // all of the window wait for other instructions
+    output logic head_refused,  // FP_MEM withholds a load
+
     // FP_MEM scalar ports
-    output logic                s_rd_en,       // read request
-    output logic      [FAW-1:0] s_rd_addr,     // word
-    input  wire logic           s_rd_gnt,      // taken; data in the next cycle
-    input  wire logic [   15:0] s_rd_data,     // data
-    output logic                wr_en,         // write, always taken
-    output logic      [FAW-1:0] wr_addr,       // word
-    output logic      [   15:0] wr_data,       // data
+    output logic                s_rd_en,    // read request
+    output logic      [FAW-1:0] s_rd_addr,  // word
+    input  wire logic           s_rd_gnt,   // taken; data in the next cycle
+    input  wire logic [   15:0] s_rd_data,  // data
+    output logic                wr_en,      // write, always taken
+    output logic      [FAW-1:0] wr_addr,    // word
+    output logic      [   15:0] wr_data,    // data
     // vector unit
-    input  wire logic [    2:0] v_rsel,        // register to read
-    output logic      [   15:0] v_rdata,       // its value, same cycle
-    input  wire logic           v_wen,         // write the result of a reduction
-    input  wire logic [    2:0] v_wsel,        // its register
-    input  wire logic [   15:0] v_wdata,       // value
-    output logic      [  127:0] f_state        // all f registers, f0 lowest
+    input  wire logic [    2:0] v_rsel,     // register to read
+    output logic      [   15:0] v_rdata,    // its value, same cycle
+    input  wire logic           v_wen,      // write the result of a reduction
+    input  wire logic [    2:0] v_wsel,     // its register
+    input  wire logic [   15:0] v_wdata,    // value
+    output logic      [  127:0] f_state     // all f registers, f0 lowest
 );
   localparam int QW = $clog2(Q);
   localparam logic [3:0] SUB = 4'd1;
@@ -82,6 +90,7 @@ module float_unit #(
     int seen;
     found = 1'b0;
     pick  = tail;
+    head  = tail;
     seen  = 0;
     for (int k = 0; k < Q; k++) begin
       slot = tail + QW'(k);
@@ -90,6 +99,7 @@ module float_unit #(
           found = 1'b1;
           pick  = slot;
         end
+        if (seen == 0) head = slot;
         seen = seen + 1;
       end
     end
@@ -107,6 +117,10 @@ module float_unit #(
   assign s_rd_en = found && is_load;
   assign s_rd_addr = q_fpaddr[pick];
   assign issue = found && (!is_load || s_rd_gnt);
+  assign head_valid = waiting != '0;
+  assign head_issues = issue;
+  assign head_waits = !found;
+  assign head_refused = found && !issue;
   assign wr_en = found && is_store;
   assign wr_addr = q_fpaddr[pick];
   assign wr_data = f[q_fa[pick]*16+:16];

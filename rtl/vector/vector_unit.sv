@@ -30,6 +30,13 @@ module vector_unit #(
     input wire logic [Q-1:0] slot_ready,  // no dependency left
     output logic [Q-1:0] slot_rd_done,  // sources captured
     output logic [Q-1:0] slot_done,  // result visible from the next cycle on
+    // counters: the head is the oldest instruction that has not issued
+    output logic [$clog2(Q)-1:0] head,  // its slot
+    output logic head_valid,  // there is one
+    output logic head_issues,  // it issues
+    output logic head_waits,  // it waits for other instructions
+    output logic head_refused,  // VRAM withholds a source row
+    output logic row_step,  // a row is taken
     // VRAM read port A
     output logic rd_a_req,  // request
     output logic [VRW-1:0] rd_a_row,  // row
@@ -90,7 +97,6 @@ module vector_unit #(
   // Queue of slots.
   logic [Q-1:0] waiting;  // pushed, not issued yet
   logic [QW-1:0] tail;  // slot of the next push
-  logic [QW-1:0] head;  // slot to issue next
   logic [3:0] q_op[Q];
   logic q_vf[Q];
   logic [VRW-1:0] q_row_a[Q];
@@ -151,6 +157,11 @@ module vector_unit #(
   assign got_a = have_a || (rd_a_req && rd_a_gnt && (!is_topk || topk_last));
   assign got_b = have_b || (rd_b_req && rd_b_gnt);
   assign issue = can_go && (got_a || !need_a) && (got_b || !need_b);
+  assign head_valid = waiting[head];
+  assign head_issues = issue;
+  assign head_waits = waiting[head] && !slot_ready[head];
+  assign head_refused = (rd_a_req && !rd_a_gnt) || (rd_b_req && !rd_b_gnt);
+  assign row_step = issue;
 
   always_ff @(posedge clk) begin
     if (rst) begin

@@ -8,6 +8,7 @@ import pytest
 
 from plena_ref.assembler import assemble
 from plena_ref.cases import CASES, build
+from plena_ref.counters import GROUPS
 from plena_ref.machine_code import read_program
 from scripts import run_case
 from tb import simulate
@@ -25,6 +26,11 @@ RESULT_KEYS = [
     "out_of_bounds_writes",
     "cycles",
     "instructions",
+    "bound_cycles",
+    "bound_resource",
+    "utilisation",
+    "array_utilisation",
+    "counters",
     "build_seconds",
     "sim_seconds",
     "cycles_per_second",
@@ -64,6 +70,9 @@ def test_case_passes(
         assert 0 <= batch["worst"]["row"] < case.seq and 0 <= batch["worst"]["column"] < case.head_dim
     # Two instructions a cycle at most.
     assert 2 * result["cycles"] > result["instructions"] > len(build(case).words)
+    assert 0 < result["bound_cycles"] < result["cycles"] and 0 < result["array_utilisation"] < 1
+    assert list(result["counters"]) == list(GROUPS)
+    assert "cycles by reason" in printed and f"bound {result['bound_cycles']} cycles" in printed
     assert result["sim_seconds"] > 0 and result["cycles_per_second"] > 0
 
     assert (folder / "report.txt").read_text().count("PASS") == case.batch + 1

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from plena_ref.counters import GROUPS
 from plena_ref.machine_code import write_program
 from plena_ref.random_programs import generate
 from scripts import run_program
@@ -46,10 +47,11 @@ def test_the_simulator_and_the_reference_machine_leave_the_same(tmp_path: Path) 
         assert left == right, memory
     assert (tmp_path / "verilator" / "vram.bin").stat().st_size == 2 * DIRECTED.vram_elems
     assert (tmp_path / "verilator" / "hbm.bin").stat().st_size >= (tmp_path / "h.bin").stat().st_size
-    keys = ["status", "cause", "pc", "cycles", "instructions", "registers"]
+    keys = ["status", "cause", "pc", "cycles", "instructions", "counters", "registers"]
     assert list(stats["verilator"]) == list(stats["reference"]) == keys
     assert stats["verilator"].pop("cycles") > stats["verilator"]["instructions"] > 200
-    assert stats["reference"].pop("cycles") is None
+    assert list(stats["verilator"].pop("counters")) == list(GROUPS)
+    assert stats["reference"].pop("cycles") is stats["reference"].pop("counters") is None
     assert stats["verilator"] == stats["reference"]
     assert stats["verilator"]["status"] == "stopped" and stats["verilator"]["cause"] is None
     assert list(stats["verilator"]["registers"]) == ["gp", "f", "a", "scale", "stride", "v_mask"]

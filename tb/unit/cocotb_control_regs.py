@@ -30,6 +30,8 @@ async def setup(dut) -> AxiLiteMaster:
         "scale",
         "stride",
         "v_mask",
+        "counter_hit",
+        "counter_word",
     ):
         getattr(dut, name).value = 0
     dut.rst.value = 1
