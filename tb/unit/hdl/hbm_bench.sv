@@ -95,6 +95,14 @@ module hbm_bench #(
       .VPREF(VPREF),
       .VSTORE(VSTORE)
   ) u_hbm (
+      .head(),
+      .head_valid(),
+      .head_issues(),
+      .head_waits(),
+      .head_refused(),
+      .head_bus(),
+      .read_beat(),
+      .write_beat(),
       .*
   );
 
