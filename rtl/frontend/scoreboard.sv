@@ -246,12 +246,12 @@ NM
   assign idle = live_q == '0;
 
   // For the counters: kinds of the hazards that the head of each queue waits for. The units of the two instructions and
-  // what the older one writes tell the kind.
+  // what they touch tell the kind: an older vector instruction writes a row, FP_MEM or an f register, never two of them.
   logic [NS-1:0] done_m, read_m, done_v, read_v, done_f, read_f, done_h, read_h;
   logic [NH-1:0] m_on_h;
-  logic [NV-1:0] v_on_v, f_on_v;
-  logic [NF-1:0] v_on_f, f_on_f;
-  logic h_on_m, h_on_v, h_on_h;
+  logic [NV-1:0] v_on_v_f, v_on_v_p, f_on_v_f, f_on_v_p;
+  logic [NF-1:0] v_on_f, f_on_f_f, f_on_f_p;
+  logic v_fp_mem, h_on_m, h_on_v, h_on_h;
   assign done_m = wait_done_q[int'(head_m)];
   assign read_m = wait_read_q[int'(head_m)];
   assign done_v = wait_done_q[V0+int'(head_v)];
@@ -261,10 +261,14 @@ NM
   assign done_h = wait_done_q[H0+int'(head_h)];
   assign read_h = wait_read_q[H0+int'(head_h)];
   assign m_on_h = done_m[H0+:NH] | read_m[H0+:NH];
-  assign v_on_v = (done_v[V0+:NV] & ~v_w) | read_v[V0+:NV];  // f registers; on an instruction that writes a row: row
+  assign v_fp_mem = v_p_read[head_v] || v_p_write[head_v];
+  assign v_on_v_f = (done_v[V0+:NV] & ~v_w & ~v_p_write) | (read_v[V0+:NV] & ~v_p_read);
+  assign v_on_v_p = (done_v[V0+:NV] & v_p_write) | (read_v[V0+:NV] & v_p_read);
   assign v_on_f = done_v[F0+:NF] | read_v[F0+:NF];
-  assign f_on_v = done_f[V0+:NV] | (read_f[V0+:NV] & ~v_p);  // f registers; on an S_MAP_V_FP: FP_MEM
-  assign f_on_f = (done_f[F0+:NF] & ~f_p_write) | (read_f[F0+:NF] & ~f_p_read);
+  assign f_on_v_f = (done_f[V0+:NV] & ~v_p_write) | (read_f[V0+:NV] & ~v_p_read);
+  assign f_on_v_p = (done_f[V0+:NV] & v_p_write) | (read_f[V0+:NV] & v_p_read);
+  assign f_on_f_f = (done_f[F0+:NF] & ~f_p_write) | (read_f[F0+:NF] & ~f_p_read);
+  assign f_on_f_p = (done_f[F0+:NF] & f_p_write) | (read_f[F0+:NF] & f_p_read);
   assign h_on_m = done_h[0+:NM] != '0 || read_h[0+:NM] != '0;
   assign h_on_v = done_h[V0+:NV] != '0 || read_h[V0+:NV] != '0;
   assign h_on_h = done_h[H0+:NH] != '0 || read_h[H0+:NH] != '0;
@@ -275,16 +279,16 @@ NM
     h_on_v || (h_on_m && !h_t[head_h]),
     1'b0,
     1'b0,
-    (read_f[V0+:NV] & v_p) != '0 || (done_f[F0+:NF] & f_p_write) != '0 || (read_f[F0+:NF] & f_p_read) != '0,
+    f_on_v_p != '0 || f_on_f_p != '0,
     1'b0,
     1'b0,
-    f_on_v != '0 || f_on_f != '0,
+    f_on_v_f != '0 || f_on_f_f != '0,
     1'b0,
-    v_on_f != '0 && v_p[head_v],
+    v_on_v_p != '0 || (v_on_f != '0 && v_fp_mem),
     1'b0,
     (done_v[V0+:NV] & v_w) != '0 || done_v[0+:NM] != '0 || read_v[0+:NM] != '0 ||
         done_v[H0+:NH] != '0 || read_v[H0+:NH] != '0,
-    v_on_v != '0 || (v_on_f != '0 && !v_p[head_v]),
+    v_on_v_f != '0 || (v_on_f != '0 && !v_fp_mem),
     1'b0,
     1'b0,
     (m_on_h & h_t) != '0,

@@ -158,10 +158,10 @@ module vector_unit #(
   assign got_b = have_b || (rd_b_req && rd_b_gnt);
   assign issue = can_go && (got_a || !need_a) && (got_b || !need_b);
   assign head_valid = waiting[head];
-  assign head_issues = issue;
+  assign head_issues = issue || row_step;
   assign head_waits = waiting[head] && !slot_ready[head];
   assign head_refused = (rd_a_req && !rd_a_gnt) || (rd_b_req && !rd_b_gnt);
-  assign row_step = issue;
+  assign row_step = is_topk ? rd_a_req && rd_a_gnt : issue;
 
   always_ff @(posedge clk) begin
     if (rst) begin
