@@ -11,9 +11,6 @@ from dataclasses import asdict, dataclass
 
 from plena_ref.hardware import Hardware
 
-#: Instructions that dispatch may retire in a cycle.
-DISPATCH_WIDTH = 2
-
 
 @dataclass(frozen=True)
 class Counter:
@@ -164,7 +161,7 @@ def bound(totals: dict[str, int], hw: Hardware) -> Bound:
         "matrix work": -(-totals["macs"] // (hw.blen * hw.mlen)),
         "vector rows": totals["vector_rows"],
         "DMA beats": max(totals["read_beats"], totals["write_beats"]),
-        "instructions": -(-instructions // DISPATCH_WIDTH),
+        "instructions": -(-instructions // hw.dispatch_width),
     }
     resource = max(needs, key=lambda name: needs[name])
     return Bound(needs[resource], resource)

@@ -126,7 +126,7 @@ def test_the_trace_is_in_program_order() -> None:
     result = run(DIRECTED, [bounded(words, random_images(DIRECTED, 26), trace=True)]).jobs[0]
     pcs = [0, *list(range(1, 1 + len(body))) * 3, len(words) - 1]
     assert result.trace is not None
-    np.testing.assert_array_equal(result.trace, [(pc, words[pc]) for pc in pcs])
+    np.testing.assert_array_equal(result.trace[:, :2], [(pc, words[pc]) for pc in pcs])
 
 
 def test_a_bus_error_names_the_second_of_a_pair() -> None:
