@@ -1,0 +1,115 @@
+"""Run cells of one machine in one simulation, and judge each: bits, stray writes, ending, and error.
+
+Pass or fail does not depend on a tolerance: the largest error of a cell must lie within a factor of the one that
+plena_ref.error_prediction predicts from the cell's data.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from plena_ref.cases import Workload, build
+from plena_ref.error_prediction import Prediction, predict
+from tb import case_runner, harness, simulate
+from tb.harness import Job
+from tb.sweep.matrix import Cell
+
+#: The measured maximum error must lie between the predicted one divided by this and multiplied with this.
+PREDICTION_FACTOR = 2.0
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """What became of a cell; every attribute is a plain value of JSON.
+
+    Attributes:
+        name: of the cell.
+        passed: no reason to fail.
+        reasons: what went wrong.
+        error: why the cell could not be run at all; it is run again next time.
+        bit_exact: every memory and register equals the reference machine's.
+        match_percent: elements within 0.02 + 0.02*|golden| of the float64 golden.
+        max_error: largest absolute error.
+        predicted: what the model of the roundings gives for it.
+        expected: what the closed form gives for it.
+        cycles, instructions: of the RTL.
+        seconds: wall clock of the simulation, without build and staging.
+        reference_seconds: wall clock of the reference machine and the comparison.
+    """
+
+    name: str
+    passed: bool = False
+    reasons: tuple[str, ...] = ()
+    error: str | None = None
+    bit_exact: bool = False
+    match_percent: float = 0.0
+    max_error: float = 0.0
+    predicted: float = 0.0
+    expected: float = 0.0
+    cycles: int = 0
+    instructions: int = 0
+    seconds: float = 0.0
+    reference_seconds: float = 0.0
+
+
+def run_cells(cells: Sequence[Cell]) -> list[CellResult]:
+    """Run cells of one machine; a simulation that breaks is repeated cell by cell to find the culprit.
+
+    Raises:
+        SimulatorMissing: Verilator cannot be used.
+        ValueError: the cells belong to several machines.
+    """
+    machines = {cell.case.hardware for cell in cells}
+    if len(machines) != 1:
+        raise ValueError(f"cells of {len(machines)} machines in one simulation")
+    workloads = [build(cell.case) for cell in cells]
+    jobs = [Job(workload.words, workload.images, workload.limit) for workload in workloads]
+    try:
+        run = harness.run(machines.pop(), jobs, "verilator")
+    except simulate.SimulatorMissing:
+        raise
+    except simulate.SimulationError as error:
+        if len(cells) > 1:
+            return [result for cell in cells for result in run_cells([cell])]
+        return [CellResult(cells[0].name, error=str(error))]
+    return [_judge(workload, job) for workload, job in zip(workloads, run.jobs, strict=True)]
+
+
+def _judge(workload: Workload, got: harness.JobResult) -> CellResult:
+    started = time.perf_counter()
+    outcome = case_runner.judge(workload, got, "verilator")
+    reference_seconds = time.perf_counter() - started
+    verdict = outcome.verdict
+    elements = sum(row.rows for row in verdict.batches)
+    prediction = predict(workload.case)
+    max_error = max(row.max_abs_error for row in verdict.batches)
+    reasons = [*outcome.reasons, *(f"not bit-exact: {difference}" for difference in verdict.differences)]
+    if verdict.out_of_bounds_writes:
+        reasons.append(f"{verdict.out_of_bounds_writes} words written outside: {verdict.first_out_of_bounds}")
+    if not agrees(max_error, prediction):
+        reasons.append(
+            f"maximum error {max_error:.4g}, predicted {prediction.maximum:.4g}: "
+            f"not within a factor of {PREDICTION_FACTOR:g}"
+        )
+    return CellResult(
+        name=workload.case.name,
+        passed=not reasons,
+        reasons=tuple(reasons),
+        bit_exact=verdict.bit_exact,
+        match_percent=sum(row.match_percent * row.rows for row in verdict.batches) / elements,
+        max_error=max_error,
+        predicted=prediction.maximum,
+        expected=prediction.expected,
+        cycles=got.cycles,
+        instructions=got.instructions,
+        seconds=round(got.seconds, 4),
+        reference_seconds=round(reference_seconds, 4),
+    )
+
+
+def agrees(max_error: float, prediction: Prediction) -> bool:
+    """The measured maximum lies within the factor of the predicted one; both may be 0."""
+    low, high = prediction.maximum / PREDICTION_FACTOR, prediction.maximum * PREDICTION_FACTOR
+    return low <= max_error <= high

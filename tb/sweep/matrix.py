@@ -1,0 +1,209 @@
+"""The declared matrix: axes from matrix.toml, the cells they span, and the cells that no machine can run.
+
+A cell is one case of plena_ref on one machine. Combinations that break a rule of the machine or of the kernel are
+kept, with the rule.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any
+
+from plena_ref.cases import Case, CaseError
+from plena_ref.hardware import Hardware, HardwareError
+
+#: The matrix of this project.
+MATRIX_FILE = Path(__file__).with_name("matrix.toml")
+AXES = ("mlen", "blen", "batch", "seq", "head_dim", "mask")
+_LENGTH = re.compile(r"(?:(\d+)\*)?MLEN([+-]\d+)?")
+
+
+class MatrixError(ValueError):
+    """A matrix file or a slice that cannot be understood; the message names the culprit."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One legal combination.
+
+    Attributes:
+        name: unique in the matrix, made of the axis values.
+        values: axis name to value; seq in elements.
+        case: what to run.
+    """
+
+    name: str
+    values: Mapping[str, int | str] = field(hash=False)
+    case: Case = field(hash=False)
+
+    @property
+    def machine(self) -> tuple[int, int]:
+        """MLEN and BLEN: cells that agree in these share one model."""
+        return self.case.hardware.mlen, self.case.hardware.blen
+
+    @property
+    def work(self) -> int:
+        """Multiply-accumulates of the two products, masked ones included."""
+        case = self.case
+        return 2 * case.batch * case.heads * case.seq * case.kv_seq * case.head_dim
+
+
+@dataclass(frozen=True)
+class Illegal:
+    """One combination that breaks a rule, which the message states."""
+
+    name: str
+    values: Mapping[str, int | str] = field(hash=False)
+    rule: str
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """All combinations of a matrix file.
+
+    Attributes:
+        cells: the legal ones, in the order of the axes.
+        illegal: the others.
+        coinciding: combinations left out because another one has the same lengths (MLEN = 16 and 16, say).
+        quick: the [quick] table.
+    """
+
+    cells: tuple[Cell, ...]
+    illegal: tuple[Illegal, ...]
+    coinciding: int
+    quick: Mapping[str, Any]
+
+    @cached_property
+    def by_name(self) -> dict[str, Cell]:
+        """The legal cells by name."""
+        return {cell.name: cell for cell in self.cells}
+
+    def slice(self, wanted: Mapping[str, Sequence[str]]) -> tuple[Cell, ...]:
+        """The cells whose value on each axis of `wanted` is one of its values, which are text.
+
+        Raises:
+            MatrixError: an axis or a value that no cell has.
+        """
+        for axis, values in wanted.items():
+            if axis not in AXES:
+                raise MatrixError(f"{axis.upper()} is no axis; there are {', '.join(AXES).upper()}")
+            present = list(dict.fromkeys(str(cell.values[axis]) for cell in self.cells))
+            for value in values:
+                if value not in present:
+                    raise MatrixError(f"no legal cell has {axis.upper()}={value}; there are {', '.join(present)}")
+        chosen = wanted.items()
+        return tuple(
+            cell for cell in self.cells if all(str(cell.values[axis]) in values for axis, values in chosen)
+        )
+
+    def quick_cells(self) -> tuple[Cell, ...]:
+        """The cells for every test run: those that add most new pairs of axis values, the cheapest first."""
+        machines = [tuple(machine) for machine in self.quick["machines"]]
+        limit = self.quick["work"] * 10**6
+        left = {
+            machine: [cell for cell in self.cells if cell.machine == machine and cell.work <= limit]
+            for machine in machines
+        }
+        seen: set[tuple] = set()
+        chosen: list[Cell] = []
+        for number in range(self.quick["cells"]):
+            candidates = left[machines[number % len(machines)]]
+            best = max(candidates, key=lambda cell: (len(_pairs(cell) - seen), -cell.work))
+            candidates.remove(best)
+            seen |= _pairs(best)
+            chosen.append(best)
+        return tuple(sorted(chosen, key=self.cells.index))
+
+
+def _pairs(cell: Cell) -> set[tuple]:
+    """Pairs of axis values, seq relative to the tile as the matrix file writes it."""
+    return set(combinations([(axis, cell.values[axis]) for axis in AXES] + [("tile", _relative(cell))], 2))
+
+
+def _relative(cell: Cell) -> str:
+    seq, mlen = cell.case.seq, cell.case.hardware.mlen
+    return f"{seq // mlen}*MLEN+{seq % mlen}" if seq % mlen in (0, 1, 3, mlen - 1) else "other"
+
+
+def length(value: int | str, mlen: int) -> int:
+    """The elements that `value`, a number or a*MLEN+b, means on a machine.
+
+    Raises:
+        MatrixError: it is neither.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    found = _LENGTH.fullmatch(str(value))
+    if not found:
+        raise MatrixError(f"{value!r} is no length: a number, or a*MLEN+b")
+    return int(found[1] or 1) * mlen + int(found[2] or 0)
+
+
+def load(file: Path = MATRIX_FILE) -> Matrix:
+    """Read a matrix file.
+
+    Raises:
+        MatrixError: something in it is missing or cannot be understood.
+    """
+    try:
+        declared = tomllib.loads(file.read_text())
+        return _expand(declared)
+    except tomllib.TOMLDecodeError as error:
+        raise MatrixError(f"{file}: {error}") from None
+    except KeyError as error:
+        raise MatrixError(f"{file}: {error} is missing") from None
+
+
+def _expand(declared: Mapping[str, Any]) -> Matrix:
+    cells: dict[str, Cell] = {}
+    illegal: dict[str, Illegal] = {}
+    coinciding = 0
+    for axes in (declared["axes"], *declared.get("extra", ())):
+        for values in _combinations(axes):
+            name = "mlen{mlen}-blen{blen}-batch{batch}-seq{seq}-hd{head_dim}-{mask}".format(**values)
+            if name in cells or name in illegal:
+                coinciding += 1
+                continue
+            try:
+                cells[name] = Cell(name, values, _case(declared, name, values))
+            except (HardwareError, CaseError) as error:
+                illegal[name] = Illegal(name, values, _rule(error, name))
+    return Matrix(tuple(cells.values()), tuple(illegal.values()), coinciding, declared["quick"])
+
+
+def _combinations(axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    unknown = set(axes) - set(AXES)
+    if unknown:
+        raise MatrixError(f"{', '.join(sorted(unknown))}: no axis; there are {', '.join(AXES)}")
+    for combination in product(*(axes[axis] for axis in AXES)):
+        values = dict(zip(AXES, combination, strict=True))
+        yield {**values, "seq": length(values["seq"], values["mlen"])}
+
+
+def _rule(error: ValueError, name: str) -> str:
+    """The rule without the cell's name and values, so that cells that break the same one are counted together."""
+    return str(error).removeprefix(f"{name}: ").split(" (got ")[0]
+
+
+def _case(declared: Mapping[str, Any], name: str, values: Mapping[str, Any]) -> Case:
+    mask = declared["masks"][values["mask"]]
+    mlen = values["mlen"]
+    return Case(
+        name,
+        hardware=Hardware(mlen, values["blen"], **declared["memories"][str(mlen)]),
+        batch=values["batch"],
+        seq=values["seq"],
+        kv_seq=values["seq"] + length(mask["cache"], mlen),
+        heads=declared["heads"][str(values["batch"])],
+        head_dim=values["head_dim"],
+        causal=mask["causal"],
+        seed=zlib.crc32(name.encode()),
+        sigma=declared["inputs"]["sigma"],
+    )

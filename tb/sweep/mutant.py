@@ -1,0 +1,38 @@
+"""One permanent mutant, tried: the fault is in a copy of the sources, and its case must fail for its reason."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+
+from tb import mutants
+from tb.mutant_table import Mutant
+
+
+@dataclass(frozen=True)
+class MutantResult:
+    """What became of a mutant; every attribute is a plain value of JSON.
+
+    Attributes:
+        name: of the mutant.
+        passed: it was caught.
+        evidence: the line of the failing case's report that shows why, or what was printed instead.
+        error: why it could not be tried at all; it is tried again next time.
+    """
+
+    name: str
+    passed: bool = False
+    evidence: str = ""
+    error: str | None = None
+
+
+def try_mutant(mutant: Mutant) -> MutantResult:
+    """Run the mutant's case on the faulty sources."""
+    try:
+        trial = mutants.run_mutant(mutant)
+    except (mutants.MutantError, subprocess.TimeoutExpired) as error:
+        return MutantResult(mutant.name, error=str(error))
+    if not trial.caught:
+        return MutantResult(mutant.name, evidence=trial.printed.strip()[-2000:])
+    line = next(line for line in trial.printed.splitlines() if mutant.reason in line)
+    return MutantResult(mutant.name, True, line.strip())
