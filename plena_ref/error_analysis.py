@@ -1,7 +1,7 @@
 """Where the error of the attention kernel comes from: `python -m plena_ref.error_analysis --help`.
 
-The model of the roundings with each of them alone and all together, the reference machine's own error beside it,
-and the closed form. Explained in docs/accuracy.md.
+The model of the roundings with each of them alone and all together, the reference machine's own error beside
+it, and the closed form. Explained in docs/accuracy.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The error that a case's roundings make, predicted without running any machine. Derived in docs/accuracy.md.
 
-Two predictions of the largest error: the model of the roundings applied to the case's data, and a closed form that
-knows only how large the values at each rounding are.
+Two predictions of the largest error: the model of the roundings applied to the case's data, and a closed form
+that knows only how large the values at each rounding are.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plena_ref import golden
-from plena_ref.cases import Case, draw_inputs, staged_keys_and_values
-from plena_ref.kernels.tiling import QueryTile, query_tiles
+from plena_ref.cases import Case, block_tiles, draw_inputs, staged_keys_and_values
+from plena_ref.kernels.tiling import KeyTile, QueryTile, query_tiles
 from plena_ref.rounding_model import STAGES, attention, initial_maximum, round_to_bf16, visible
 
 F64 = NDArray[np.float64]
@@ -52,10 +52,10 @@ def rounding_variance(x: F64) -> F64:
 def rounding_variances(case: Case, q: F64, k: F64, v: F64, sinks: F64 | None = None) -> dict[str, F64]:
     """Variance of each output element's error by the stage that makes it, all from float64 attention.
 
-    A score's error d changes the output by p*d*(v - o) (first order), and so does a relative error of P. A relative
-    error of a rescale factor does that for all keys of earlier tiles. The roundings of l, PV, 1/l and O are errors of
-    the output itself. All are taken as independent and uniform over a rounding step, and none is made where
-    the float64 value is a bf16 value.
+    A score's error d changes the output by p*d*(v - o) (first order), and so does a relative error of P. A
+    relative error of a rescale factor does that for all keys of earlier blocks. The roundings of l, PV, 1/l
+    and O are errors of the output itself. All are taken as independent and uniform over a rounding step, and
+    none is made where the float64 value is a bf16 value.
 
     Args:
         case: shape and machine.
@@ -77,8 +77,9 @@ def rounding_variances(case: Case, q: F64, k: F64, v: F64, sinks: F64 | None = N
 
 @dataclass(frozen=True)
 class _Step:
-    """One key tile in float64: scores (-inf where hidden) of its keys and values, and the running maximum."""
+    """One block of key tiles in float64: scores (-inf where hidden), keys, values, and the running maximum."""
 
+    tiles: tuple[KeyTile, ...]
     scores: F64
     keys: F64
     values: F64
@@ -88,12 +89,14 @@ class _Step:
 
 def _steps(case: Case, tile: QueryTile, queries: F64, k: F64, v: F64, maximum: F64) -> list[_Step]:
     steps = []
-    for key in tile.key_tiles:
-        first = key.index * case.hardware.mlen
-        keys, values = (tensor[:, :, first : first + key.keys] for tensor in (k, v))
-        scores = np.where(visible(tile, key), queries @ keys.swapaxes(2, 3), -np.inf)
+    for block in tile.key_blocks(block_tiles(case)):
+        first = block.tiles[0].index * case.hardware.mlen
+        count = sum(key.keys for key in block.tiles)
+        keys, values = (tensor[:, :, first : first + count] for tensor in (k, v))
+        seen = np.concatenate([visible(tile, key) for key in block.tiles], axis=1)
+        scores = np.where(seen, queries @ keys.swapaxes(2, 3), -np.inf)
         old, maximum = maximum, np.maximum(maximum, scores.max(axis=-1, keepdims=True))
-        steps.append(_Step(scores, keys, values, old, maximum))
+        steps.append(_Step(block.tiles, scores, keys, values, old, maximum))
     return steps
 
 
@@ -117,7 +120,7 @@ def _tile_variances(
         return weights @ values - o * weights.sum(axis=-1, keepdims=True)
 
     def scattered(weights: F64, values: F64) -> F64:
-        """Sum over keys of weight * (v - o)^2; what is left where all v are o is no more than float64's noise."""
+        """Sum over keys of weight * (v - o)^2, without the noise of float64 where every v is o."""
         squares = weights @ values**2
         spread = squares - 2 * o * (weights @ values) + o**2 * weights.sum(axis=-1, keepdims=True)
         return np.where(spread > 1e-12 * squares, spread, 0)
@@ -148,9 +151,11 @@ def _tile_variances(
             rescaled = accumulator * factor
             accumulator = rescaled + product
             variances["r"] += (_variance(rescaled) + _variance(accumulator)) * unit**2
-        rescaled = running * factor
-        running = rescaled + weights.sum(axis=-1, keepdims=True)
-        variances["l"] += (_variance(rescaled) + _variance(running)) * (unit * o) ** 2
+        running = running * factor
+        variances["l"] += _variance(running) * (unit * o) ** 2
+        for part in np.split(weights, np.cumsum([key.keys for key in step.tiles])[:-1], axis=-1):
+            running = running + part.sum(axis=-1, keepdims=True)
+            variances["l"] += _variance(running) * (unit * o) ** 2
         earlier += apart(p, step.values)
     variances["Qs"] += ((float(round_to_bf16(np.float64(scale))) / scale - 1) * scale_moves) ** 2
     variances["1/l"] += _relative(1 / total) * o**2

@@ -1,5 +1,5 @@
-"""The attention kernel's roundings, and nothing else of the machine: float64 attention, tile by tile as the kernel
-does it, with any subset of its bf16 roundings switched on. Explained in docs/accuracy.md.
+"""The attention kernel's roundings, and nothing else of the machine: float64 attention, block by block as the
+kernel does it, with any subset of its bf16 roundings switched on. Explained in docs/accuracy.md.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def round_to_bf16(x: F64) -> F64:
 def initial_maximum(case: Case, sinks: F64 | None) -> F64:
     """The running maximum before the first key tile, one a head: the sink, or nothing.
 
-    A row may see nothing of its first tile under a window; any finite start does, the rescale factor is then 0.
+    Under a window a row may see nothing of its first tile; any finite start does, the rescale factor is 0.
     """
     if sinks is not None:
         return sinks

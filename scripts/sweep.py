@@ -1,7 +1,7 @@
-"""Run the declared matrix of attention shapes: ``python -m scripts.sweep [MLEN=8,16 MASK=cached LIMIT=100 ...]``.
+"""Run the declared matrix of shapes: ``python -m scripts.sweep [MLEN=8,16 MASK=cached LIMIT=100 ...]``.
 
-Writes ``build/sweep/report.html`` and ``report.json``, also when it is interrupted; what has a result on the present
-sources is not run again. Exits 0 when everything that has run passed, 1 when a cell failed, a mutant
+Writes ``build/sweep/report.html`` and ``report.json``, also when it is interrupted; what has a result on the
+present sources is not run again. Exits 0 when everything that has run passed, 1 when a cell failed, a mutant
 escaped or something could not be run, 2 when the options cannot be understood.
 """
 
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
     plan = plans.make(matrix_file, store, cells, MUTANTS if with_mutants else ())
 
     console = Console()
-    console.print(f"{len(cells)} of {len(matrix.cells)} legal cells chosen, {len(matrix.illegal)} illegal ones named")
+    console.print(f"{len(cells)} of {len(matrix.cells)} legal cells; {len(matrix.illegal)} illegal ones")
     problem: BaseException | None = None
     try:
         _run(plan, scheduler, jobs, console)

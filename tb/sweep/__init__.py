@@ -1,1 +1,1 @@
-"""The sweep: a declared matrix of attention shapes and machines, run on the RTL and reported. docs/sweep.md."""
+"""A declared matrix of attention shapes and machines, run on the RTL and reported: docs/sweep.md."""

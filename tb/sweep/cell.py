@@ -1,7 +1,7 @@
 """Run cells of one machine in one simulation, and judge each: bits, stray writes, ending, and error.
 
-Pass or fail does not depend on a tolerance: the largest error of a cell must lie within a factor of the one that
-plena_ref.error_prediction predicts from the cell's data.
+Pass or fail does not depend on a tolerance: the largest error of a cell must lie within a factor of the one
+that plena_ref.error_prediction predicts from the cell's data.
 """
 
 from __future__ import annotations
@@ -74,10 +74,11 @@ def run_cells(cells: Sequence[Cell]) -> list[CellResult]:
         if len(cells) > 1:
             return [result for cell in cells for result in run_cells([cell])]
         return [CellResult(cells[0].name, error=str(error))]
-    return [_judge(workload, job) for workload, job in zip(workloads, run.jobs, strict=True)]
+    return [judge(workload, job) for workload, job in zip(workloads, run.jobs, strict=True)]
 
 
-def _judge(workload: Workload, got: harness.JobResult) -> CellResult:
+def judge(workload: Workload, got: harness.JobResult) -> CellResult:
+    """Compare what the RTL left of a cell with the reference machine, the golden and the prediction."""
     started = time.perf_counter()
     outcome = case_runner.judge(workload, got, "verilator")
     reference_seconds = time.perf_counter() - started

@@ -1,7 +1,7 @@
 """The declared matrix: axes from matrix.toml, the cells they span, and the cells that no machine can run.
 
-A cell is one case of plena_ref on one machine. Combinations that break a rule of the machine or of the kernel are
-kept, with the rule.
+A cell is one case of plena_ref on one machine. Combinations that break a rule of the machine or of the kernel
+are kept, with the rule.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ class Matrix:
             present = list(dict.fromkeys(str(cell.values[axis]) for cell in self.cells))
             for value in values:
                 if value not in present:
-                    raise MatrixError(f"no legal cell has {axis.upper()}={value}; there are {', '.join(present)}")
+                    known = ", ".join(present)
+                    raise MatrixError(f"no legal cell has {axis.upper()}={value}; there are {known}")
         chosen = wanted.items()
         return tuple(
             cell for cell in self.cells if all(str(cell.values[axis]) in values for axis, values in chosen)
@@ -188,7 +189,7 @@ def _combinations(axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]
 
 
 def _rule(error: ValueError, name: str) -> str:
-    """The rule without the cell's name and values, so that cells that break the same one are counted together."""
+    """The rule without the cell's name and values: cells that break the same one are counted together."""
     return str(error).removeprefix(f"{name}: ").split(" (got ")[0]
 
 

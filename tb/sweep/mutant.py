@@ -1,4 +1,4 @@
-"""One permanent mutant, tried: the fault is in a copy of the sources, and its case must fail for its reason."""
+"""One permanent mutant, tried: the fault is in a copy of the sources, and its case must fail for it."""
 
 from __future__ import annotations
 

@@ -61,10 +61,11 @@ class Plan:
 
 def make(matrix_file: Path, store: Store, cells: Iterable[Cell], mutants: Iterable[Mutant]) -> Plan:
     """A plan for those of the cells and mutants that have no result yet, or could not be run before."""
-    left = [cell for cell in cells if not store.done(cell)], [item for item in mutants if not store.done(item)]
-    for item in (*left[0], *left[1]):
+    cells_left = [cell for cell in cells if not store.done(cell)]
+    mutants_left = [mutant for mutant in mutants if not store.done(mutant)]
+    for item in (*cells_left, *mutants_left):
         store.forget(item)
-    units = cut(*left)
+    units = cut(cells_left, mutants_left)
     return Plan(matrix_file, matrix.load(matrix_file), store, tuple(units))
 
 

@@ -1,7 +1,7 @@
-"""Units of a sweep as pytest items, for pytest-xdist to spread over the cores: `make sweep` calls this by name.
+"""Units of a sweep as pytest items, for pytest-xdist to spread over the cores: `make sweep` names this file.
 
-The environment variable PLENA_SWEEP_PLAN names a file that `plan.write` wrote. An item fails when its unit could not
-be run; what became of cells and mutants stands in the store.
+The environment variable PLENA_SWEEP_PLAN names a file that `plan.write` wrote. An item fails when its unit
+could not be run; what became of cells and mutants stands in the store.
 """
 
 from __future__ import annotations

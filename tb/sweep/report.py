@@ -1,4 +1,4 @@
-"""The report of a sweep: every cell of the matrix with its result, the illegal ones with their rule, the mutants.
+"""The report of a sweep: every cell of the matrix with its result, the illegal ones with their rule, mutants.
 
 `report.json` is for programs; `report.html` shows the same in one file that needs nothing else.
 """
@@ -54,7 +54,7 @@ def collect(matrix: Matrix, store: Store) -> dict[str, Any]:
             "status": "not run" if result is None else "passed" if result.passed else "failed",
         }
         if result is not None:
-            entry |= {key: _plain(value) for key, value in asdict(result).items() if key not in ("name", "passed")}
+            entry |= {key: _plain(value) for key, value in asdict(result).items() if key != "passed"}
             entry["expected_ratio"] = _ratio(result.max_error, result.expected)
             entry["predicted_ratio"] = _ratio(result.max_error, result.predicted)
         cells.append(entry)

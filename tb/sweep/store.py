@@ -1,4 +1,4 @@
-"""Results on disk, one file each, named by the content of what was run: the item itself and the sources it ran on.
+"""Results on disk, one file each, named by the content of what was run: the item and the sources it ran on.
 
 So a sweep resumes where it stopped, and nothing that was measured on other sources is ever reported.
 """
@@ -18,9 +18,9 @@ from tb.sweep.matrix import Cell
 from tb.sweep.unit import Result, read_result
 
 #: Everything that a result depends on; folders stand for the files in them.
-SOURCES = ("rtl", "plena_ref", "tb/axi_checker.sv", "tb/axi_memory.sv", "tb/plena_tb.sv")
-SOURCES += ("tb/case_runner.py", "tb/harness.py", "tb/images.py", "tb/job_runner.py", "tb/simulate.py")
-SOURCES += ("tb/sweep/cell.py", "tb/sweep/mutant.py", "tb/mutants.py", "scripts/run_case.py", "requirements.txt")
+SOURCES = ("rtl", "plena_ref", "requirements.txt", "scripts/run_case.py", "tb/axi_checker.sv")
+SOURCES += ("tb/axi_memory.sv", "tb/case_runner.py", "tb/harness.py", "tb/images.py", "tb/job_runner.py")
+SOURCES += ("tb/mutants.py", "tb/plena_tb.sv", "tb/simulate.py", "tb/sweep/cell.py", "tb/sweep/mutant.py")
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from tb.sweep.cell import CellResult, run_cells
 from tb.sweep.matrix import Cell, Matrix, load
 from tb.sweep.mutant import MutantResult, try_mutant
 
-#: A unit ends when it has this many cells, or this many multiply-accumulates: a minute at most, mostly seconds.
+#: A unit ends when it has this many cells, or this many multiply-accumulates: seconds, a minute at most.
 UNIT_CELLS = 12
 UNIT_WORK = 40_000_000
 
@@ -44,7 +44,7 @@ class Unit:
 
 
 def cut(cells: Sequence[Cell], mutants: Iterable[Mutant]) -> list[Unit]:
-    """Units of these cells and mutants, in turn of different machines, so that workers do not wait for one build."""
+    """Units of these cells and mutants, machine by turns, so that workers do not wait for one build."""
     queues = []
     for _, group in groupby(sorted(cells, key=lambda cell: cell.machine), key=lambda cell: cell.machine):
         units: list[Unit] = []

@@ -86,10 +86,10 @@ def run_on_dask(plan: Plan, scheduler: str, progress: Callable[[int], None]) -> 
         matrix = plan.matrix_file.read_text()
         sources = sources_hash()
         units = {
-            client.submit(work, asdict(unit), matrix, sources, key=f"{unit.names[0]}-{sources}", pure=False): unit
+            client.submit(work, asdict(unit), matrix, sources, key=f"{unit.names[0]} {sources}"): unit
             for unit in plan.units
         }
-        for future in as_completed(units):
+        for future in as_completed(units, loop=client.loop):
             unit = units[future]
             if future.status == "finished":
                 plan.keep(unit, [read_result(values) for values in future.result()])
@@ -113,7 +113,7 @@ def work(unit: dict[str, Any], matrix: str, sources: str) -> list[dict[str, Any]
         WorkersError: the sources are others, or the unit could not be run.
     """
     if sources_hash() != sources:
-        raise WorkersError(f"{simulate.REPO} on this worker holds other sources than the sweep was started with")
+        raise WorkersError(f"{simulate.REPO} on this worker holds other sources than the sweep's")
     simulate.BUILD.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="unit-", dir=simulate.BUILD) as name:
         files = [Path(name) / part for part in ("unit.json", "matrix.toml", "results.json")]
