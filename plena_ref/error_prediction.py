@@ -77,7 +77,7 @@ def rounding_variances(case: Case, q: F64, k: F64, v: F64, sinks: F64 | None = N
 
 @dataclass(frozen=True)
 class _Step:
-    """One block of key tiles in float64: scores (-inf where hidden), keys, values, and the running maximum."""
+    """One block of key tiles in float64: scores (-inf where hidden), keys, values, running maximum."""
 
     tiles: tuple[KeyTile, ...]
     scores: F64
