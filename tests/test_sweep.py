@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 import pytest
 
-from plena_ref.cases import KERNELS
+from plena_ref.cases import KERNELS, build
 from plena_ref.error_prediction import Prediction
 from plena_ref.kernels.operands import HBM_START
 from plena_ref.layout import HbmAllocator, VramAllocator
+from plena_ref.machine import Machine
 from scripts import sweep
 from tb import simulate
 from tb.mutant_table import MUTANTS
@@ -87,6 +89,17 @@ def test_the_largest_cells_fit_their_machine(mlen: int) -> None:
         KERNELS[case.kernel](hw, case.shape, VramAllocator(hw), HbmAllocator(hw, HBM_START))
 
 
+def test_the_largest_cell_takes_less_than_a_minute_in_the_reference_machine() -> None:
+    """Most products, on the machine that needs the most instructions for them; processor time."""
+    largest = max(MATRIX.cells, key=lambda cell: (cell.work, -cell.machine[1]))
+    assert largest.name == "mlen256-blen4-batch2-seq515-hd128-cached"
+    workload = build(largest.case)
+    machine = Machine(largest.case.hardware, workload.images, workload.limit)
+    started = time.process_time()
+    assert machine.run(workload.words).status == "stopped"
+    assert time.process_time() - started < 60
+
+
 def test_the_quick_part_has_every_value_of_every_axis() -> None:
     cells = MATRIX.quick_cells()
     assert len({cell.name for cell in cells}) == len(cells) >= 60
@@ -135,6 +148,8 @@ def test_slices() -> None:
     chosen = MATRIX.slice({"mlen": ["8", "16"], "mask": ["cached"], "seq": ["128"]})
     assert {cell.machine for cell in chosen} == {(8, 4), (8, 8), (16, 4), (16, 8), (16, 16)}
     assert {(cell.values["mask"], cell.case.seq) for cell in chosen} == {("cached", 128)}
+    over = MATRIX.slice({"seq": ["2*MLEN+3"], "blen": ["4"], "batch": ["3"]})
+    assert {(cell.machine[0], cell.case.seq) for cell in over} == {(mlen, 2 * mlen + 3) for mlen in MLENS}
     with pytest.raises(MatrixError, match="no legal cell has MLEN=12; there are 8, 16, 32"):
         MATRIX.slice({"mlen": ["8", "12"]})
     with pytest.raises(MatrixError, match="HEADS is no axis; there are MLEN, BLEN"):

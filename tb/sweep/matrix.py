@@ -88,20 +88,23 @@ class Matrix:
     def slice(self, wanted: Mapping[str, Sequence[str]]) -> tuple[Cell, ...]:
         """The cells whose value on each axis of `wanted` is one of its values, which are text.
 
+        A value of SEQ may be written with MLEN, as in the matrix file.
+
         Raises:
             MatrixError: an axis or a value that no cell has.
         """
         for axis, values in wanted.items():
             if axis not in AXES:
                 raise MatrixError(f"{axis.upper()} is no axis; there are {', '.join(AXES).upper()}")
-            present = list(dict.fromkeys(str(cell.values[axis]) for cell in self.cells))
             for value in values:
-                if value not in present:
-                    known = ", ".join(present)
+                if not any(_has(cell, axis, value) for cell in self.cells):
+                    known = ", ".join(dict.fromkeys(str(cell.values[axis]) for cell in self.cells))
                     raise MatrixError(f"no legal cell has {axis.upper()}={value}; there are {known}")
         chosen = wanted.items()
         return tuple(
-            cell for cell in self.cells if all(str(cell.values[axis]) in values for axis, values in chosen)
+            cell
+            for cell in self.cells
+            if all(any(_has(cell, axis, value) for value in values) for axis, values in chosen)
         )
 
     def quick_cells(self) -> tuple[Cell, ...]:
@@ -121,6 +124,12 @@ class Matrix:
             seen |= _pairs(best)
             chosen.append(best)
         return tuple(sorted(chosen, key=self.cells.index))
+
+
+def _has(cell: Cell, axis: str, value: str) -> bool:
+    if axis == "seq" and "MLEN" in value:
+        return cell.values[axis] == length(value, cell.machine[0])
+    return str(cell.values[axis]) == value
 
 
 def _pairs(cell: Cell) -> set[tuple]:
