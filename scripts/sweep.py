@@ -8,6 +8,7 @@ escaped or something could not be run, 2 when the options cannot be understood.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import zlib
 from pathlib import Path
@@ -64,17 +65,19 @@ def main(arguments: list[str]) -> int:
 
     console = Console()
     console.print(f"{len(cells)} of {len(matrix.cells)} legal cells; {len(matrix.illegal)} illegal ones")
-    problem: BaseException | None = None
+    problem = ""
     try:
         _run(plan, scheduler, jobs, console)
-    except (workers.WorkersError, KeyboardInterrupt) as error:
-        problem = error
+    except workers.WorkersError as error:
+        problem = str(error)
+    except KeyboardInterrupt:
+        problem = "interrupted; the same command goes on from here"
     content = report.collect(matrix, store)
     for path in report.write(content, FOLDER):
         console.print(f"report: {os.path.relpath(path)}")
     _print(content, console)
-    if problem is not None:
-        print(f"error: {problem or 'interrupted; the same command goes on from here'}", file=sys.stderr)
+    if problem:
+        print(f"error: {problem}", file=sys.stderr)
         return 1
     return 0 if report.Summary(**content["summary"]).ok else 1
 
@@ -122,4 +125,5 @@ def _print(content: dict, console: Console) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from tb import simulate
 from tb.mutant_table import MUTANTS
 from tb.sweep import matrix as matrices
 from tb.sweep import plan as plans
-from tb.sweep import report, store
+from tb.sweep import report, store, workers
 from tb.sweep.cell import CellResult, agrees
 from tb.sweep.matrix import AXES, MatrixError, length
 from tb.sweep.mutant import MutantResult
@@ -173,6 +173,26 @@ def test_a_wrong_option_says_why(
     assert sweep.main(arguments) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "sweep").exists()
+
+
+def test_an_interrupted_sweep_leaves_its_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def interrupt(*_arguments) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweep, "FOLDER", tmp_path)
+    monkeypatch.setattr(simulate, "find_tool", lambda _name: None)
+    monkeypatch.setattr(workers, "run_here", interrupt)
+    assert sweep.main(["MLEN=8", "SEQ=1"]) == 1
+    assert "the same command goes on from here" in capsys.readouterr().err
+    assert json.loads((tmp_path / "report.json").read_text())["summary"]["not_run"] == len(MATRIX.cells)
+
+
+def test_a_worker_with_other_sources_refuses() -> None:
+    unit = asdict(Unit((MATRIX.cells[0].name,)))
+    with pytest.raises(workers.WorkersError, match="other sources"):
+        workers.work(unit, matrices.MATRIX_FILE.read_text(), "of yesterday")
 
 
 # Units
