@@ -1,4 +1,4 @@
-"""Scoreboard against resources as Python sets: no slot is ready too early, and none waits too long."""
+"""Scoreboard against resources as Python sets: nothing is ready too early or too late, and waits for its reason."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from cocotb.triggers import FallingEdge, Timer
 from tb.simulate import parameter
 
 UNITS = ("M", "V", "F", "H")
+#: Kinds of resources in the order of the bits of `hazards`.
+KINDS = ("f", "row", "tile", "word", "hbm")
 
 
 @dataclass
@@ -23,12 +25,21 @@ class Instruction:
     reads: set[tuple[str, int]] = field(default_factory=set)
     writes: set[tuple[str, int]] = field(default_factory=set)
     read_pending: bool = True
-    wait_done: list[Instruction] = field(default_factory=list)
-    wait_read: list[Instruction] = field(default_factory=list)
+    wait_done: list[tuple[Instruction, set[str]]] = field(default_factory=list)
+    wait_read: list[tuple[Instruction, set[str]]] = field(default_factory=list)
+
+    @property
+    def hazards(self) -> set[str]:
+        """Kinds of resources that it still waits for."""
+        return set().union(*(kinds for _, kinds in self.wait_done + self.wait_read))
 
 
-def depends(new: Instruction, old: Instruction) -> tuple[bool, bool]:
-    """Return (wait until old is done, wait until old has read), with what in-order units promise left out."""
+def depends(new: Instruction, old: Instruction) -> tuple[set[str], set[str]]:
+    """Kinds of resources for which new waits (until old is done, until old has read its sources).
+
+    What in-order units promise is left out. Transfers wait for one another to keep the order of HBM, whatever
+    else they share.
+    """
     raw = new.reads & old.writes
     waw = new.writes & old.writes
     war = new.writes & old.reads
@@ -36,7 +47,11 @@ def depends(new: Instruction, old: Instruction) -> tuple[bool, bool]:
         waw = {r for r in waw if r[0] in ("f", "word")}
         war = {r for r in war if r[0] in ("f", "word") or (r[0] == "row" and new.unit == "H")}
     hbm = ("hbm", 0)
-    return bool(raw | waw) or hbm in new.writes & old.reads, bool(war - {hbm})
+    until_done = {kind for kind, _ in raw | waw | ({hbm} & new.writes & old.reads)}
+    until_read = {kind for kind, _ in war - {hbm}}
+    if new.unit == old.unit == "H":
+        return until_done and {"hbm"}, until_read and {"hbm"}
+    return until_done, until_read
 
 
 def draw(rng: random.Random, unit: str, dut) -> Instruction:
@@ -169,8 +184,19 @@ async def waits_for_every_hazard_and_no_longer(dut) -> None:
     following = dict.fromkeys(UNITS, 0)
     live: dict[int, Instruction] = {}
     pushed = hazards = 0
+    seen = {(unit, kind): 0 for unit in UNITS for kind in KINDS}
     for _ in range(8000):
+        heads = {unit: rng.randrange(sizes[unit]) for unit in UNITS}
+        for unit, head in heads.items():
+            getattr(dut, f"head_{unit.lower()}").value = head
         await Timer(100, "ps")
+        for number, (unit, head) in enumerate(heads.items()):
+            if first[unit] + head in live:
+                reasons = live[first[unit] + head].hazards
+                bits = int(dut.hazards.value) >> 5 * number & 31
+                assert bits == sum(1 << KINDS.index(kind) for kind in reasons), (unit, bits, reasons)
+                for kind in reasons:
+                    seen[unit, kind] += 1
         ready = int(dut.ready.value)
         for slot, instruction in live.items():
             waits = bool(instruction.wait_done or instruction.wait_read)
@@ -200,19 +226,21 @@ async def waits_for_every_hazard_and_no_longer(dut) -> None:
         for s in done | read:
             live[s].read_pending = False
             for instruction in live.values():
-                instruction.wait_read = [old for old in instruction.wait_read if old is not live[s]]
+                instruction.wait_read = [wait for wait in instruction.wait_read if wait[0] is not live[s]]
                 if s in done:
-                    instruction.wait_done = [old for old in instruction.wait_done if old is not live[s]]
+                    instruction.wait_done = [wait for wait in instruction.wait_done if wait[0] is not live[s]]
         for s in done:
             del live[s]
         if new is not None:
             for old in live.values():
                 until_done, until_read = depends(new, old)
                 if until_done:
-                    new.wait_done.append(old)
+                    new.wait_done.append((old, until_done))
                 if until_read and old.read_pending:
-                    new.wait_read.append(old)
+                    new.wait_read.append((old, until_read))
             hazards += bool(new.wait_done or new.wait_read)
             pushed += 1
             live[slot] = new
     assert pushed > 2000 and hazards > 500, (pushed, hazards)
+    possible = ("M row", "M tile", "V f", "V row", "V word", "F f", "F word", "H row", "H tile", "H hbm")
+    assert {" ".join(pair) for pair, count in seen.items() if count > 20} == set(possible), seen
