@@ -1,4 +1,4 @@
-"""Scoreboard against resources as Python sets: nothing is ready too early or too late, and waits for its reason."""
+"""Scoreboard against resources as Python sets: nothing is ready early or late; each waits for its reason."""
 
 from __future__ import annotations
 
