@@ -16,6 +16,11 @@ from plena_ref import error_bound, golden, mx
 from plena_ref.hardware import Hardware, HardwareError
 from plena_ref.input_data import DATA
 from plena_ref.kernels.attention import AttentionKernel
+from plena_ref.kernels.decode_attention import (
+    DecodeAttentionKernel,
+    decode_attention_blocks,
+    decode_attention_one_row,
+)
 from plena_ref.kernels.operands import (
     FP_LOWEST,
     FP_NEG_INF,
@@ -370,6 +375,9 @@ def _stage_hbm(
 #: Kernel generators by name: each takes (hardware, shape, VRAM allocator, HBM allocator).
 KERNELS: dict[str, Callable[[Hardware, AttentionShape, VramAllocator, HbmAllocator], Kernel]] = {
     "attention": AttentionKernel,
+    "decode_attention": DecodeAttentionKernel,
+    "decode_attention_one_row": decode_attention_one_row,
+    "decode_attention_blocks": decode_attention_blocks,
     "packed_attention": PackedAttentionKernel,
     "plain_attention": PlainAttentionKernel,
     "plain_attention_element_offsets": plain_attention_element_offsets,

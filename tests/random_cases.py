@@ -11,9 +11,10 @@ from plena_ref.cases import KERNELS, Case
 from plena_ref.hardware import Hardware
 from plena_ref.input_data import DATA
 
-#: Kernels that know sliding windows, and those that know sinks.
-WINDOWS = ("attention", "packed_attention")
-SINKS = ("attention",)
+#: Kernels of one query a sequence, those that know sliding windows, and those that know sinks.
+DECODE = ("decode_attention", "decode_attention_one_row", "decode_attention_blocks")
+WINDOWS = ("attention", "packed_attention", *DECODE)
+SINKS = ("attention", *DECODE)
 BATCH_MAX, HEADS_MAX, SEQ_MAX, HEAD_DIM_MAX = 8, 6, 256, 128
 #: A head may have this many rows of scores, a row a key tile, and no more.
 HEAD_ROW_TILES = 2048
@@ -37,7 +38,7 @@ def cases(
     edges = [1, hw.mlen - 1, hw.mlen, hw.mlen + 1, SEQ_MAX]
     lengths = st.integers(1, 2 * hw.mlen + 3) | st.sampled_from(edges)
     square = hw.mlen * int(np.sqrt(HEAD_ROW_TILES / hw.mlen))
-    seq = min(square, draw(lengths))
+    seq = 1 if kernel in DECODE else min(square, draw(lengths))
     kv_max = min(SEQ_MAX, HEAD_ROW_TILES // seq * hw.mlen)
     kv_seq = draw(st.just(seq) | lengths.map(lambda keys: min(kv_max, keys + seq * causal)))
     heads_in_all = max(1, row_tiles // (seq * -(-kv_seq // hw.mlen)))

@@ -1,0 +1,484 @@
+"""Attention of one query a sequence against a long KV cache: the decode step of a batch.
+
+The query heads that share a head of K and V are the rows of a problem of their own. All scores of a row are
+kept, so the softmax is done once over all key tiles, without running maxima or rescaling, and P V sums up
+over key tiles in the accumulators. Products are made a row at a time (M_TMV, M_MV) or BLEN rows at a time
+(M_TMM, M_MM), whichever is faster. See docs/kernels.md.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from plena_ref.hardware import Hardware
+from plena_ref.kernels.operands import (
+    FP_NEG_INF,
+    FP_SCALE,
+    FP_STATE,
+    AttentionOperands,
+    AttentionShape,
+    KernelError,
+    fp_sinks,
+)
+from plena_ref.kernels.tiling import query_tiles
+from plena_ref.layout import HbmAllocator, Region, VramAllocator, VramTensor, round_up
+from plena_ref.program import F0, GP0, Program, Register
+
+#: Rows whose softmax runs side by side: a maximum and a sum each, in the f-registers beside the scale.
+ROWS_AT_ONCE = 3
+
+
+class DecodeAttentionKernel:
+    """Places the tensors and scratch of one decode step and writes its program.
+
+    Args:
+        hw: the machine.
+        shape: the problem; SEQ is 1.
+        vram, hbm: where to place things.
+        one_row: products a row at a time; None: when a head of K and V has a single query head.
+
+    Raises:
+        KernelError: the shape breaks a rule.
+        LayoutError: a memory is full.
+    """
+
+    #: Nothing depends on what O held before.
+    needs_finite_output = False
+
+    def __init__(
+        self,
+        hw: Hardware,
+        shape: AttentionShape,
+        vram: VramAllocator,
+        hbm: HbmAllocator,
+        one_row: bool | None = None,
+    ) -> None:
+        self.hw = hw
+        self.shape = shape
+        self.operands = AttentionOperands.place(hw, shape, vram, hbm)
+        if shape.seq != 1:
+            raise KernelError(f"decode attention: SEQ must be 1 (got {shape.seq})")
+        if shape.group > hw.mlen:
+            raise KernelError(f"decode attention: HEADS/KV_HEADS must not exceed MLEN (got {shape.group})")
+        self.blocks = self.operands.head_cols // hw.mlen
+        #: Key tiles that MSRAM holds beside as many tiles of V.
+        self.slots = hw.msram_tiles // (2 * self.blocks)
+        if self.slots == 0:
+            raise KernelError(
+                f"a key tile needs MSRAM_TILES >= 2*ceil(HEAD_DIM/MLEN) = {2 * self.blocks} "
+                f"(got {hw.msram_tiles})"
+            )
+        self.one_row = shape.group == 1 if one_row is None else one_row
+        self.step = 1 if self.one_row else hw.blen
+        self.key_tiles = query_tiles(shape, hw.mlen)[0].key_tiles
+        self.chunks = [
+            min(self.slots, len(self.key_tiles) - first)
+            for first in range(0, len(self.key_tiles), self.slots)
+        ]
+        self._place_scratch(vram)
+        self.p = Program(hw, f"decode attention: {shape}")
+
+    def _place_scratch(self, vram: VramAllocator) -> None:
+        mlen, cols, tiles = self.hw.mlen, self.operands.head_cols, len(self.key_tiles)
+        self.rows = round_up(self.shape.group, self.step)
+        self.queries = vram.tensor("Qs", self.rows, cols)
+        self.scores = vram.tensor("S", tiles * self.rows, mlen)
+        self.accumulator = vram.tensor("Oacc", self.rows, cols)
+        self.product = vram.tensor("PV", self.rows, cols) if len(self.chunks) > 1 else None
+        #: Mask rows by number of the key tile, counted from the first one that is seen.
+        self.masks = {
+            number: vram.tensor(f"mask {key.index}", 1, mlen)
+            for number, key in enumerate(self.key_tiles)
+            if key.mask(mlen) is not None
+        }
+
+    def outputs(self) -> list[Region]:
+        """The words of O that the program writes."""
+        return self.operands.o.active_regions()
+
+    def scratch(self) -> list[Region]:
+        """Every other word that the program may write."""
+        tensors = [self.queries, self.scores, self.accumulator, self.product, *self.masks.values()]
+        regions = [Region("vram", t.base, t.base + t.elems, t.name) for t in tensors if t is not None]
+        msram = (self.slots + self.chunks[0]) * self.blocks * self.hw.tile_elems
+        regions.append(Region("msram", 0, msram, "K, V tiles"))
+        regions.append(Region("fpmem", FP_STATE, FP_STATE + self.hw.mlen, "mask row, 1/l"))
+        return regions
+
+    # The program
+
+    def build(self) -> tuple[list[int], str]:
+        """The words of the program and its listing."""
+        p, shape = self.p, self.shape
+        batch_bytes = self.operands.kv_rows_per_batch * self.operands.k.cols
+        with (
+            p.hbm_base("K") as self.k_base,
+            p.hbm_base("V") as self.v_base,
+            p.fp("softmax scale") as self.scale,
+            p.gp("Q of this batch") as self.q_batch,
+            p.gp("O of this batch") as self.o_batch,
+            p.gp("HBM offset of this batch") as self.kv_batch,
+        ):
+            self._set_up()
+            self._first_keys()
+            if shape.batch > 1:
+                with p.repeat(shape.batch - 1, "batches but the last"):
+                    self._batch(next_batch=batch_bytes)
+                    p.add(self.q_batch, self.q_batch, self.operands.q.batch_stride)
+                    p.add(self.o_batch, self.o_batch, self.operands.o.batch_stride)
+                    p.add(self.kv_batch, self.kv_batch, batch_bytes)
+            self._batch(next_batch=None)
+        return p.finish()
+
+    def _set_up(self) -> None:
+        p = self.p
+        k, v = self.operands.k, self.operands.v
+        p.comment("HBM tensors: K and V have one shape, so one SCALE and one STRIDE serve both")
+        p.set_hbm_base(self.k_base, k.base, "K")
+        p.set_hbm_base(self.v_base, v.base, "V")
+        with p.gp("a control register") as value:
+            p.load_constant(value, k.scale_offset)
+            p.C_SET_SCALE_REG(value)
+            p.load_constant(value, k.cols)
+            p.C_SET_STRIDE_REG(value)
+        p.S_LD_FP(self.scale, GP0, FP_SCALE, comment="softmax scale")
+        p.point(self.q_batch, self.operands.q.batch_view(0))
+        p.point(self.o_batch, self.operands.o.batch_view(0))
+        p.load_constant(self.kv_batch, 0)
+        for number, tensor in self.masks.items():
+            self._mask_row(number, tensor)
+        if self.operands.head_cols != self.shape.head_dim:
+            for tensor in filter(None, (self.accumulator, self.product)):
+                self._clear_last_block(tensor)
+
+    def _mask_row(self, number: int, tensor: VramTensor) -> None:
+        """0 for the keys that the query sees, the mask value for the others, by way of FP_MEM."""
+        p, key = self.p, self.key_tiles[number]
+        first = max(0, key.low or 0)
+        with p.gp("mask word") as word, p.fp("what hides a score") as hide, p.gp("mask row") as row:
+            p.S_LD_FP(hide, GP0, FP_NEG_INF)
+            p.load_constant(word, FP_STATE)
+            parts = ((first, hide), (key.keys - first, F0), (self.hw.mlen - key.keys, hide))
+            for count, value in parts:
+                if count:
+                    with p.repeat(count, f"mask row of key tile {key.index}: {value}"):
+                        p.S_ST_FP(value, word, 0)
+                        p.add(word, word, 1)
+            p.point(row, tensor)
+            p.load_constant(word, FP_STATE)
+            p.S_MAP_V_FP(row, word, 0)
+
+    def _clear_last_block(self, tensor: VramTensor) -> None:
+        p, mlen = self.p, self.hw.mlen
+        with p.gp("row") as row, p.gp("shift distance") as distance:
+            p.point(row, tensor, 0, (self.blocks - 1) * mlen)
+            p.load_constant(distance, mlen)
+            with p.repeat(tensor.rows, f"padding columns of {tensor.name} are 0"):
+                p.V_SHFT_V(row, self.q_batch, distance)
+                p.add(row, row, mlen)
+
+    def _batch(self, next_batch: int | None) -> None:
+        """All heads of a batch; `next_batch`: HBM distance to the batch whose keys are to be fetched."""
+        heads, step = self.shape.kv_heads, self.operands.head_cols
+        for head in range(heads):
+            following = (head + 1) * step if head + 1 < heads else next_batch
+            self.p.comment(f"head {head} of K and V")
+            self._head(head, following)
+
+    def _head(self, head: int, following: int | None) -> None:
+        """One head of K and V; `following`: HBM offset, from this batch's, of the next one if any."""
+        self._scale_queries(head)
+        for chunk in range(len(self.chunks)):
+            self._score_chunk(head, chunk)
+        self._softmax(head)
+        for chunk in range(len(self.chunks)):
+            self._value_chunk(head, chunk, following)
+        self._normalise(head)
+
+    # HBM
+
+    def _tile_offset(self, head_offset: int, tile: int) -> int:
+        """HBM offset, from the batch's, of a key tile of a head."""
+        row = self.key_tiles[tile].index * self.hw.mlen
+        return head_offset + row * self.operands.k.cols
+
+    def _point_at_tiles(
+        self, tile: Register, offset: Register, chunk: int, head_offset: int, first: int
+    ) -> None:
+        """tile, offset = MSRAM and HBM place of the first tile of a chunk; `first`: MSRAM tile of a slot."""
+        self.p.load_constant(tile, first * self.hw.tile_elems)
+        self.p.add(offset, self.kv_batch, self._tile_offset(head_offset, chunk * self.slots))
+
+    def _prefetch(self, tile: Register, offset: Register, base: Register) -> None:
+        """Fetch a tile of K or V, all its column blocks, and step both registers to the next one."""
+        p, mlen, k = self.p, self.hw.mlen, self.operands.k
+        for block in range(self.blocks):
+            p.H_PREFETCH_M(tile, offset, base, 1, 0)
+            p.add(tile, tile, self.hw.tile_elems)
+            p.add(offset, offset, mlen if block + 1 < self.blocks else mlen * k.cols - block * mlen)
+
+    def _first_keys(self) -> None:
+        p = self.p
+        with p.gp("MSRAM tile") as tile, p.gp("HBM offset") as offset:
+            self._point_at_tiles(tile, offset, 0, 0, 0)
+            with p.repeat(self.chunks[0], "first tiles of K"):
+                self._prefetch(tile, offset, self.k_base)
+
+    # Products: a row at a time, or BLEN rows
+
+    def _multiply_keys(self, queries: Register, keys: Register) -> None:
+        if self.one_row:
+            self.p.M_TMV(keys, queries)
+        else:
+            self.p.M_TMM(queries, keys)
+
+    def _multiply_values(self, values: Register, weights: Register) -> None:
+        (self.p.M_MV if self.one_row else self.p.M_MM)(values, weights)
+
+    def _write_out(self, target: Register) -> None:
+        if self.one_row:
+            self.p.M_MV_WO(target, 0)
+        else:
+            self.p.M_MM_WO(target, GP0, 0)
+
+    # Steps of one head
+
+    def _scale_queries(self, head: int) -> None:
+        p, mlen = self.p, self.hw.mlen
+        view = self.operands.q.batch_view(0)
+        first = head * self.shape.group * self.blocks * view.block_stride
+        with p.gp("Q row") as source, p.gp("Qs row") as target:
+            for block in range(self.blocks):
+                p.add(source, self.q_batch, first + block * view.block_stride)
+                p.point(target, self.queries, 0, block * mlen)
+                with p.repeat(self.shape.group, f"Qs = scale * Q, column block {block}"):
+                    p.V_MUL_VF(target, source, self.scale)
+                    p.add(source, source, self.blocks * view.block_stride)
+                    p.add(target, target, mlen)
+
+    def _score_chunk(self, head: int, chunk: int) -> None:
+        """Scores of a chunk of key tiles; the first chunk of V is fetched meanwhile."""
+        p, mlen = self.p, self.hw.mlen
+        head_offset = head * self.operands.head_cols
+        with ExitStack() as stack:
+            tile, offset, keys, target = (
+                stack.enter_context(p.gp(purpose))
+                for purpose in ("MSRAM tile", "HBM offset", "K tile", "S of the tile")
+            )
+            if chunk > 0:
+                self._point_at_tiles(tile, offset, chunk, head_offset, 0)
+                with p.repeat(self.chunks[chunk], "more tiles of K"):
+                    self._prefetch(tile, offset, self.k_base)
+            else:
+                self._point_at_tiles(tile, offset, 0, head_offset, self.slots * self.blocks)
+            p.load_constant(keys, 0)
+            p.point(target, self.scores, chunk * self.slots * self.rows)
+            with p.repeat(self.chunks[chunk], "S = Qs K^T, a key tile at a time"):
+                if chunk == 0:
+                    self._prefetch(tile, offset, self.v_base)
+                self._scores(keys, target)
+                p.add(keys, keys, (self.blocks - 1) * self.hw.tile_elems)
+                p.add(target, target, self.rows * mlen - mlen)
+
+    def _scores(self, keys: Register, target: Register) -> None:
+        """Scores of one key tile; `keys` and `target` move by a matrix tile and by a row."""
+        p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
+        with p.repeat(mlen // blen, "BLEN keys at a time"):
+            with p.gp("queries") as queries, p.gp("their scores") as scores:
+                p.point(queries, self.queries)
+                p.add(scores, target, 0)
+                with p.repeat(self.rows // self.step, "rows"):
+                    self._multiply_keys(queries, keys)
+                    if self.blocks > 1:
+                        self._multiply_other_blocks(queries, keys)
+                    self._write_out(scores)
+                    p.add(queries, queries, self.step * mlen)
+                    p.add(scores, scores, self.step * mlen)
+            p.add(keys, keys, blen * mlen)
+            p.add(target, target, blen)
+
+    def _multiply_other_blocks(self, queries: Register, keys: Register) -> None:
+        p = self.p
+        with p.gp("queries, next block") as block_queries, p.gp("keys, next block") as block_keys:
+            p.add(block_queries, queries, self.queries.block_stride)
+            p.add(block_keys, keys, self.hw.tile_elems)
+            with p.repeat(self.blocks - 1, "column blocks"):
+                self._multiply_keys(block_queries, block_keys)
+                p.add(block_queries, block_queries, self.queries.block_stride)
+                p.add(block_keys, block_keys, self.hw.tile_elems)
+
+    def _softmax(self, head: int) -> None:
+        """P = exp(S - m) over all key tiles, and 1/l into FP_MEM, a few rows at a time."""
+        p, group = self.p, self.shape.group
+        for number, mask in self.masks.items():
+            self._add_mask(number, mask)
+        with (
+            p.gp("row of S") as row,
+            p.gp("1/l") as state,
+            p.gp("sink") as sink,
+        ):
+            p.point(row, self.scores)
+            p.load_constant(state, FP_STATE)
+            if self.shape.sinks:
+                p.load_constant(sink, fp_sinks(self.hw) + head * group)
+            whole, rest = divmod(group, ROWS_AT_ONCE)
+            if whole:
+                with p.repeat(whole, f"softmax, {ROWS_AT_ONCE} rows at a time"):
+                    self._softmax_rows(ROWS_AT_ONCE, row, state, sink)
+            if rest:
+                self._softmax_rows(rest, row, state, sink)
+
+    def _add_mask(self, number: int, mask: VramTensor) -> None:
+        p, mlen = self.p, self.hw.mlen
+        with p.gp("row of S") as row, p.gp("mask row") as hidden:
+            p.point(row, self.scores, number * self.rows)
+            p.point(hidden, mask)
+            with p.repeat(self.shape.group, f"S += {mask.name}"):
+                p.V_ADD_VV(row, row, hidden)
+                p.add(row, row, mlen)
+
+    def _softmax_rows(self, rows: int, row: Register, state: Register, sink: Register) -> None:
+        """`rows` rows of S side by side; the registers step on."""
+        p, mlen, tiles = self.p, self.hw.mlen, len(self.key_tiles)
+        with ExitStack() as stack:
+            places = [stack.enter_context(p.gp(f"row {number}")) for number in range(rows)]
+            maxima = [stack.enter_context(p.fp(f"maximum {number}")) for number in range(rows)]
+            sums = [stack.enter_context(p.fp(f"sum {number}")) for number in range(rows)]
+            for number, maximum in enumerate(maxima):
+                if self.shape.sinks:
+                    p.S_LD_FP(maximum, sink, number, comment="sink")
+                else:
+                    p.S_LD_FP(maximum, GP0, FP_NEG_INF)
+                p.add(places[number], row, number * mlen)
+            with p.repeat(tiles, "m, a key tile at a time"):
+                for place, maximum in zip(places, maxima, strict=True):
+                    p.V_RED_MAX(maximum, place)
+                    p.add(place, place, self.rows * mlen)
+            for number, (maximum, total) in enumerate(zip(maxima, sums, strict=True)):
+                if self.shape.sinks:
+                    p.S_LD_FP(total, sink, number)
+                    p.S_SUB_FP(total, total, maximum)
+                    p.S_EXP_FP(total, total, comment="exp(sink - m)")
+                else:
+                    p.S_ADD_FP(total, F0, F0)
+                p.add(places[number], row, number * mlen)
+            with p.repeat(tiles, "P and l, a key tile at a time"):
+                for place, maximum in zip(places, maxima, strict=True):
+                    p.V_SUB_VF(place, place, maximum, 0, 0)
+                for place in places:
+                    p.V_EXP_V(place, place)
+                for place, total in zip(places, sums, strict=True):
+                    p.V_RED_SUM(total, place)
+                    p.add(place, place, self.rows * mlen)
+            for number, total in enumerate(sums):
+                p.S_RECI_FP(total, total)
+                p.S_ST_FP(total, state, number, comment="1/l")
+        p.add(row, row, rows * mlen)
+        p.add(state, state, rows)
+        if self.shape.sinks:
+            p.add(sink, sink, rows)
+
+    def _value_chunk(self, head: int, chunk: int, following: int | None) -> None:
+        """P V over a chunk of key tiles; beside the last one the first keys of the next head are fetched."""
+        p = self.p
+        target = self.accumulator if chunk == 0 else self.product
+        last = chunk + 1 == len(self.chunks)
+        with p.gp("MSRAM tile") as tile, p.gp("HBM offset") as offset:
+            if chunk > 0:
+                place = (tile, offset, chunk, head * self.operands.head_cols, self.slots * self.blocks)
+                self._point_at_tiles(*place)
+                with p.repeat(self.chunks[chunk], "more tiles of V"):
+                    self._prefetch(tile, offset, self.v_base)
+            fetches = 0
+            if last and following is not None:
+                self._point_at_tiles(tile, offset, 0, following, 0)
+                fetches = self.chunks[0]
+            at_once = -(-fetches // (self.shape.head_dim // self.hw.blen))
+            for block in range(self.blocks):
+                groups = min(self.hw.mlen, self.shape.head_dim - block * self.hw.mlen) // self.hw.blen
+                beside = min(groups, fetches // at_once) if fetches else 0
+                fetches -= beside * at_once
+                with p.gp("V columns") as values, p.gp("product") as column:
+                    first = self.slots * self.blocks + block
+                    p.load_constant(values, first * self.hw.tile_elems, "V tile")
+                    p.point(column, target, 0, block * self.hw.mlen)
+                    what = f"{target.name} = P V, column block {block}, BLEN columns at a time"
+                    for count, prefetches in ((beside, at_once), (groups - beside, 0)):
+                        if count:
+                            with p.repeat(count, what):
+                                for _ in range(prefetches):
+                                    self._prefetch(tile, offset, self.k_base)
+                                self._weigh_columns(chunk, values, column)
+            for _ in range(fetches):
+                self._prefetch(tile, offset, self.k_base)
+        if chunk > 0:
+            self._accumulate()
+
+    def _weigh_columns(self, chunk: int, values: Register, column: Register) -> None:
+        """BLEN columns of P V, summed over the chunk's key tiles; both registers step on."""
+        p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
+        with (
+            p.gp("rows of P") as first_weights,
+            p.gp("block of the product") as target,
+        ):
+            p.point(first_weights, self.scores, chunk * self.slots * self.rows)
+            p.add(target, column, 0)
+            with p.repeat(self.rows // self.step, "rows"):
+                with p.gp("P of a tile") as weights, p.gp("V of a tile") as tile_values:
+                    p.add(weights, first_weights, 0)
+                    p.add(tile_values, values, 0)
+                    with p.repeat(self.chunks[chunk], "key tiles"):
+                        self._multiply_values(tile_values, weights)
+                        p.add(tile_values, tile_values, self.blocks * self.hw.tile_elems)
+                        p.add(weights, weights, self.rows * mlen)
+                self._write_out(target)
+                p.add(first_weights, first_weights, self.step * mlen)
+                p.add(target, target, self.step * mlen)
+        p.add(values, values, blen * mlen)
+        p.add(column, column, blen)
+
+    def _accumulate(self) -> None:
+        p, mlen = self.p, self.hw.mlen
+        with p.gp("row of Oacc") as output, p.gp("row of PV") as product:
+            for block in range(self.blocks):
+                p.point(output, self.accumulator, 0, block * mlen)
+                p.point(product, self.product, 0, block * mlen)
+                with p.repeat(self.shape.group, f"Oacc += PV, column block {block}"):
+                    p.V_ADD_VV(output, output, product)
+                    p.add(output, output, mlen)
+                    p.add(product, product, mlen)
+
+    def _normalise(self, head: int) -> None:
+        p, mlen = self.p, self.hw.mlen
+        view = self.operands.o.batch_view(0)
+        first = head * self.shape.group * self.blocks * view.block_stride
+        with (
+            p.gp("row of Oacc") as output,
+            p.gp("row of O") as target,
+            p.gp("1/l") as state,
+            p.fp("1/l") as reciprocal,
+        ):
+            for block in range(self.blocks):
+                p.point(output, self.accumulator, 0, block * mlen)
+                p.add(target, self.o_batch, first + block * view.block_stride)
+                p.load_constant(state, FP_STATE)
+                with p.repeat(self.shape.group, f"O = Oacc / l, column block {block}"):
+                    p.S_LD_FP(reciprocal, state, 0)
+                    p.V_MUL_VF(target, output, reciprocal)
+                    p.add(output, output, mlen)
+                    p.add(target, target, self.blocks * view.block_stride)
+                    p.add(state, state, 1)
+
+
+def decode_attention_one_row(
+    hw: Hardware, shape: AttentionShape, vram: VramAllocator, hbm: HbmAllocator
+) -> DecodeAttentionKernel:
+    """The decode kernel with products a row at a time: M_TMV and M_MV."""
+    return DecodeAttentionKernel(hw, shape, vram, hbm, one_row=True)
+
+
+def decode_attention_blocks(
+    hw: Hardware, shape: AttentionShape, vram: VramAllocator, hbm: HbmAllocator
+) -> DecodeAttentionKernel:
+    """The decode kernel with products of BLEN rows: M_TMM and M_MM."""
+    return DecodeAttentionKernel(hw, shape, vram, hbm, one_row=False)
