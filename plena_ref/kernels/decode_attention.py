@@ -283,29 +283,36 @@ class DecodeAttentionKernel:
     def _scores(self, keys: Register, target: Register) -> None:
         """Scores of one key tile; `keys` and `target` move by a matrix tile and by a row."""
         p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
-        with p.repeat(mlen // blen, "BLEN keys at a time"):
-            with p.gp("queries") as queries, p.gp("their scores") as scores:
-                p.point(queries, self.queries)
-                p.add(scores, target, 0)
-                with p.repeat(self.rows // self.step, "rows"):
-                    self._multiply_keys(queries, keys)
-                    if self.blocks > 1:
-                        self._multiply_other_blocks(queries, keys)
-                    self._write_out(scores)
-                    p.add(queries, queries, self.step * mlen)
-                    p.add(scores, scores, self.step * mlen)
-            p.add(keys, keys, blen * mlen)
-            p.add(target, target, blen)
+        passes = self.rows // self.step
+        with p.gp("queries") as queries:
+            p.point(queries, self.queries)
+            with p.repeat(mlen // blen, "BLEN keys at a time"):
+                if passes == 1:
+                    self._multiply_key_blocks(queries, keys)
+                    self._write_out(target)
+                else:
+                    with p.gp("their scores") as scores:
+                        p.point(queries, self.queries)
+                        p.add(scores, target, 0)
+                        with p.repeat(passes, "rows"):
+                            self._multiply_key_blocks(queries, keys)
+                            self._write_out(scores)
+                            p.add(queries, queries, self.step * mlen)
+                            p.add(scores, scores, self.step * mlen)
+                p.add(keys, keys, blen * mlen)
+                p.add(target, target, blen)
 
-    def _multiply_other_blocks(self, queries: Register, keys: Register) -> None:
+    def _multiply_key_blocks(self, queries: Register, keys: Register) -> None:
+        """Queries times BLEN keys over all column blocks of the head."""
         p = self.p
-        with p.gp("queries, next block") as block_queries, p.gp("keys, next block") as block_keys:
-            p.add(block_queries, queries, self.queries.block_stride)
-            p.add(block_keys, keys, self.hw.tile_elems)
-            with p.repeat(self.blocks - 1, "column blocks"):
-                self._multiply_keys(block_queries, block_keys)
-                p.add(block_queries, block_queries, self.queries.block_stride)
-                p.add(block_keys, block_keys, self.hw.tile_elems)
+        self._multiply_keys(queries, keys)
+        if self.blocks == 1:
+            return
+        with p.gp("queries, next block") as next_queries, p.gp("keys, next block") as next_keys:
+            for block in range(1, self.blocks):
+                p.add(next_queries, queries if block == 1 else next_queries, self.queries.block_stride)
+                p.add(next_keys, keys if block == 1 else next_keys, self.hw.tile_elems)
+                self._multiply_keys(next_queries, next_keys)
 
     def _softmax(self, head: int) -> None:
         """P = exp(S - m) over all key tiles, and 1/l into FP_MEM, a few rows at a time."""
@@ -417,25 +424,36 @@ class DecodeAttentionKernel:
     def _weigh_columns(self, chunk: int, values: Register, column: Register) -> None:
         """BLEN columns of P V, summed over the chunk's key tiles; both registers step on."""
         p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
-        with (
-            p.gp("rows of P") as first_weights,
-            p.gp("block of the product") as target,
-        ):
-            p.point(first_weights, self.scores, chunk * self.slots * self.rows)
-            p.add(target, column, 0)
-            with p.repeat(self.rows // self.step, "rows"):
-                with p.gp("P of a tile") as weights, p.gp("V of a tile") as tile_values:
-                    p.add(weights, first_weights, 0)
-                    p.add(tile_values, values, 0)
-                    with p.repeat(self.chunks[chunk], "key tiles"):
-                        self._multiply_values(tile_values, weights)
-                        p.add(tile_values, tile_values, self.blocks * self.hw.tile_elems)
-                        p.add(weights, weights, self.rows * mlen)
-                self._write_out(target)
-                p.add(first_weights, first_weights, self.step * mlen)
-                p.add(target, target, self.step * mlen)
+        passes = self.rows // self.step
+        first_row = chunk * self.slots * self.rows
+        if passes == 1:
+            with p.gp("P of a tile") as weights:
+                p.point(weights, self.scores, first_row)
+                self._weigh_tiles(chunk, values, weights)
+            self._write_out(column)
+        else:
+            with p.gp("rows of P") as first_weights, p.gp("block of the product") as target:
+                p.point(first_weights, self.scores, first_row)
+                p.add(target, column, 0)
+                with p.repeat(passes, "rows"):
+                    with p.gp("P of a tile") as weights:
+                        p.add(weights, first_weights, 0)
+                        self._weigh_tiles(chunk, values, weights)
+                    self._write_out(target)
+                    p.add(first_weights, first_weights, self.step * mlen)
+                    p.add(target, target, self.step * mlen)
         p.add(values, values, blen * mlen)
         p.add(column, column, blen)
+
+    def _weigh_tiles(self, chunk: int, values: Register, weights: Register) -> None:
+        """The sum over the chunk's key tiles, in the accumulators; `weights` moves."""
+        p = self.p
+        with p.gp("V of a tile") as tile_values:
+            p.add(tile_values, values, 0)
+            with p.repeat(self.chunks[chunk], "key tiles"):
+                self._multiply_values(tile_values, weights)
+                p.add(tile_values, tile_values, self.blocks * self.hw.tile_elems)
+                p.add(weights, weights, self.rows * self.hw.mlen)
 
     def _accumulate(self) -> None:
         p, mlen = self.p, self.hw.mlen

@@ -22,7 +22,11 @@ MACHINES = [
     Hardware(8, 4, 4, vram_elems=1 << 18, hbm_bytes=1 << 20),
     Hardware(16, 4, 8, vram_elems=1 << 18, hbm_bytes=1 << 20),
 ]
-BUILT = [name for name in KERNELS if name != "packed_attention"]
+BUILT = [
+    name
+    for name in KERNELS
+    if name not in ("packed_attention", "decode_attention", "decode_attention_one_row")
+]
 
 
 def draw(hw: Hardware, count: int) -> list[Case]:
