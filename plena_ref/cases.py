@@ -21,6 +21,7 @@ from plena_ref.kernels.decode_attention import (
     decode_attention_blocks,
     decode_attention_one_row,
 )
+from plena_ref.kernels.linear import LinearKernel, LinearShape
 from plena_ref.kernels.operands import (
     FP_LOWEST,
     FP_NEG_INF,
@@ -44,11 +45,26 @@ from plena_ref.layout import (
     VramAllocator,
     round_up,
 )
-from plena_ref.numerics import bf16_from_float
+from plena_ref.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.state import MemoryImages
 
 #: The largest number that hides a score.
 MASK_VALUE_MAX = -6e4
+#: The kernel that is no attention.
+LINEAR = "linear"
+#: Fields of a case that a linear layer does not have.
+ATTENTION_FIELDS = (
+    "kv_seq",
+    "heads",
+    "kv_heads",
+    "head_dim",
+    "causal",
+    "packed_output",
+    "window",
+    "sinks",
+    "mask_value",
+    "data",
+)
 #: The end of HBM data is rounded up to this many bytes, one AXI beat, before it becomes the limit.
 LIMIT_ALIGNMENT = 64
 
@@ -96,7 +112,7 @@ class Case:
         sigma: standard deviation of the inputs, which are normally distributed.
         tolerance: of the comparison with the golden.
         simulators: where the regression runs it.
-        kernel: a key of `KERNELS`.
+        kernel: a key of `KERNELS`, or `linear`.
         packed_output: O's batches lie at seq stride instead of in slabs.
         kv_heads: heads of K and V, each shared by heads/kv_heads query heads; None means heads.
         window: keys that a query sees under the causal mask, its own included; None means all.
@@ -104,6 +120,8 @@ class Case:
         mask_value: what FP_MEM[2] holds, the number that hides a score: -infinity, or a finite one (decoders
             have -6e4).
         data: kind of the inputs, a key of `DATA`; any but `normal` is judged by `error_bound.interval`.
+        in_features, out_features: of kernel `linear`, which has batch and seq besides, and none of the fields
+            that only attention has (`ATTENTION_FIELDS`); its result counts as one head of out_features.
 
     Raises:
         CaseError: a rule is broken; the message states it.
@@ -128,15 +146,33 @@ class Case:
     sinks: bool = False
     mask_value: float = -np.inf
     data: str = "normal"
+    in_features: int | None = None
+    out_features: int | None = None
 
     def __post_init__(self) -> None:
         """Resolve kv_seq and kv_heads, and check every rule that needs no memory plan."""
+        if self.linear and self.in_features and self.out_features:
+            for name, value in (
+                ("heads", 1),
+                ("kv_heads", 1),
+                ("kv_seq", None),
+                ("head_dim", self.out_features),
+            ):
+                object.__setattr__(self, name, value)
         if self.kv_seq is None:
             object.__setattr__(self, "kv_seq", self.seq)
         if self.kv_heads is None:
             object.__setattr__(self, "kv_heads", self.heads)
-        if self.kernel not in KERNELS:
-            raise CaseError(f"{self.name}: KERNEL must be one of {', '.join(KERNELS)} (got {self.kernel})")
+        if self.kernel not in KERNELS and not self.linear:
+            known = ", ".join((*KERNELS, LINEAR))
+            raise CaseError(f"{self.name}: KERNEL must be one of {known} (got {self.kernel})")
+        given = (self.in_features is not None, self.out_features is not None)
+        if given != (self.linear, self.linear):
+            rule = "IN_FEATURES and OUT_FEATURES belong to KERNEL = linear, which needs both"
+            raise CaseError(
+                f"{self.name}: {rule} (got KERNEL = {self.kernel}, IN_FEATURES = {self.in_features}, "
+                f"OUT_FEATURES = {self.out_features})"
+            )
         if self.data not in DATA:
             raise CaseError(f"{self.name}: DATA must be one of {', '.join(DATA)} (got {self.data})")
         if not self.mask_value <= MASK_VALUE_MAX:
@@ -150,13 +186,26 @@ class Case:
         if self.seed < 0:
             raise CaseError(f"{self.name}: SEED must not be negative (got {self.seed})")
         try:
-            self.shape.check(self.hardware, narrow_heads=self.kernel == "packed_attention")
+            if self.linear:
+                self.linear_shape.check(self.hardware)
+            else:
+                self.shape.check(self.hardware, narrow_heads=self.kernel == "packed_attention")
         except KernelError as error:
             raise CaseError(f"{self.name}: {error}") from None
 
     @property
+    def linear(self) -> bool:
+        """The case is a linear layer, not attention."""
+        return self.kernel == LINEAR
+
+    @property
+    def linear_shape(self) -> LinearShape:
+        """The problem of a linear layer."""
+        return LinearShape(self.batch, self.seq, self.in_features, self.out_features)
+
+    @property
     def shape(self) -> AttentionShape:
-        """The problem as the kernels see it."""
+        """The problem as the attention kernels see it."""
         names = [field.name for field in fields(AttentionShape)]
         return AttentionShape(**{name: getattr(self, name) for name in names})
 
@@ -184,6 +233,10 @@ class Case:
             (hardware_values if name in _HARDWARE_FIELDS else case_values)[name] = parsed
         if not values:
             return self
+        if LINEAR in (self.kernel, case_values.get("kernel")):
+            for name in ATTENTION_FIELDS:
+                if name in case_values:
+                    raise CaseError(f"{self.name}: KERNEL = linear has no {name.upper()}")
         for name, leader in (("kv_seq", "seq"), ("kv_heads", "heads")):
             if name not in case_values and getattr(self, name) == getattr(self, leader):
                 case_values[name] = None
@@ -282,6 +335,8 @@ def build(case: Case) -> Workload:
     Raises:
         CaseError: the case does not fit its machine, or its kernel does not do its shape.
     """
+    if case.linear:
+        return _build_linear(case)
     vram, hbm = VramAllocator(case.hardware), HbmAllocator(case.hardware, HBM_START)
     try:
         kernel = KERNELS[case.kernel](case.hardware, case.shape, vram, hbm)
@@ -317,6 +372,46 @@ def build(case: Case) -> Workload:
         golden=exact,
         interval=bounds,
         head_cols=operands.head_cols,
+    )
+
+
+def _build_linear(case: Case) -> Workload:
+    """`build` for a linear layer: X and W are N(0, 1) * sigma, W quantised to MXFP8."""
+    hw, shape = case.hardware, case.linear_shape
+    vram, hbm = VramAllocator(hw), HbmAllocator(hw, HBM_START)
+    try:
+        kernel = LinearKernel(hw, shape, vram, hbm)
+    except (KernelError, LayoutError) as error:
+        raise CaseError(f"{case.name}: {error}") from None
+    words, listing = kernel.build()
+    rng = np.random.default_rng(case.seed)
+    x = bf16_from_float(rng.standard_normal((case.batch * case.seq, shape.in_features)) * case.sigma)
+    w = bf16_from_float(rng.standard_normal((shape.in_features, shape.out_features)) * case.sigma)
+    images = MemoryImages.poisoned(hw)
+    # Rows up to a whole systolic block and columns up to a whole tile are read: they are 0.
+    staged = np.zeros((round_up(len(x), hw.blen), kernel.x.parent.physical_cols), np.uint16)
+    staged[: len(x), : shape.in_features] = x
+    images.vram[kernel.x.parent.addresses(np.arange(len(staged)), staged.shape[1])] = staged
+    padded = np.zeros((kernel.w[0].rows, len(kernel.w) * hw.mlen), np.uint16)
+    padded[: shape.in_features, : shape.out_features] = w
+    panels = [mx.encode_rows(panel, hw.mx_block) for panel in np.split(padded, len(kernel.w), axis=1)]
+    for tensor, (elements, scales) in zip(kernel.w, panels, strict=True):
+        tensor.store(images.hbm, elements, scales)
+    read = np.concatenate([mx.dequantise(*panel) for panel in panels], axis=1)
+    read = read[: shape.in_features, : shape.out_features]
+    exact = golden.linear(bf16_to_f32(x).astype(np.float64), read.astype(np.float64))
+    return Workload(
+        case=case,
+        words=words,
+        listing=listing,
+        images=images,
+        limit=round_up(hbm.next_free, LIMIT_ALIGNMENT),
+        outputs=kernel.outputs(),
+        scratch=kernel.scratch(),
+        comparison=ComparisonParameters.of(kernel.y),
+        golden=exact.reshape(case.batch, case.seq, 1, shape.out_features),
+        interval=None,
+        head_cols=kernel.y.parent.physical_cols,
     )
 
 
@@ -403,7 +498,10 @@ def _truth(value: object) -> bool:
     return words[text]
 
 
-_INTEGERS = ("batch", "seq", "kv_seq", "heads", "kv_heads", "head_dim", "seed", *_HARDWARE_FIELDS)
+_INTEGERS = (
+    *("batch", "seq", "kv_seq", "heads", "kv_heads", "head_dim", "in_features", "out_features", "seed"),
+    *_HARDWARE_FIELDS,
+)
 
 
 def _window(value: object) -> int | None:
@@ -527,6 +625,15 @@ CASES: dict[str, Case] = {
             sigma=1.0,
         ),
         *PLAIN_CASES,
+        Case("linear", seq=64, kernel=LINEAR, in_features=576, out_features=576),
+        Case(
+            "linear_16x4",
+            hardware=SMALL_HARDWARE,
+            seq=64,
+            kernel=LINEAR,
+            in_features=576,
+            out_features=576,
+        ),
     )
 }
 

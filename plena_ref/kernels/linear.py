@@ -1,0 +1,243 @@
+"""Linear layer Y = X W: X and Y in VRAM, W streamed from HBM through MSRAM, the array busy throughout.
+
+W goes by in panels: MLEN output features, all input features. In HBM each panel is a tensor of its own, so
+that a tile is one run of bytes. While the array works on one panel, the tiles of the next are fetched, one or
+a few for each block of results; MSRAM is a ring, in which a tile's place is taken again once its last product
+has been read. docs/kernels.md explains the order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from plena_ref.hardware import Hardware
+from plena_ref.kernels.operands import KernelError
+from plena_ref.layout import HbmAllocator, Region, VramAllocator, round_up
+from plena_ref.program import GP0, Program, Register
+
+#: Products in the body of the loop over input features: three instructions each, and one for the loop.
+PRODUCTS_UNROLLED = 4
+
+
+@dataclass(frozen=True)
+class LinearShape:
+    """One linear layer without bias.
+
+    Attributes:
+        batch, rows: inputs are batch x rows vectors.
+        in_features, out_features: W is in_features x out_features.
+    """
+
+    batch: int
+    rows: int
+    in_features: int
+    out_features: int
+
+    def check(self, hw: Hardware) -> None:
+        """Refuse shapes that this machine cannot do.
+
+        Raises:
+            KernelError: names the rule.
+        """
+        named = {
+            "BATCH": self.batch,
+            "SEQ": self.rows,
+            "IN_FEATURES": self.in_features,
+            "OUT_FEATURES": self.out_features,
+        }
+        for name, value in named.items():
+            if value < 1:
+                raise KernelError(f"{name} must be at least 1 (got {value})")
+        if self.out_features % hw.blen:
+            raise KernelError(
+                "OUT_FEATURES must be a multiple of BLEN "
+                f"(got OUT_FEATURES = {self.out_features}, BLEN = {hw.blen})"
+            )
+        tiles = -(-self.in_features // hw.mlen)
+        if tiles > hw.msram_tiles:
+            raise KernelError(
+                f"a panel of W needs MSRAM_TILES >= ceil(IN_FEATURES/MLEN) = {tiles} (got {hw.msram_tiles})"
+            )
+
+
+@dataclass(frozen=True)
+class Fetches:
+    """Neighbouring blocks of BLEN rows, each with as many tiles fetched before it.
+
+    Attributes:
+        blocks: how many blocks.
+        tiles: the tiles, those of the first block first; with several blocks, all in one turn of the ring.
+    """
+
+    blocks: int
+    tiles: range
+
+
+class LinearKernel:
+    """Places the tensors of one linear layer and writes its program.
+
+    Args:
+        hw: the machine.
+        shape: the problem.
+        vram, hbm: where to place things.
+
+    Raises:
+        KernelError: the shape breaks a rule.
+        LayoutError: a memory is full.
+    """
+
+    def __init__(self, hw: Hardware, shape: LinearShape, vram: VramAllocator, hbm: HbmAllocator) -> None:
+        shape.check(hw)
+        self.hw = hw
+        self.shape = shape
+        self.x = vram.packed("X", shape.batch, shape.rows, shape.in_features)
+        self.y = vram.packed("Y", shape.batch, shape.rows, shape.out_features)
+        self.panel_tiles = -(-shape.in_features // hw.mlen)
+        self.w = [
+            hbm.tensor(f"W[:, {first}:]", self.panel_tiles * hw.mlen, hw.mlen)
+            for first in range(0, shape.out_features, hw.mlen)
+        ]
+        self.row_groups = -(-shape.batch * shape.rows // hw.blen)
+        self.p = Program(hw, f"linear layer: {shape}")
+
+    def outputs(self) -> list[Region]:
+        """The words of Y that are results."""
+        parent, rows = self.y.parent, self.shape.batch * self.shape.rows
+        whole, rest = divmod(self.shape.out_features, self.hw.mlen)
+        regions = parent.row_regions(0, rows)[:whole]
+        starts = [parent.address(row, whole * self.hw.mlen) for row in range(rows)] if rest else []
+        return regions + [Region("vram", start, start + rest, "Y") for start in starts]
+
+    def scratch(self) -> list[Region]:
+        """The other words that the program may write: rows of Y up to a whole block, and tiles of W."""
+        rows = self.shape.batch * self.shape.rows
+        regions = []
+        if rows % self.hw.blen:
+            regions += self.y.parent.row_regions(rows, round_up(rows, self.hw.blen) - rows)
+        tiles = min(len(self.w) * self.panel_tiles, self.hw.msram_tiles)
+        return [*regions, Region("msram", 0, tiles * self.hw.tile_elems, "tiles of W")]
+
+    def build(self) -> tuple[list[int], str]:
+        """The words of the program and its listing."""
+        p = self.p
+        with (
+            p.hbm_base("W") as self.w_base,
+            p.gp("place of a tile") as self.place,
+            p.gp("HBM offset of a tile") as self.offset,
+        ):
+            self._set_up()
+            self._fetch_panel(range(self.panel_tiles))
+            for panel in range(len(self.w)):
+                p.comment(f"output features {panel * self.hw.mlen} and up")
+                ahead = range((panel + 1) * self.panel_tiles, (panel + 2) * self.panel_tiles)
+                if panel + 1 == len(self.w):
+                    ahead = range(0)
+                else:
+                    self._set_panel(panel + 1)
+                # The ring has room for some of the tiles now; the others take places of this panel.
+                room = self.hw.msram_tiles - self.panel_tiles
+                self._panel(panel, ahead[:room])
+                self._fetch_panel(ahead[room:])
+        return p.finish()
+
+    def _set_up(self) -> None:
+        p = self.p
+        with p.gp("a control register") as value:
+            p.load_constant(value, self.w[0].scale_offset)
+            p.C_SET_SCALE_REG(value)
+        self._set_panel(0)
+
+    def _set_panel(self, panel: int) -> None:
+        """The next tiles to be fetched are those of a panel."""
+        self.p.set_hbm_base(self.w_base, self.w[panel].base, self.w[panel].name)
+
+    # Tiles of W, numbered down the panels
+
+    def _slot(self, tile: int) -> int:
+        return tile % self.hw.msram_tiles
+
+    def _runs(self, tiles: range) -> Iterator[range]:
+        """`tiles` cut where the ring begins anew."""
+        ring = self.hw.msram_tiles
+        for turn in range(tiles.start // ring, -(-tiles.stop // ring)):
+            yield range(max(tiles.start, turn * ring), min(tiles.stop, (turn + 1) * ring))
+
+    def _point_fetches(self, tile: int) -> None:
+        """Tile `tile` is the next to be fetched."""
+        p, tile_elems = self.p, self.hw.tile_elems
+        p.load_constant(self.place, self._slot(tile) * tile_elems, f"place of tile {tile}")
+        p.load_constant(self.offset, tile % self.panel_tiles * tile_elems)
+
+    def _fetch(self) -> None:
+        """Fetch the next tile: rows of MLEN bytes without a gap."""
+        p, tile_elems = self.p, self.hw.tile_elems
+        p.H_PREFETCH_M(self.place, self.offset, self.w_base, 0, 0)
+        p.add(self.place, self.place, tile_elems)
+        p.add(self.offset, self.offset, tile_elems)
+
+    def _fetch_panel(self, tiles: range) -> None:
+        for run in self._runs(tiles) if tiles else ():
+            self._point_fetches(run.start)
+            with self.p.repeat(len(run), "tiles of a panel"):
+                self._fetch()
+
+    # Products
+
+    def _panel(self, panel: int, ahead: range) -> None:
+        """Y for a panel of W, BLEN features at a time, fetching the tiles `ahead`."""
+        p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
+        features = min(mlen, self.shape.out_features - panel * mlen)
+        each = -(-len(ahead) // (features // blen * self.row_groups))
+        for first in range(0, features, blen):
+            share, ahead = ahead[: each * self.row_groups], ahead[each * self.row_groups :]
+            with p.gp("BLEN rows of X") as rows, p.gp("block of Y") as target:
+                p.point(rows, self.x.parent)
+                p.point(target, self.y.parent, 0, panel * mlen + first)
+                for part in self._spread(share, each):
+                    if part.tiles and part.blocks > 1:
+                        self._point_fetches(part.tiles.start)
+                    with p.repeat(
+                        part.blocks, f"features {panel * mlen + first} and up, BLEN rows at a time"
+                    ):
+                        for tile in part.tiles[: len(part.tiles) // part.blocks]:
+                            if part.blocks == 1:
+                                self._point_fetches(tile)
+                            self._fetch()
+                        self._block(panel, first * mlen, rows)
+                        p.M_MM_WO(target, GP0, 0)
+                        p.add(rows, rows, blen * mlen)
+                        p.add(target, target, blen * mlen)
+
+    def _spread(self, tiles: range, each: int) -> list[Fetches]:
+        """All row groups; the first ones fetch `each` of `tiles`, until none is left."""
+        ring = self.hw.msram_tiles
+        parts: list[Fetches] = []
+        for group in range(self.row_groups):
+            share = tiles[group * each : (group + 1) * each]
+            if parts:
+                alike = parts[-1]
+                joined = range(alike.tiles.start, share.stop) if share else share
+                same = len(share) * alike.blocks == len(alike.tiles)
+                if same and (not share or joined.start // ring == (joined.stop - 1) // ring):
+                    parts[-1] = Fetches(alike.blocks + 1, joined)
+                    continue
+            parts.append(Fetches(1, share))
+        return parts
+
+    def _block(self, panel: int, offset: int, rows: Register) -> None:
+        """The accumulators += BLEN rows of X times BLEN columns of W, `offset` elements into each tile."""
+        p = self.p
+        tiles = range(panel * self.panel_tiles, (panel + 1) * self.panel_tiles)
+        with p.gp("X") as x, p.gp("W tile") as w:
+            p.add(x, rows, 0)
+            for run in self._runs(tiles):
+                p.load_constant(w, self._slot(run.start) * self.hw.tile_elems + offset)
+                whole, rest = divmod(len(run), PRODUCTS_UNROLLED)
+                for passes, products in ((whole, PRODUCTS_UNROLLED), (min(rest, 1), rest)):
+                    if passes:
+                        with p.repeat(passes, "input features, MLEN at a time"):
+                            for _ in range(products):
+                                p.M_MM(w, x)
+                                p.add(w, w, self.hw.tile_elems)
+                                p.add(x, x, self.x.parent.block_stride)
