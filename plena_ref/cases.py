@@ -199,6 +199,19 @@ class Case:
         return self.kernel == LINEAR
 
     @property
+    def problem(self) -> str:
+        """The problem in a line, for people."""
+        if self.linear:
+            return f"batch {self.batch}, seq {self.seq}, {self.in_features} to {self.out_features} features"
+        grouped = f" over {self.kv_heads} KV heads" if self.kv_heads != self.heads else ""
+        masks = f", window {self.window}" if self.window is not None else ""
+        masks += ", sinks" if self.sinks else ""
+        return (
+            f"batch {self.batch}, seq {self.seq}, kv_seq {self.kv_seq}, heads {self.heads}{grouped}, "
+            f"head_dim {self.head_dim}, {'causal' if self.causal else 'not causal'}{masks}"
+        )
+
+    @property
     def linear_shape(self) -> LinearShape:
         """The problem of a linear layer."""
         return LinearShape(self.batch, self.seq, self.in_features, self.out_features)
@@ -571,6 +584,21 @@ PLAIN_CASES: tuple[Case, ...] = (
     ),
 )
 
+#: A linear layer that streams its weights. The regression runs the larger one with fewer output features
+#: (tb/system/test_linear.py).
+LINEAR_CASES: tuple[Case, ...] = (
+    Case("linear", seq=64, kernel=LINEAR, in_features=576, out_features=576),
+    Case(
+        "linear_16x4",
+        hardware=SMALL_HARDWARE,
+        seq=64,
+        kernel=LINEAR,
+        in_features=576,
+        out_features=576,
+        simulators=(),
+    ),
+)
+
 #: Every case by name.
 CASES: dict[str, Case] = {
     case.name: case
@@ -625,15 +653,7 @@ CASES: dict[str, Case] = {
             sigma=1.0,
         ),
         *PLAIN_CASES,
-        Case("linear", seq=64, kernel=LINEAR, in_features=576, out_features=576),
-        Case(
-            "linear_16x4",
-            hardware=SMALL_HARDWARE,
-            seq=64,
-            kernel=LINEAR,
-            in_features=576,
-            out_features=576,
-        ),
+        *LINEAR_CASES,
     )
 }
 

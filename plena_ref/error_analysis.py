@@ -94,10 +94,14 @@ def report(case: Case, seeds: int, console: Console, tolerance: Tolerance = STRI
     console.print(table)
 
 
+#: What is analysed unless cases are named.
+ATTENTION_CASES = [name for name, case in CASES.items() if name != "mha" and not case.linear]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description="where the error of an attention case comes from")
-    parser.add_argument("cases", nargs="*", default=[name for name in CASES if name != "mha"])
+    parser.add_argument("cases", nargs="*", default=ATTENTION_CASES)
     parser.add_argument("--seeds", type=int, default=20, help="how many data sets (default 20)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="FIELD=VALUE", help="override a case's field"
@@ -106,6 +110,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         overrides = dict(item.split("=", 1) for item in options.set)
         chosen = [CASES[name].override(**overrides) for name in options.cases]
+        if any(case.linear for case in chosen):
+            raise CaseError("a linear layer is no attention")
     except (KeyError, ValueError, CaseError) as error:
         parser.error(str(error))
     console = Console(width=110)

@@ -86,15 +86,7 @@ class CaseOutcome:
     def print(self, console: Console) -> None:
         """Print what a person wants to know about the run."""
         case, hw = self.case, self.case.hardware
-        grouped = f" over {case.kv_heads} KV heads" if case.kv_heads != case.heads else ""
-        masks = f", window {case.window}" if case.window is not None else ""
-        masks += ", sinks" if case.sinks else ""
-        console.print(
-            f"{case.name}: batch {case.batch}, seq {case.seq}, kv_seq {case.kv_seq}, "
-            f"heads {case.heads}{grouped}, head_dim {case.head_dim}, "
-            f"{'causal' if case.causal else 'not causal'}{masks}, seed {case.seed}",
-            soft_wrap=True,
-        )
+        console.print(f"{case.name}: {case.problem}, seed {case.seed}", soft_wrap=True)
         console.print(
             f"MLEN {hw.mlen}, BLEN {hw.blen}, HLEN {hw.hlen}, kernel {case.kernel}, on {self.simulator}"
         )

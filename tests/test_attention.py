@@ -71,7 +71,7 @@ def check(case: Case) -> Machine:
     return machine
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.linear])
 def test_registered_cases_pass(name: str) -> None:
     check(CASES[name])
 

@@ -6,7 +6,17 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from plena_ref.cases import BF16_LIMITED, CASES, PLAIN_CASES, STRICT, Case, CaseError, build, draw_inputs
+from plena_ref.cases import (
+    BF16_LIMITED,
+    CASES,
+    LINEAR_CASES,
+    PLAIN_CASES,
+    STRICT,
+    Case,
+    CaseError,
+    build,
+    draw_inputs,
+)
 from plena_ref.hardware import Hardware
 from plena_ref.numerics import bf16_to_f32
 from plena_ref.state import POISON_BF16, POISON_HBM, POISON_INT
@@ -25,7 +35,7 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
             case.causal,
         )
         for name, case in CASES.items()
-        if case not in PLAIN_CASES
+        if case not in (*PLAIN_CASES, *LINEAR_CASES)
     }
     assert table == {
         "mha": (64, 16, 1, 4, 4, 2, 64, False),
@@ -41,7 +51,7 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
     special = {
         name: (case.kv_heads, case.window, case.sinks)
         for name, case in CASES.items()
-        if case not in PLAIN_CASES
+        if case not in (*PLAIN_CASES, *LINEAR_CASES)
         and (case.kv_heads, case.window, case.sinks) != (case.heads, None, False)
     }
     assert special == {
@@ -52,7 +62,7 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
     for name, case in CASES.items():
         exceptions = ("window_sinks", "long_cache", "plain_ragged", "plain_vision")
         assert case.sigma == (1.0 if name in exceptions else 1.5)
-        assert "verilator" in case.simulators
+        assert "verilator" in case.simulators or name == "linear_16x4"
         assert case.tolerance == (BF16_LIMITED if name == "mha" else STRICT)
     assert [name for name, case in CASES.items() if "icarus" in case.simulators] == [
         "mha_batch2_sub64",

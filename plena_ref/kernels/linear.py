@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from plena_ref.hardware import Hardware
 from plena_ref.kernels.operands import KernelError
-from plena_ref.layout import HbmAllocator, Region, VramAllocator, round_up
+from plena_ref.layout import HbmAllocator, Region, VramAllocator
 from plena_ref.program import GP0, Program, Register
 
 #: Products in the body of the loop over input features: three instructions each, and one for the loop.
@@ -103,20 +103,24 @@ class LinearKernel:
 
     def outputs(self) -> list[Region]:
         """The words of Y that are results."""
-        parent, rows = self.y.parent, self.shape.batch * self.shape.rows
-        whole, rest = divmod(self.shape.out_features, self.hw.mlen)
-        regions = parent.row_regions(0, rows)[:whole]
-        starts = [parent.address(row, whole * self.hw.mlen) for row in range(rows)] if rest else []
-        return regions + [Region("vram", start, start + rest, "Y") for start in starts]
+        return self._rows_of_y(range(self.shape.batch * self.shape.rows))
 
     def scratch(self) -> list[Region]:
         """The other words that the program may write: rows of Y up to a whole block, and tiles of W."""
         rows = self.shape.batch * self.shape.rows
-        regions = []
-        if rows % self.hw.blen:
-            regions += self.y.parent.row_regions(rows, round_up(rows, self.hw.blen) - rows)
         tiles = min(len(self.w) * self.panel_tiles, self.hw.msram_tiles)
-        return [*regions, Region("msram", 0, tiles * self.hw.tile_elems, "tiles of W")]
+        tile_region = Region("msram", 0, tiles * self.hw.tile_elems, "tiles of W")
+        return [*self._rows_of_y(range(rows, self.row_groups * self.hw.blen)), tile_region]
+
+    def _rows_of_y(self, rows: range) -> list[Region]:
+        """Rows of Y without the padding of the last column block."""
+        mlen, parent = self.hw.mlen, self.y.parent
+        regions = []
+        for first in range(0, self.shape.out_features, mlen):
+            starts = [parent.address(row, first) for row in rows]
+            width = min(mlen, self.shape.out_features - first)
+            regions += [Region("vram", start, start + width, "Y") for start in starts]
+        return regions
 
     def build(self) -> tuple[list[int], str]:
         """The words of the program and its listing."""
