@@ -389,7 +389,7 @@ def build(case: Case) -> Workload:
 
 
 def _build_linear(case: Case) -> Workload:
-    """`build` for a linear layer: X and W are N(0, 1) * sigma, W quantised to MXFP8."""
+    """`build` for a linear layer: X is N(0, 1) * sigma, W that over sqrt(in_features), quantised to MXFP8."""
     hw, shape = case.hardware, case.linear_shape
     vram, hbm = VramAllocator(hw), HbmAllocator(hw, HBM_START)
     try:
@@ -399,7 +399,8 @@ def _build_linear(case: Case) -> Workload:
     words, listing = kernel.build()
     rng = np.random.default_rng(case.seed)
     x = bf16_from_float(rng.standard_normal((case.batch * case.seq, shape.in_features)) * case.sigma)
-    w = bf16_from_float(rng.standard_normal((shape.in_features, shape.out_features)) * case.sigma)
+    spread = case.sigma / np.sqrt(shape.in_features)
+    w = bf16_from_float(rng.standard_normal((shape.in_features, shape.out_features)) * spread)
     images = MemoryImages.poisoned(hw)
     # Rows up to a whole systolic block and columns up to a whole tile are read: they are 0.
     staged = np.zeros((round_up(len(x), hw.blen), kernel.x.parent.physical_cols), np.uint16)
