@@ -675,6 +675,8 @@ def command(case: Case) -> str:
     }
     words = ["make sim TEST=mha"]
     for name in _PARSERS:
+        if case.linear and name in ATTENTION_FIELDS:
+            continue
         holder, default = (hw, base.hardware) if name in _HARDWARE_FIELDS else (case, base)
         value = getattr(holder, name)
         if value != followers.get(name, getattr(default, name)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plena_ref.cases import CASES, STRICT, Case, CaseError, Workload, build
+from plena_ref.cases import CASES, STRICT, Case, CaseError, Workload, build, command
 from plena_ref.compare import compare
 from plena_ref.hardware import Hardware
 from plena_ref.kernels.linear import LinearKernel
@@ -122,3 +122,4 @@ def test_attention_has_no_features() -> None:
         CASES["mha"].override(KERNEL="linear", IN_FEATURES=64)
     layer = CASES["mha"].override(KERNEL="linear", IN_FEATURES=64, OUT_FEATURES=32)
     assert layer.problem == "batch 1, seq 4, 64 to 32 features"
+    assert command(layer) == "make sim TEST=mha IN_FEATURES=64 OUT_FEATURES=32 KERNEL=linear"
