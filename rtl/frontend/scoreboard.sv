@@ -113,7 +113,8 @@ NM
   };
 
   // Dependencies of the new instruction on every slot: wait for done (read-after-write, write-after-write) or for the
-  // sources to be read (write-after-read). In-order units need only read-after-write among their own rows.
+  // sources to be read (write-after-read). In-order units need only read-after-write among their own rows, and the vector
+  // unit, which forwards, not even that.
   logic [NS-1:0] need_done, need_read;
   logic push_m, push_v, push_f, push_h;
   assign {push_h, push_f, push_v, push_m} = push;
@@ -131,9 +132,8 @@ NM
               (n_t_write && n_tile == m_tile[i]);
       end
       for (int i = 0; i < NV; i++) begin
-        need_done[V0+i] = (v_w[i] && ((n_ra && n_ra_lo <= v_w_row[i] && n_ra_hi >= v_w_row[i]) ||
-              (n_rb && n_rb_row == v_w_row[i]) ||
-              (n_w && !push_v && n_w_lo <= v_w_row[i] && n_w_hi >= v_w_row[i]))) ||
+        need_done[V0+i] = (v_w[i] && !push_v && ((n_ra && n_ra_lo <= v_w_row[i] && n_ra_hi >= v_w_row[i]) ||
+              (n_w && n_w_lo <= v_w_row[i] && n_w_hi >= v_w_row[i]))) ||
             ((n_f_read | n_f_write) & v_f_write[i]) != 8'd0 ||
             (v_p_write[i] && (n_p_read || n_p_write) && n_p_hi >= v_p_lo[i] && n_p_lo <= v_p_hi[i]);
         need_read[V0+i] = (n_w && !push_v && ((v_ra[i] && n_w_lo <= v_a_hi[i] && n_w_hi >= v_a_lo[i]) ||

@@ -1,5 +1,5 @@
 // Vector unit: in-order queue, operand fetch from VRAM and FP_MEM, elementwise lanes, reductions, row write queue.
-// Timing: a row a cycle; write request 4 cycles after the last read grant; f result of a RED log2(MLEN)+2 (sum) after it.
+// Timing: a row a cycle; a row is forwarded to an instruction 3 cycles behind; f result of a RED log2(MLEN)+2 (sum) after issue.
 // Specified in docs/microarchitecture.md, "Vector unit"; results in docs/isa.md, "Vector and scalar instructions".
 `timescale 1ns / 1ps
 `default_nettype none
@@ -130,7 +130,8 @@ module vector_unit #(
   logic [3:0] op;
   logic is_red, is_map, is_topk, need_a, need_b;
   logic have_a, have_b;  // granted in an earlier cycle
-  logic can_go, got_a, got_b, issue;
+  logic can_go, take_a, take_b, got_a, got_b, issue;
+  logic wait_a, wait_b, pass_a, pass_b;  // see the row interlock
   logic [3:0] topk_row;  // rows of a TOPK granted in earlier cycles
   logic topk_first, topk_last;  // the row is the first, the last one
   logic topk_busy;
@@ -145,17 +146,19 @@ module vector_unit #(
   assign need_a = !is_map;
   assign need_b = op <= LAST_TWO_SOURCE && !q_vf[head];
   assign can_go = waiting[head] && slot_ready[head] && !(op == RED_MAX && sums[AHEAD-1]) &&
-      !(is_topk && topk_first && topk_busy);
+      !(is_topk && topk_first && topk_busy) && !wait_a && !wait_b;
 
-  assign rd_a_req = can_go && need_a && !have_a;
-  assign rd_b_req = can_go && need_b && !have_b;
+  assign rd_a_req = can_go && need_a && !have_a && !pass_a;
+  assign rd_b_req = can_go && need_b && !have_b && !pass_b;
   assign rd_a_row = q_row_a[head] + (is_topk ? VRW'(topk_row) : '0);
   assign rd_b_row = q_row_b[head];
   assign fp_rd_en = can_go && is_map;
   assign fp_rd_addr = q_fpaddr[head];
 
-  assign got_a = have_a || (rd_a_req && rd_a_gnt && (!is_topk || topk_last));
-  assign got_b = have_b || (rd_b_req && rd_b_gnt);
+  assign take_a = (rd_a_req && rd_a_gnt) || (can_go && pass_a);
+  assign take_b = (rd_b_req && rd_b_gnt) || (can_go && pass_b);
+  assign got_a = have_a || (take_a && (!is_topk || topk_last));
+  assign got_b = have_b || take_b;
   assign issue = can_go && (got_a || !need_a) && (got_b || !need_b);
   assign head_valid = waiting[head];
   assign head_issues = issue || row_step;
@@ -173,7 +176,7 @@ module vector_unit #(
       topk_row <= '0;
       sums <= '0;
     end else begin
-      if (is_topk && rd_a_req && rd_a_gnt) topk_row <= topk_last ? '0 : topk_row + 1'b1;
+      if (is_topk && take_a) topk_row <= topk_last ? '0 : topk_row + 1'b1;
       sums   <= AHEAD'({sums, issue && op == RED_SUM});
       have_a <= got_a && !issue;
       have_b <= got_b && !issue;
@@ -196,6 +199,7 @@ module vector_unit #(
 
   // Stage 1: data of the reads arrive; the f register is read.
   logic arrive_a, arrive_b, arrive_map, arrive_topk;
+  logic from_s4_a, from_s5_a, from_s4_b, from_s5_b;  // the source is forwarded
   logic s1_valid, s1_vf, s1_red, s1_max;
   logic [3:0] s1_op;
   logic [2:0] s1_f;
@@ -212,12 +216,14 @@ module vector_unit #(
       arrive_topk <= 1'b0;
       s1_valid <= 1'b0;
     end else begin
-      arrive_a <= rd_a_req && rd_a_gnt && !is_topk;
-      arrive_b <= rd_b_req && rd_b_gnt;
+      arrive_a <= take_a && !is_topk;
+      arrive_b <= take_b;
       arrive_map <= fp_rd_en;
-      arrive_topk <= rd_a_req && rd_a_gnt && is_topk;
+      arrive_topk <= take_a && is_topk;
       s1_valid <= issue && !is_topk;
     end
+    if (take_a) {from_s4_a, from_s5_a} <= {s3_hit_a, pass_a && !s3_hit_a};
+    if (take_b) {from_s4_b, from_s5_b} <= {s3_hit_b, pass_b && !s3_hit_b};
     if (issue) begin
       s1_op <= op;
       s1_red <= is_red;
@@ -252,9 +258,9 @@ module vector_unit #(
       s2_elementwise <= s1_valid && !s1_red;
       s2_red <= s1_valid && s1_red;
     end
-    if (arrive_a) s2_a <= rd_a_data;
+    if (arrive_a) s2_a <= from_s4_a ? s4_result : from_s5_a ? s5_result : rd_a_data;
     else if (arrive_map) s2_a <= fp_rd_data;
-    if (arrive_b) s2_b <= rd_b_data;
+    if (arrive_b) s2_b <= from_s4_b ? s4_result : from_s5_b ? s5_result : rd_b_data;
     else if (s1_valid && s1_vf) s2_b <= {MLEN{f_rdata}};
     if (s1_valid) begin
       s2_op <= s1_op;
@@ -268,11 +274,11 @@ module vector_unit #(
     end
   end
 
-  // Stage 3: rounding, inside the lanes. Stage 4: the result asks for the write port.
+  // Stage 3: rounding, inside the lanes. Stage 4: the result asks for the write port. Stage 5 keeps it one cycle more.
   logic s3_valid, s4_valid;
   logic [QW-1:0] s3_slot, s4_slot;
   logic [VRW-1:0] s3_row, s4_row;
-  logic [MLEN*16-1:0] s4_result;
+  logic [MLEN*16-1:0] s4_result, s5_result;
 
   always_ff @(posedge clk) begin
     if (rst) begin
@@ -290,6 +296,7 @@ module vector_unit #(
       s4_slot <= s3_slot;
       s4_row  <= s3_row;
     end
+    if (s4_valid) s5_result <= s4_result;
   end
 
   vector_lanes #(
@@ -310,11 +317,11 @@ module vector_unit #(
   logic [VRW-1:0] w_row[Q];
   logic [QW-1:0] w_slot[Q];
   logic [QW-1:0] w_in, w_out;
-  logic [QW:0] w_count;
+  logic [Q-1:0] w_full;  // places in use
   logic w_empty, w_store, w_take, written;
   logic [QW-1:0] written_slot;
 
-  assign w_empty = w_count == '0;
+  assign w_empty = w_full == '0;
   assign wr_req = s4_valid || !w_empty;
   assign wr_row = w_empty ? s4_row : w_row[w_out];
   assign wr_data = w_empty ? s4_result : w_data[w_out];
@@ -332,13 +339,45 @@ module vector_unit #(
     if (rst) begin
       w_in <= '0;
       w_out <= '0;
-      w_count <= '0;
+      w_full <= '0;
     end else begin
-      if (w_store) w_in <= w_in + 1'b1;
-      if (w_take) w_out <= w_out + 1'b1;
-      w_count <= w_count + (QW + 1)'(w_store) - (QW + 1)'(w_take);
+      if (w_take) begin
+        w_out <= w_out + 1'b1;
+        w_full[w_out] <= 1'b0;
+      end
+      if (w_store) begin
+        w_in <= w_in + 1'b1;
+        w_full[w_in] <= 1'b1;
+      end
     end
   end
+
+  // Row interlock: a source that an older instruction of this unit has still to write. The scoreboard leaves these to the
+  // unit. The youngest such instruction counts: in stage 1 or 2 the reader waits; from stage 3 or 4 the row is forwarded a
+  // cycle later, from stage 4 or 5; what waits in the write queue is read after it is written. TOPK is never forwarded to.
+  logic young_hit_a, young_hit_b, s3_hit_a, s3_hit_b, s4_hit_a, s4_hit_b, w_hit_a, w_hit_b;
+  logic s1_writes;
+  assign s1_writes = s1_valid && !s1_red;
+  assign young_hit_a = (s1_writes && s1_row == rd_a_row) || (s2_elementwise && s2_row == rd_a_row);
+  assign young_hit_b = (s1_writes && s1_row == rd_b_row) || (s2_elementwise && s2_row == rd_b_row);
+  assign s3_hit_a = s3_valid && s3_row == rd_a_row;
+  assign s3_hit_b = s3_valid && s3_row == rd_b_row;
+  assign s4_hit_a = s4_valid && s4_row == rd_a_row;
+  assign s4_hit_b = s4_valid && s4_row == rd_b_row;
+  always_comb begin
+    w_hit_a = 1'b0;
+    w_hit_b = 1'b0;
+    if (!w_empty)
+      for (int i = 0; i < Q; i++) begin
+        if (w_full[i] && w_row[i] == rd_a_row) w_hit_a = 1'b1;
+        if (w_full[i] && w_row[i] == rd_b_row) w_hit_b = 1'b1;
+      end
+  end
+  assign pass_a = need_a && !have_a && !is_topk && (s3_hit_a || s4_hit_a);
+  assign pass_b = need_b && !have_b && (s3_hit_b || s4_hit_b);
+  assign wait_a = need_a && !have_a &&
+      (young_hit_a || (is_topk && (s3_hit_a || s4_hit_a)) || (w_hit_a && !pass_a));
+  assign wait_b = need_b && !have_b && (young_hit_b || (w_hit_b && !pass_b));
 
   // Reductions.
   logic red_done;

@@ -43,6 +43,8 @@ def depends(new: Instruction, old: Instruction) -> tuple[set[str], set[str]]:
     raw = new.reads & old.writes
     waw = new.writes & old.writes
     war = new.writes & old.reads
+    if new.unit == old.unit == "V":
+        raw = {r for r in raw if r[0] != "row"}
     if new.unit == old.unit and new.unit != "F":
         waw = {r for r in waw if r[0] in ("f", "word")}
         war = {r for r in war if r[0] in ("f", "word") or (r[0] == "row" and new.unit == "H")}
