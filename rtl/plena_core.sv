@@ -149,6 +149,7 @@ module plena_core #(
   logic [$clog2(NV)-1:0] head_v;
   logic [$clog2(NF)-1:0] head_f;
   logic [$clog2(NH)-1:0] head_h;
+  logic head_row;
   logic [19:0] hazards;
   logic [11:0] retired;
   logic [1:0] issued;
@@ -375,6 +376,7 @@ module plena_core #(
       .head_valid(head_valid[1]),
       .head_issues(head_issues[1]),
       .head_waits(head_waits[1]),
+      .head_row(head_row),
       .head_refused(head_refused[1]),
       .row_step(vector_row),
       .rd_a_req(vr_req[1]),

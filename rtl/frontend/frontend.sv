@@ -79,6 +79,7 @@ module frontend #(
     input wire logic [$clog2(NV)-1:0] head_v,  // slot at the head of the vector queue
     input wire logic [$clog2(NF)-1:0] head_f,  // slot at the head of the float queue
     input wire logic [$clog2(NH)-1:0] head_h,  // slot at the head of the HBM queue
+    input wire logic head_row,  // the vector head waits for a row of its own unit
     output logic [19:0] hazards,  // what the heads wait for, see scoreboard
     output logic [1:0] issued,  // an instruction issues or is under way: {float, vector}
     output logic [3:0] dispatch_state,  // what dispatch does in this cycle
@@ -519,6 +520,7 @@ module frontend #(
       .head_v(head_v),
       .head_f(head_f),
       .head_h(head_h),
+      .head_row(head_row),
       .hazards(hazards),
       .issued(issued),
       .idle(slots_idle),

@@ -49,6 +49,7 @@ NM
     input wire logic [$clog2(NV)-1:0] head_v,  // the same of the vector queue
     input wire logic [$clog2(NF)-1:0] head_f,  // the same of the float queue
     input wire logic [$clog2(NH)-1:0] head_h,  // the same of the HBM queue
+    input wire logic head_row,  // the vector head waits for a row of its own unit
     output logic [19:0] hazards,  // what the heads wait for, 5 bits a unit: {order, FP_MEM, tile, row, f}
     output logic [1:0] issued,  // an instruction issues or is under way: {float, vector}
     output logic fault_any,  // a bus error was met
@@ -262,7 +263,7 @@ NM
   assign read_h = wait_read_q[H0+int'(head_h)];
   assign m_on_h = done_m[H0+:NH] | read_m[H0+:NH];
   assign v_fp_mem = v_p_read[head_v] || v_p_write[head_v];
-  assign v_on_v_f = (done_v[V0+:NV] & ~v_w & ~v_p_write) | (read_v[V0+:NV] & ~v_p_read);
+  assign v_on_v_f = (done_v[V0+:NV] & ~v_p_write) | (read_v[V0+:NV] & ~v_p_read);
   assign v_on_v_p = (done_v[V0+:NV] & v_p_write) | (read_v[V0+:NV] & v_p_read);
   assign v_on_f = done_v[F0+:NF] | read_v[F0+:NF];
   assign f_on_v_f = (done_f[V0+:NV] & ~v_p_write) | (read_f[V0+:NV] & ~v_p_read);
@@ -286,7 +287,7 @@ NM
     1'b0,
     v_on_v_p != '0 || (v_on_f != '0 && v_fp_mem),
     1'b0,
-    (done_v[V0+:NV] & v_w) != '0 || done_v[0+:NM] != '0 || read_v[0+:NM] != '0 ||
+    head_row || done_v[0+:NM] != '0 || read_v[0+:NM] != '0 ||
         done_v[H0+:NH] != '0 || read_v[H0+:NH] != '0,
     v_on_v_f != '0 || (v_on_f != '0 && !v_fp_mem),
     1'b0,

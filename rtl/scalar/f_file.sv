@@ -1,5 +1,5 @@
 // Float register file f1..f7 (f0 reads 0, writes to it are dropped) with a write port for each producer.
-// Timing: `state` shows the load of this cycle at once (forwarded); the other writes are seen in the next cycle.
+// Timing: `state` shows what is written in this cycle at once (forwarded).
 // Specified in docs/isa.md, "Architectural state"; docs/microarchitecture.md, "Float unit".
 `timescale 1ns / 1ps
 `default_nettype none
@@ -24,22 +24,18 @@ module f_file (
 );
   logic [127:16] held;
 
-  // The scoreboard keeps two writers of one register from being in flight together, so the order here is free.
+  // The scoreboard lets two writers of one register write in different cycles only, so the order here is free.
   always_comb begin
     state = {held, 16'd0};
     if (load_en && load_sel != 3'd0) state[load_sel*16+:16] = load_data;
+    if (alu_en && alu_sel != 3'd0) state[alu_sel*16+:16] = alu_data;
+    if (sfu_en && sfu_sel != 3'd0) state[sfu_sel*16+:16] = sfu_data;
+    if (vector_en && vector_sel != 3'd0) state[vector_sel*16+:16] = vector_data;
   end
 
   always_ff @(posedge clk) begin
     if (rst || init) held <= '0;
-    else begin
-      for (int r = 1; r < 8; r++) begin
-        if (load_en && load_sel == 3'(r)) held[r*16+:16] <= load_data;
-        if (alu_en && alu_sel == 3'(r)) held[r*16+:16] <= alu_data;
-        if (sfu_en && sfu_sel == 3'(r)) held[r*16+:16] <= sfu_data;
-        if (vector_en && vector_sel == 3'(r)) held[r*16+:16] <= vector_data;
-      end
-    end
+    else held <= state[127:16];
   end
 endmodule
 

@@ -1,5 +1,5 @@
 // Scalar float unit: out-of-order window over a queue of slots, bf16 arithmetic, FP_MEM loads and stores, f registers.
-// Timing: issue to the issue of a dependent: loads and stores 1 cycle, add/sub/max/mul 2, exp/reciprocal/sqrt 3; one issue a cycle.
+// Timing: issue to the issue of a dependent: exp/reciprocal/sqrt 2 cycles, all others 1; one issue a cycle.
 // Specified in docs/microarchitecture.md, "Float unit"; results in docs/isa.md, "Numbers".
 `timescale 1ns / 1ps
 `default_nettype none
@@ -23,7 +23,7 @@ module float_unit #(
     // scoreboard
     input  wire logic [  Q-1:0] slot_ready,    // no dependency left
     output logic      [  Q-1:0] slot_rd_done,  // sources captured
-    output logic      [  Q-1:0] slot_done,     // result visible from the next cycle on
+    output logic      [  Q-1:0] slot_done,     // result visible to what issues in the next cycle
 
     // counters: the head is the oldest instruction that has not issued
     output logic [$clog2(Q)-1:0] head,  // its slot
@@ -139,10 +139,10 @@ module float_unit #(
     end
   end
 
-  // Execution: a loaded word is forwarded in its cycle; arithmetic has its operands in registers.
+  // Execution: arithmetic has its operands in registers, and f_file forwards every result in its cycle.
   logic load_valid, alu_valid, sfu1_valid, sfu2_valid;
   logic [2:0] load_fd, x_fd, sfu2_fd;
-  logic [QW-1:0] x_slot, sfu2_slot;
+  logic [QW-1:0] x_slot;
   logic [3:0] x_op;
   logic [15:0] x_a, x_b, alu_result, sfu_result;
   logic [plena_fp::SFU1_W-1:0] sfu1;
@@ -170,7 +170,6 @@ module float_unit #(
     if (sfu1_valid) begin
       sfu1 <= plena_fp::sfu_s1(x_op[1:0], x_a);
       sfu2_fd <= x_fd;
-      sfu2_slot <= x_slot;
     end
   end
 
@@ -210,9 +209,8 @@ module float_unit #(
     slot_rd_done = '0;
     slot_done = '0;
     slot_rd_done[pick] = issue;
-    slot_done[pick] = issue && (is_load || is_store);
-    if (alu_valid) slot_done[x_slot] = 1'b1;
-    if (sfu2_valid) slot_done[sfu2_slot] = 1'b1;
+    slot_done[pick] = issue && !is_special;
+    if (sfu1_valid) slot_done[x_slot] = 1'b1;
   end
 endmodule
 

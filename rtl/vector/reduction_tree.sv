@@ -17,14 +17,16 @@ module reduction_tree #(
     input  wire logic [       15:0] in_f,       // value of the f register, combined last
     input  wire logic [        2:0] in_fsel,    // number of the f register, travels along
     input  wire logic [     QW-1:0] in_slot,    // slot, travels along
+    output logic                    soon,       // a result leaves in the next cycle
+    output logic      [     QW-1:0] soon_slot,  // slot of its instruction
     output logic                    out_valid,  // a result leaves
     output logic      [       15:0] out_value,  // the new value of the f register
-    output logic      [        2:0] out_fsel,   // its number
-    output logic      [     QW-1:0] out_slot    // slot of the instruction
+    output logic      [        2:0] out_fsel    // its number
 );
   localparam int LM = $clog2(MLEN);
   localparam int LX = (LM + 1) / 2;  // stages of the maximum: two tree levels each
-  localparam int TW = QW + 3 + 16;  // what travels with a row: slot, f number, f value
+  localparam int FW = 3 + 16;  // f number and value, which travel with a row
+  localparam int TW = QW + FW;  // and its slot
   localparam logic [15:0] MINUS_INF = 16'hFF80;
 
   initial begin
@@ -48,8 +50,9 @@ module reduction_tree #(
   // Sum: one level a cycle. The loops stay loops in Verilator, for the sake of the C++ compiler.
   for (genvar l = 1; l <= LM; l++) begin : g_sum
     localparam int N = MLEN >> l;
+    localparam int T = l == LM ? FW : TW;  // the slot leaves a stage before the last
     logic [N*32-1:0] node;
-    logic [  TW-1:0] tag;
+    logic [   T-1:0] tag;
     if (l == 1) begin : g_leaf
       always_ff @(posedge clk) begin
         if (in_valid && !in_max) begin
@@ -70,7 +73,7 @@ module reduction_tree #(
     end else begin : g_inner
       always_ff @(posedge clk) begin
         if (sum_valid[l-1]) begin
-          tag <= g_sum[l-1].tag;
+          tag <= g_sum[l-1].tag[T-1:0];
           // verilator unroll_disable
           for (int i = 0; i < N; i++) begin
             node[i*32+:32] <=
@@ -84,8 +87,9 @@ module reduction_tree #(
   // Maximum: two levels a cycle, so the last stage of an odd depth has one.
   for (genvar l = 1; l <= LX; l++) begin : g_max
     localparam int N = 2 * l > LM ? 1 : MLEN >> (2 * l);
+    localparam int T = l == LX ? FW : TW;
     logic [N*16-1:0] node;
-    logic [  TW-1:0] tag;
+    logic [   T-1:0] tag;
     if (l == 1) begin : g_leaf
       always_ff @(posedge clk) begin
         if (in_valid && in_max) begin
@@ -107,14 +111,14 @@ module reduction_tree #(
     end else if (2 * l > LM) begin : g_last
       always_ff @(posedge clk) begin
         if (max_valid[l-1]) begin
-          tag  <= g_max[l-1].tag;
+          tag  <= g_max[l-1].tag[T-1:0];
           node <= plena_fp::bf16_max(g_max[l-1].node[15:0], g_max[l-1].node[31:16]);
         end
       end
     end else begin : g_inner
       always_ff @(posedge clk) begin
         if (max_valid[l-1]) begin
-          tag <= g_max[l-1].tag;
+          tag <= g_max[l-1].tag[T-1:0];
           // verilator unroll_disable
           for (int i = 0; i < N; i++) begin
             node[i*16+:16] <= plena_fp::bf16_max(
@@ -132,14 +136,16 @@ module reduction_tree #(
 
   // The old value of the f register comes last.
   logic [15:0] sum_f, max_f, sum_value, max_value;
-  logic [QW+2:0] sum_tag, max_tag;
-  assign {sum_tag, sum_f} = g_sum[LM].tag;
-  assign {max_tag, max_f} = g_max[LX].tag;
+  logic [2:0] sum_fsel, max_fsel;
+  assign {sum_fsel, sum_f} = g_sum[LM].tag;
+  assign {max_fsel, max_f} = g_max[LX].tag;
   assign sum_value = plena_fp::f32_to_bf16(plena_fp::f32_add({sum_f, 16'd0}, g_sum[LM].node));
   assign max_value = plena_fp::bf16_max(max_f, g_max[LX].node);
   assign out_valid = sum_valid[LM] || max_valid[LX];
   assign out_value = sum_valid[LM] ? sum_value : max_value;
-  assign {out_slot, out_fsel} = sum_valid[LM] ? sum_tag : max_tag;
+  assign out_fsel = sum_valid[LM] ? sum_fsel : max_fsel;
+  assign soon = sum_valid[LM-1] || max_valid[LX-1];
+  assign soon_slot = sum_valid[LM-1] ? g_sum[LM-1].tag[TW-1:FW] : g_max[LX-1].tag[TW-1:FW];
 endmodule
 
 `default_nettype wire

@@ -1,5 +1,5 @@
 // Vector unit: in-order queue, operand fetch from VRAM and FP_MEM, elementwise lanes, reductions, row write queue.
-// Timing: a row a cycle; a row is forwarded to an instruction 3 cycles behind; f result of a RED log2(MLEN)+2 (sum) after issue.
+// Timing: a row a cycle; a row is forwarded to an instruction 3 cycles behind; f result of a RED to one log2(MLEN)+2 (sum) behind.
 // Specified in docs/microarchitecture.md, "Vector unit"; results in docs/isa.md, "Vector and scalar instructions".
 `timescale 1ns / 1ps
 `default_nettype none
@@ -29,12 +29,13 @@ module vector_unit #(
     // scoreboard
     input wire logic [Q-1:0] slot_ready,  // no dependency left
     output logic [Q-1:0] slot_rd_done,  // sources captured
-    output logic [Q-1:0] slot_done,  // result visible from the next cycle on
+    output logic [Q-1:0] slot_done,  // result visible to what issues in the next cycle
     // counters: the head is the oldest instruction that has not issued
     output logic [$clog2(Q)-1:0] head,  // its slot
     output logic head_valid,  // there is one
     output logic head_issues,  // it issues
     output logic head_waits,  // it waits for other instructions
+    output logic head_row,  // of this unit, which have still to write its source rows
     output logic head_refused,  // VRAM withholds a source row
     output logic row_step,  // a row is taken
     // VRAM read port A
@@ -162,7 +163,8 @@ module vector_unit #(
   assign issue = can_go && (got_a || !need_a) && (got_b || !need_b);
   assign head_valid = waiting[head];
   assign head_issues = issue || row_step;
-  assign head_waits = waiting[head] && !slot_ready[head];
+  assign head_waits = waiting[head] && (!slot_ready[head] || head_row);
+  assign head_row = waiting[head] && slot_ready[head] && (wait_a || wait_b);
   assign head_refused = (rd_a_req && !rd_a_gnt) || (rd_b_req && !rd_b_gnt);
   assign row_step = is_topk ? rd_a_req && rd_a_gnt : issue;
 
@@ -337,8 +339,8 @@ module vector_unit #(
       w_slot[w_in] <= s4_slot;
     end
     if (rst) begin
-      w_in <= '0;
-      w_out <= '0;
+      w_in   <= '0;
+      w_out  <= '0;
       w_full <= '0;
     end else begin
       if (w_take) begin
@@ -379,7 +381,7 @@ module vector_unit #(
       (young_hit_a || (is_topk && (s3_hit_a || s4_hit_a)) || (w_hit_a && !pass_a));
   assign wait_b = need_b && !have_b && (young_hit_b || (w_hit_b && !pass_b));
 
-  // Reductions.
+  // Reductions. The f register is forwarded in the cycle of its write, so the slot is done a cycle before.
   logic red_done;
   logic [QW-1:0] red_slot;
 
@@ -396,12 +398,12 @@ module vector_unit #(
       .in_f     (s2_fvalue),
       .in_fsel  (s2_f),
       .in_slot  (s2_slot),
-      .out_valid(red_done),
+      .soon     (red_done),
+      .soon_slot(red_slot),
+      .out_valid(f_wen),
       .out_value(f_wdata),
-      .out_fsel (f_wsel),
-      .out_slot (red_slot)
+      .out_fsel (f_wsel)
   );
-  assign f_wen = red_done;
 
   // TOPK: begins with its first row; the instructions behind it go on.
   logic topk_done;

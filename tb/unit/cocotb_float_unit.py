@@ -20,7 +20,7 @@ from plena_ref import numerics
 from tb.simulate import parameter
 
 ADD, SUB, MAX, MUL, EXP, RECI, SQRT, LD, ST, RED = range(10)
-LATENCY = {ADD: 2, SUB: 2, MAX: 2, MUL: 2, EXP: 3, RECI: 3, SQRT: 3, LD: 1, ST: 1}
+LATENCY = {ADD: 1, SUB: 1, MAX: 1, MUL: 1, EXP: 2, RECI: 2, SQRT: 2, LD: 1, ST: 1}
 SLOTS = 8
 POISON = 0xFFA5
 
@@ -145,12 +145,12 @@ class Bench:
         return i.pushed < self.cycle >= i.hold_until and waits_done and waits_read
 
     def _reduce(self) -> None:
-        """The vector unit's side: read in the cycle after rd_done, write some cycles later."""
+        """The vector unit's side: read in the cycle after rd_done, write in the cycle after done."""
         dut = self.dut
         dut.v_wen.value = 0
         dut.v_rsel.value = 0
         reader = next((i for i in self.reductions if i.read == self.cycle - 1), None)
-        writer = next((i for i in self.reductions if i.done == self.cycle), None)
+        writer = next((i for i in self.reductions if i.done == self.cycle - 1), None)
         if writer is not None:
             dut.v_wen.value, dut.v_wsel.value, dut.v_wdata.value = 1, writer.fd, writer.expected
         if reader is not None:
@@ -163,7 +163,7 @@ class Bench:
                 i.read = self.cycle
                 i.done = next(c for c in range(earliest, earliest + 100) if c not in taken)
                 break
-        self.reductions = [i for i in self.reductions if i.done < 0 or i.done >= self.cycle]
+        self.reductions = [i for i in self.reductions if i.done < 0 or i.done >= self.cycle - 1]
 
     async def step(self) -> None:
         """Play one cycle."""
@@ -288,7 +288,7 @@ async def latencies(dut) -> None:
     adds = [Instruction(ADD, 1, 1, 1) for _ in range(5)]
     bench.add(adds)
     await bench.drain()
-    assert [i.read - adds[0].read for i in adds] == [0, 2, 4, 6, 8]
+    assert [i.read - adds[0].read for i in adds] == [0, 1, 2, 3, 4]
     stream = [Instruction((ADD, LD, ST, MUL)[k % 4], 1 + k % 3, 4 + k % 4, 4, word=8 + k) for k in range(40)]
     bench.add(stream)
     await bench.drain()
