@@ -14,7 +14,8 @@ module dispatch_slot (
     input wire logic loops_empty,  // no loop is open
     input wire logic [3:0] loop_reg,  // register of the innermost loop
     output logic [3:0] cause,  // 0 or the lowest cause that needs no address
-    output logic [3:0] unit_select,  // its unit, one bit a unit: {HBM, float, vector, matrix}; 0 for none
+    output logic [2:0] unit,  // its unit: plena_pkg::UNIT_*
+    output logic [3:0] unit_select,  // the same, one bit a unit: {HBM, float, vector, matrix}; 0 for none
     output logic addressed,  // it goes through the address check: a unit's, or one that uses INT_MEM
     output logic load_int,  // S_LD_INT
     output logic store_int,  // S_ST_INT
@@ -37,7 +38,6 @@ module dispatch_slot (
   assign loop_again = loop_end && gp_rd > 32'd1;
   assign stops = opcode == plena_pkg::OP_C_BREAK;
 
-  logic [2:0] unit;
   assign unit = plena_pkg::op_unit(opcode);
   always_comb begin
     case (unit)

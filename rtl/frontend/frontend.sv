@@ -156,6 +156,7 @@ module frontend #(
   logic [31:0] first_rd, first_rs1, first_rs2, first_data;
   logic [31:0] file_rd, file_rs1, file_rs2, second_rd, second_rs1, second_rs2, second_data;
   logic [3:0] first_cause, second_cause, first_select, second_select;
+  logic [2:0] first_unit, second_unit;
   logic first_addressed, first_load, first_store, first_control, first_gp_write;
   logic second_addressed, second_load, second_store, second_control, second_gp_write;
   logic first_start, first_end, first_again, first_stops;
@@ -186,6 +187,7 @@ module frontend #(
       .loops_empty(loops_empty),
       .loop_reg(loop_reg),
       .cause(first_cause),
+      .unit(first_unit),
       .unit_select(first_select),
       .addressed(first_addressed),
       .load_int(first_load),
@@ -208,6 +210,7 @@ module frontend #(
       .loops_empty(loops_empty),
       .loop_reg(loop_reg),
       .cause(second_cause),
+      .unit(second_unit),
       .unit_select(second_select),
       .addressed(second_addressed),
       .load_int(second_load),
@@ -419,9 +422,6 @@ module frontend #(
   assign push = (second_in_use ? second_retire : first_retire) ? unit_select : 4'd0;
 
   // For the counters
-  logic [2:0] first_unit, second_unit;
-  assign first_unit = plena_pkg::op_unit(first_word[5:0]);
-  assign second_unit = plena_pkg::op_unit(second_word[5:0]);
   assign retired = (first_retire ? 12'd1 << {first_unit, 1'b0} : 12'd0) +
       (second_retire ? 12'd1 << {second_unit, 1'b0} : 12'd0);
   always_comb begin

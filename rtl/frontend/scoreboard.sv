@@ -59,7 +59,6 @@ NM
   localparam int V0 = NM;
   localparam int F0 = NM + NV;
   localparam int H0 = NM + NV + NF;
-  localparam int SW = $clog2(NS);
   localparam int WM = $clog2(NM);
   localparam int WV = $clog2(NV);
   localparam int WF = $clog2(NF);
@@ -304,40 +303,39 @@ NM
   };
 
   // A bus error kills its slot and whatever waits for it. Behind a dead slot of an in-order unit nothing issues, nor
-  // behind as many dead float slots as the window holds: those are dead too. The walk goes from the oldest slot of each
-  // unit, which is the next one to be taken. It begins when the HBM unit is idle: an HBM slot that is live then stays.
+  // behind as many dead float slots as the window holds: those are dead too. `_age` vectors begin with the oldest slot
+  // of the unit, which is the next one to be taken. It begins when the HBM unit is idle: an HBM slot that is live then
+  // stays.
   localparam int FLOAT_WINDOW = 4;
   logic [NS-1:0] dead_q, dead_next;
-  assign fault_any = fault != '0;
-  assign all_dead  = (live_q & ~dead_q) == '0;
-  always_comb begin : kill
-    logic [SW-1:0] at;
-    int held;
-    logic blocked;
+  logic [NM-1:0] m_dead_age, m_held_age, m_held;
+  logic [NV-1:0] v_dead_age, v_held_age, v_held;
+  logic [NF-1:0] f_dead_age, f_held_age, f_held;
+  logic [FLOAT_WINDOW-1:0] f_dead_seen;  // bit n: more than n dead slots were passed
+  assign fault_any  = fault != '0;
+  assign all_dead   = (live_q & ~dead_q) == '0;
+  assign m_dead_age = NM'({dead_q[0+:NM], dead_q[0+:NM]} >> m_next_q);
+  assign v_dead_age = NV'({dead_q[V0+:NV], dead_q[V0+:NV]} >> v_next_q);
+  assign f_dead_age = NF'({dead_q[F0+:NF], dead_q[F0+:NF]} >> f_next_q);
+  // x | -x: the lowest bit that is set and all above it.
+  assign m_held_age = m_dead_age | (~m_dead_age + 1'b1);
+  assign v_held_age = v_dead_age | (~v_dead_age + 1'b1);
+  always_comb begin
+    f_dead_seen = '0;
+    for (int k = 0; k < NF; k++) begin
+      f_held_age[k] = f_dead_seen[FLOAT_WINDOW-1];
+      if (f_dead_age[k]) f_dead_seen = {f_dead_seen[FLOAT_WINDOW-2:0], 1'b1};
+    end
+  end
+  assign m_held = NM'({m_held_age, m_held_age} >> (WM + 1)'(NM - int'(m_next_q)));
+  assign v_held = NV'({v_held_age, v_held_age} >> (WV + 1)'(NV - int'(v_next_q)));
+  assign f_held = NF'({f_held_age, f_held_age} >> (WF + 1)'(NF - int'(f_next_q)));
+  always_comb begin
     dead_next = '0;
-    at = '0;
-    held = 0;
-    blocked = 1'b0;
     if (fault_any) begin
       for (int s = 0; s < NS; s++)
-      dead_next[s] = live_q[s] && ((wait_done_q[s] & dead_q) != '0 || (wait_read_q[s] & dead_q) != '0);
-      for (int k = 0; k < NM; k++) begin
-        at = SW'((int'(m_next_q) + k) & (NM - 1));
-        blocked = blocked || dead_q[at];
-        if (blocked) dead_next[at] = live_q[at];
-      end
-      blocked = 1'b0;
-      for (int k = 0; k < NV; k++) begin
-        at = SW'(V0 + ((int'(v_next_q) + k) & (NV - 1)));
-        blocked = blocked || dead_q[at];
-        if (blocked) dead_next[at] = live_q[at];
-      end
-      for (int k = 0; k < NF; k++) begin
-        at = SW'(F0 + ((int'(f_next_q) + k) & (NF - 1)));
-        if (held == FLOAT_WINDOW) dead_next[at] = live_q[at];
-        else if (dead_q[at]) held = held + 1;
-      end
-      for (int i = 0; i < NH; i++) dead_next[H0+i] = live_q[H0+i];
+      dead_next[s] = (wait_done_q[s] & dead_q) != '0 || (wait_read_q[s] & dead_q) != '0;
+      dead_next = live_q & (dead_next | {{NH{1'b1}}, f_held, v_held, m_held});
     end
   end
   always_ff @(posedge clk)
