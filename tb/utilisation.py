@@ -9,7 +9,7 @@ from plena_ref.counters import DISPATCH, QUEUE, QUEUES, Counters, bound
 from plena_ref.hardware import Hardware
 
 #: Characters of a whole bar.
-_WIDTH = 30
+_WIDTH = 24
 _WORKING, _WAITING, _IDLE = "█", "▒", "·"
 #: Names of the states in which a unit gets on, and in which it has nothing to do; it waits in the others.
 _GETS_ON = ("one", "two", "issue")
@@ -55,7 +55,7 @@ def print_bars(console: Console, counters: Counters, cycles: int, hw: Hardware) 
         names = [counter.name for counter in (DISPATCH if unit == "dispatch" else QUEUE)]
         shares = {name: values[name] / cycles for name in names}
         busy = "" if unit == "dispatch" else _percent(counters.totals[f"{unit}_busy"] / cycles)
-        reasons = sorted((name for name in names if shares[name] >= 0.005), key=lambda name: -shares[name])
+        reasons = sorted((name for name in names if shares[name] >= 0.01), key=lambda name: -shares[name])
         text = ", ".join(f"{name} {_percent(shares[name])}" for name in reasons)
         table.add_row(unit, _bar(shares), busy, text)
     console.print(table)

@@ -24,6 +24,7 @@ UNITS = (
     ("FP_MEM", "u_fpmem"),
     ("INT_MEM", "u_intmem"),
     ("control registers", "u_regs"),
+    ("performance counters", "u_counters"),
 )
 _BENCH_SIGNALS = ("clk", "rst", "irq", "running", "trace_valid", "trace_pc")
 _WIDEST = 64
