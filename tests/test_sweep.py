@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from plena_ref.cases import KERNELS, build
+from plena_ref.cases import DEFAULT_HARDWARE, KERNELS, SMALL_HARDWARE, build
 from plena_ref.error_prediction import Prediction
 from plena_ref.kernels.operands import HBM_START
 from plena_ref.layout import HbmAllocator, VramAllocator
@@ -98,6 +98,12 @@ def test_the_largest_cell_takes_less_than_a_minute_in_the_reference_machine() ->
     started = time.process_time()
     assert machine.run(workload.words).status == "stopped"
     assert time.process_time() - started < 60
+
+
+def test_the_machines_of_the_registered_cases_share_their_models() -> None:
+    machines = {cell.machine: cell.case.hardware for cell in MATRIX.cells}
+    assert machines[16, 4] == SMALL_HARDWARE and machines[64, 16] == DEFAULT_HARDWARE
+    assert {(16, 4), (64, 16)} <= {cell.machine for cell in MATRIX.quick_cells()}
 
 
 def test_the_quick_part_has_every_value_of_every_axis() -> None:

@@ -18,6 +18,8 @@ from tb.sweep.matrix import Cell
 
 #: The measured maximum error must lie between the predicted one divided by this and multiplied with this.
 PREDICTION_FACTOR = 2.0
+#: The HBM images of one simulation's cells, before the run, hold at most so many bytes.
+IMAGE_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class CellResult:
 
 
 def run_cells(cells: Sequence[Cell]) -> list[CellResult]:
-    """Run cells of one machine; a simulation that breaks is repeated cell by cell to find the culprit.
+    """Run cells of one machine, as many in a simulation as fit; one that breaks is repeated cell by cell.
 
     Raises:
         SimulatorMissing: Verilator cannot be used.
@@ -64,15 +66,22 @@ def run_cells(cells: Sequence[Cell]) -> list[CellResult]:
     machines = {cell.case.hardware for cell in cells}
     if len(machines) != 1:
         raise ValueError(f"cells of {len(machines)} machines in one simulation")
+    most = max(1, IMAGE_BYTES // cells[0].case.hardware.hbm_bytes)
+    parts = [cells[first : first + most] for first in range(0, len(cells), most)]
+    return [result for part in parts for result in _simulate(part)]
+
+
+def _simulate(cells: Sequence[Cell]) -> list[CellResult]:
+    """Run cells of one machine in one simulation; where it breaks, one by one."""
     workloads = [build(cell.case) for cell in cells]
     jobs = [Job(workload.words, workload.images, workload.limit) for workload in workloads]
     try:
-        run = harness.run(machines.pop(), jobs, "verilator")
+        run = harness.run(cells[0].case.hardware, jobs, "verilator")
     except simulate.SimulatorMissing:
         raise
     except simulate.SimulationError as error:
         if len(cells) > 1:
-            return [result for cell in cells for result in run_cells([cell])]
+            return [result for cell in cells for result in _simulate([cell])]
         return [CellResult(cells[0].name, error=str(error))]
     return [judge(workload, job) for workload, job in zip(workloads, run.jobs, strict=True)]
 

@@ -204,10 +204,12 @@ def _rule(error: ValueError, name: str) -> str:
 
 def _case(declared: Mapping[str, Any], name: str, values: Mapping[str, Any]) -> Case:
     mask = declared["masks"][values["mask"]]
-    mlen = values["mlen"]
+    mlen, blen = values["mlen"], values["blen"]
+    memories = declared["memories"]
+    own = memories.get(f"{mlen}/{blen}")
     return Case(
         name,
-        hardware=Hardware(mlen, values["blen"], **declared["memories"][str(mlen)]),
+        hardware=Hardware(mlen, blen, **(memories[str(mlen)] if own is None else own)),
         batch=values["batch"],
         seq=values["seq"],
         kv_seq=values["seq"] + length(mask["cache"], mlen),
