@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -47,7 +48,12 @@ def run_here(plan: Plan, processes: int, folder: Path, progress: Callable[[int],
     environment |= {plans.VARIABLE: str(file), "OPENBLAS_NUM_THREADS": "1"}
     with log.open("w") as output:
         process = subprocess.Popen(
-            command, cwd=simulate.REPO, env=environment, stdout=output, stderr=subprocess.STDOUT
+            command,
+            cwd=simulate.REPO,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         try:
             while process.poll() is None:
@@ -55,7 +61,7 @@ def run_here(plan: Plan, processes: int, folder: Path, progress: Callable[[int],
                 progress(plan.done())
         finally:
             if process.poll() is None:
-                process.terminate()
+                os.killpg(process.pid, signal.SIGTERM)
                 process.wait()
     progress(plan.done())
     if process.returncode != 0:
