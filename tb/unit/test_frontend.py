@@ -1,4 +1,4 @@
-"""Unit tests of the frontend: loop stack, instruction cache, scoreboard, control registers, dispatch."""
+"""Unit tests of the frontend: loops, instruction cache, scoreboard, control registers, counters, dispatch."""
 
 from __future__ import annotations
 
@@ -44,3 +44,9 @@ def test_dispatch(width: int) -> None:
     sizes = {"MLEN": 16, "BLEN": 4, "HLEN": 8, "VPREF": 4, "VSTORE": 4, "VRAM_ELEMS": 1 << 12, "VRW": 8}
     sizes |= {"MSRAM_TILES": 4, "TW": 2, "NM": 16, "ICACHE_LINES": 64, "DISPATCH_WIDTH": width}
     simulate.run_unit("frontend", sources, "cocotb_frontend", sizes)
+
+
+@pytest.mark.parametrize("simulator", simulate.SIMULATORS)
+def test_perf_counters(simulator: str) -> None:
+    sources = [PACKAGE, f"{FRONTEND}/perf_counters.sv"]
+    simulate.run_unit("perf_counters", sources, "cocotb_perf_counters", None, simulator)
