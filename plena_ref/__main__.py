@@ -46,7 +46,7 @@ def _isa(arguments: argparse.Namespace) -> int:
     for entry in isa.INSTRUCTIONS.values():
         if arguments.unit is not None and entry.unit.name != arguments.unit:
             continue
-        state = "built" if entry.built else "not built" if entry.legal else "illegal"
+        state = "legal" if entry.legal else "illegal"
         code, assembly = f"{entry.opcode:02X}", escape(entry.text_form)
         table.add_row(code, assembly, entry.format.value, entry.unit.name, state, entry.meaning)
     Console().print(table)

@@ -631,6 +631,17 @@ CASES: dict[str, Case] = {
             causal=True,
         ),
         Case(
+            "gqa_packed",
+            hardware=replace(DEFAULT_HARDWARE, hlen=16),
+            seq=20,
+            kv_seq=70,
+            heads=8,
+            kv_heads=2,
+            head_dim=16,
+            causal=True,
+            kernel="packed_attention",
+        ),
+        Case(
             "window_sinks",
             hardware=SMALL_HARDWARE,
             seq=20,

@@ -67,13 +67,13 @@ def package_text() -> str:
     for number, counter in enumerate(counters.TOTALS):
         out.append(f"  localparam int TOTAL_{counter.name.upper()} = {number};")
 
-    built = {entry.mnemonic: entry for entry in isa.INSTRUCTIONS.values() if entry.built}
+    legal = {entry.mnemonic: entry for entry in isa.INSTRUCTIONS.values() if entry.legal}
     out += ["", "  // 1 for an opcode that this machine executes; any other traps as ILLEGAL_OPCODE"]
-    out += _function("op_legal", 1, dict.fromkeys(built, "1'b1"), "1'b0")
+    out += _function("op_legal", 1, dict.fromkeys(legal, "1'b1"), "1'b0")
     out += ["", "  // The executing unit; UNIT_CTRL for an opcode that is not executed"]
-    out += _function("op_unit", 3, {name: f"UNIT_{i.unit.name}" for name, i in built.items()}, "UNIT_CTRL")
+    out += _function("op_unit", 3, {name: f"UNIT_{i.unit.name}" for name, i in legal.items()}, "UNIT_CTRL")
     out += ["", "  // Instruction bits that must be 0, else ILLEGAL_OPERAND; for an opcode that is executed"]
-    zero_masks = {name: f"32'h{i.zero_mask:08X}" for name, i in built.items()}
+    zero_masks = {name: f"32'h{i.zero_mask:08X}" for name, i in legal.items()}
     out += _function("operand_zero_mask", 32, zero_masks, "32'hFFFFFFC0")
     out += [
         "",
@@ -89,8 +89,8 @@ def package_text() -> str:
 def instruction_table() -> str:
     """The instruction table of `docs/isa.md` in Markdown."""
     lines = [
-        "| code | assembly | fields | unit | must be 0 | built | meaning |",
-        "|---|---|---|---|---|---|---|",
+        "| code | assembly | fields | unit | must be 0 | meaning |",
+        "|---|---|---|---|---|---|",
     ]
     for entry in isa.INSTRUCTIONS.values():
         text = entry.text_form if entry.legal else entry.mnemonic
@@ -98,16 +98,9 @@ def instruction_table() -> str:
         if entry.ignored:
             fields += "; ignored: " + ", ".join(field.name for field in entry.ignored)
         mask = f"{entry.zero_mask:08X}" if entry.legal else "-"
-        built = "yes" if entry.built else "no"
-        row = (f"{entry.opcode:02X}", f"`{text}`", fields, entry.unit.name, mask, built, entry.meaning)
+        row = (f"{entry.opcode:02X}", f"`{text}`", fields, entry.unit.name, mask, entry.meaning)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")
     return "\n".join(lines)
-
-
-def unbuilt_list() -> str:
-    """The list in `docs/isa.md` of the instructions that have semantics and are not built yet."""
-    unbuilt = [entry.mnemonic for entry in isa.INSTRUCTIONS.values() if entry.legal and not entry.built]
-    return "\n".join(f"- `{mnemonic}`" for mnemonic in unbuilt)
 
 
 def registers_text() -> str:
@@ -167,8 +160,7 @@ def replace_block(text: str, name: str, body: str) -> str:
 
 
 def _isa_document(text: str) -> str:
-    text = replace_block(text, "instruction table", instruction_table())
-    return replace_block(text, "not built", unbuilt_list())
+    return replace_block(text, "instruction table", instruction_table())
 
 
 #: Each generated file by its path in the checkout: old text to new text.

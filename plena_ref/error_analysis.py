@@ -55,7 +55,7 @@ def measure(case: Case, seeds: int) -> list[tuple[str, F64, F64, float | None]]:
         for name, rounded in subsets.items():
             errors[name].append(np.abs(attention(seeded, q, k, v, rounded, sinks) - exact).reshape(-1))
         workload = build(seeded)
-        machine = Machine(seeded.hardware, workload.images, workload.limit, all_instructions=True)
+        machine = Machine(seeded.hardware, workload.images, workload.limit)
         machine.run(workload.words)
         got = result_values(workload, machine.images.vram).transpose(0, 2, 1, 3)
         errors["machine"].append(np.abs(got - exact).reshape(-1))

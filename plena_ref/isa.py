@@ -146,7 +146,6 @@ class Instruction:
         meaning: one line.
         ignored: fields that may hold anything and change nothing.
         legal: False for a code that has a name but no semantics; it always traps.
-        built: False when it is not in the RTL yet; it traps as ILLEGAL_OPCODE.
     """
 
     mnemonic: str
@@ -157,7 +156,6 @@ class Instruction:
     meaning: str
     ignored: tuple[Field, ...] = ()
     legal: bool = True
-    built: bool = True
 
     @property
     def encoded(self) -> tuple[Operand, ...]:
@@ -274,30 +272,26 @@ _TABLE: tuple[Instruction, ...] = (
                  _gp("gpM", RS2, "MSRAM element address")),
                 "Block accumulator += BLEN VRAM rows times BLEN rows of a tile, transposed."),
     Instruction("M_BMM", 0x03, _R, Unit.M, _HEADS,
-                "Per-head accumulators += MLEN VRAM rows (interleaved lanes) times HLEN rows of a tile.",
-                built=False),
+                "Per-head accumulators += MLEN VRAM rows (interleaved lanes) times HLEN rows of a tile."),
     Instruction("M_BTMM", 0x04, _R, Unit.M, _HEADS,
-                "Per-head accumulators += MLEN VRAM rows (contiguous lanes) times HLEN columns, transposed.",
-                built=False),
+                "Per-head accumulators += MLEN VRAM rows (contiguous lanes) times HLEN columns, transposed."),
     Instruction("M_BMM_WO", 0x05, _I18, Unit.M, _WRITE_OUT,
-                "Write the per-head accumulators to LANES*MLEN VRAM rows and clear them.", built=False),
+                "Write the per-head accumulators to LANES*MLEN VRAM rows and clear them."),
     Instruction("M_MM_WO", 0x06, _I18, Unit.M,
                 (_WRITE_OUT[0], _gp("gpS", RS1, "row stride register; gp0 means stride 1"), _WRITE_OUT[1]),
                 "Write the block accumulator to BLEN columns of BLEN VRAM rows and clear it."),
     Instruction("M_MV", 0x07, _R, Unit.M, (_literal_zero(), _MATRIX, _VECTOR),
-                "Vector accumulator += one VRAM row times BLEN columns of a tile.", built=False),
+                "Vector accumulator += one VRAM row times BLEN columns of a tile."),
     Instruction("M_TMV", 0x08, _R, Unit.M, (_literal_zero(), _MATRIX, _VECTOR),
-                "Vector accumulator += one VRAM row times BLEN rows of a tile, transposed.", built=False),
+                "Vector accumulator += one VRAM row times BLEN rows of a tile, transposed."),
     Instruction("M_BMV", 0x09, _R, Unit.M, _HEADS,
-                "Per-head vector accumulators += one VRAM row (interleaved lanes) times HLEN rows of a tile.",
-                built=False),
+                "Per-head vector accumulators += a VRAM row (interleaved lanes) times HLEN rows of a tile."),
     Instruction("M_BTMV", 0x0A, _R, Unit.M, _HEADS,
-                "Per-head vector accumulators += one VRAM row (contiguous lanes), transposed tile.",
-                built=False),
+                "Per-head vector accumulators += one VRAM row (contiguous lanes), transposed tile."),
     Instruction("M_MV_WO", 0x0B, _I18, Unit.M, _WRITE_OUT,
-                "Write the vector accumulator to BLEN columns of one VRAM row and clear it.", built=False),
+                "Write the vector accumulator to BLEN columns of one VRAM row and clear it."),
     Instruction("M_BMV_WO", 0x0C, _I18, Unit.M, _WRITE_OUT,
-                "Write the per-head vector accumulators to LANES VRAM rows and clear them.", built=False),
+                "Write the per-head vector accumulators to LANES VRAM rows and clear them."),
     Instruction("V_ADD_VV", 0x0D, _R, Unit.V, _VV, "Row = row A + row B."),
     Instruction("V_ADD_VF", 0x0E, _R, Unit.V, _VF, "Row = row A + f."),
     Instruction("V_SUB_VV", 0x0F, _R, Unit.V, _VV, "Row = row A - row B."),
@@ -359,11 +353,11 @@ _TABLE: tuple[Instruction, ...] = (
                 "gp = imm22; open a loop whose body runs imm22 times."),
     Instruction("C_LOOP_END", 0x30, _R, Unit.CTRL, (_gp("gpCnt", RD, "loop counter"),),
                 "If gp > 1, decrement it and jump behind the loop's start; else gp = 0 and close the loop."),
-    Instruction("V_PS_V", 0x31, _R, Unit.V, (), _NO_SEMANTICS, legal=False, built=False),
+    Instruction("V_PS_V", 0x31, _R, Unit.V, (), _NO_SEMANTICS, legal=False),
     Instruction("V_SHFT_V", 0x32, _R, Unit.V,
                 (_VRAM_DST, _VRAM_A, _gp("gpN", RS2, "shift distance in elements")),
                 "Row = row A moved towards higher indices, +0 shifted in."),
-    Instruction("C_HADAMARD_TRANSFORM", 0x33, _R, Unit.CTRL, (), _NO_SEMANTICS, legal=False, built=False),
+    Instruction("C_HADAMARD_TRANSFORM", 0x33, _R, Unit.CTRL, (), _NO_SEMANTICS, legal=False),
     Instruction("C_BREAK", 0x34, _R, Unit.CTRL, (), "Normal stop, also inside a loop."),
     Instruction("V_MAX_VF", 0x35, _R, Unit.V, _VF, "Row = max(row A, f)."),
     Instruction("V_MIN_VF", 0x36, _R, Unit.V, _VF, "Row = min(row A, f)."),
@@ -387,13 +381,13 @@ def opcode(word: int) -> int:
     return OPCODE.get(word)
 
 
-def decode_trap(word: int, *, all_instructions: bool = False) -> TrapCause | None:
+def decode_trap(word: int) -> TrapCause | None:
     """The cause a word traps with before any operand value is looked at, or None when it decodes.
 
-    ILLEGAL_OPCODE: no such instruction, or one that is not built, unless `all_instructions`.
+    ILLEGAL_OPCODE: no such instruction.
     ILLEGAL_OPERAND: a bit that must be 0 is not (an f or a index above 7, a flag above 1, an unused field).
     """
     instruction = BY_OPCODE.get(opcode(word))
-    if instruction is None or not (instruction.legal if all_instructions else instruction.built):
+    if instruction is None or not instruction.legal:
         return TrapCause.ILLEGAL_OPCODE
     return TrapCause.ILLEGAL_OPERAND if word & instruction.zero_mask else None

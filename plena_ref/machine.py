@@ -80,12 +80,8 @@ class Machine:
         hbm_high_water: the highest HBM byte address written, or -1.
     """
 
-    def __init__(
-        self, hw: Hardware, images: MemoryImages, limit: int | None = None, *, all_instructions: bool = False
-    ) -> None:
+    def __init__(self, hw: Hardware, images: MemoryImages, limit: int | None = None) -> None:
         """Take `images` as the memories of a machine in its reset state. `limit` defaults to all of HBM.
-
-        With `all_instructions` it also executes those that are not built, which otherwise trap as in the RTL.
 
         Raises:
             ValueError: an image does not fit `hw`, or `limit` lies outside 0..hbm_bytes.
@@ -96,7 +92,6 @@ class Machine:
         self.limit = hw.hbm_bytes if limit is None else limit
         if not 0 <= self.limit <= hw.hbm_bytes:
             raise ValueError(f"limit = {self.limit} lies outside 0..{hw.hbm_bytes} (HBM bytes)")
-        self._all_instructions = all_instructions
         self.written = WrittenMaps.nothing(hw)
         self.hbm_high_water = -1
         self._rows = images.vram.reshape(hw.vram_rows, hw.mlen)
@@ -195,7 +190,7 @@ class Machine:
         """The closure that executes `word` at `pc`; a word that does not decode becomes one that traps."""
         if not 0 <= word <= _WORD:
             raise ValueError(f"the word at pc {pc} does not fit 32 bits: {word:#x}")
-        cause = isa.decode_trap(word, all_instructions=self._all_instructions)
+        cause = isa.decode_trap(word)
         if cause is not None:
             return _trapping(cause)
         mnemonic = isa.BY_OPCODE[isa.opcode(word)].mnemonic

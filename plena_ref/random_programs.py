@@ -1,6 +1,6 @@
 """Random programs with random memories: what the RTL and the reference machine are compared on.
 
-A program mixes every built instruction over a few VRAM rows, tiles, f registers and memory words, so that all
+A program mixes every instruction over a few VRAM rows, tiles, f registers and memory words, so that all
 units keep reading and writing the same places. Addresses are valid by construction: the generator knows the
 value of every register it uses as an address. Hardware loops nest, share counters and leave early; rows are
 stepped through with registers that a loop body advances. A program ends normally, or in one trap of a chosen
@@ -76,7 +76,6 @@ def generate(
     cause: TrapCause | None = None,
     trap_probability: float = 0.2,
     wild_probability: float = 0.05,
-    all_instructions: bool = False,
 ) -> RandomProgram:
     """Make the program of `seed` for machine `hw`.
 
@@ -87,7 +86,6 @@ def generate(
         cause: end in this trap; otherwise one is drawn with `trap_probability`.
         trap_probability: share of programs that end in a trap, drawn evenly from `PROGRAM_CAUSES`.
         wild_probability: share of the others that end in random words.
-        all_instructions: use those that are not built, too; only `Machine(all_instructions=True)` runs them.
 
     Raises:
         ValueError: `cause` is one no program can bring about, or HBM is too small for the transfers.
@@ -101,8 +99,8 @@ def generate(
     if cause is None and rng.random() < trap_probability:
         cause = PROGRAM_CAUSES[rng.integers(len(PROGRAM_CAUSES))]
     wild = cause is None and rng.random() < wild_probability
-    images = _random_images(hw, rng, limit, all_instructions)
-    words = _Generator(hw, rng, length, limit, cause, wild, all_instructions).program()
+    images = _random_images(hw, rng, limit)
+    words = _Generator(hw, rng, length, limit, cause, wild).program()
     return RandomProgram(words, images, limit, cause, wild)
 
 
@@ -120,9 +118,7 @@ def random_bf16(rng: np.random.Generator, size: int, special_share: float) -> ND
     return np.where(special, rng.choice(np.array(_SPECIAL_BF16, np.uint16), size), bits)
 
 
-def _random_images(
-    hw: Hardware, rng: np.random.Generator, limit: int, all_instructions: bool
-) -> MemoryImages:
+def _random_images(hw: Hardware, rng: np.random.Generator, limit: int) -> MemoryImages:
     """Zeroed memories with random data wherever the generator's addresses lead.
 
     Half of the programs start from tame data: specials are rare, so that results stay finite and differ.
@@ -132,9 +128,8 @@ def _random_images(
     share = 0.004 if tame else 0.1
     hot = _Hot.of(hw)
     for row in hot.rows:
-        # Far enough for the logits of V_TOPK, and for M_BMM.
-        rows = max(hot.window, POLICIES[1].logits // hw.mlen, hw.mlen if all_instructions else 0)
-        rows = min(rows, hw.vram_rows - row)
+        # Far enough for M_BMM and for the logits of V_TOPK.
+        rows = min(max(hot.window, hw.mlen, POLICIES[1].logits // hw.mlen), hw.vram_rows - row)
         images.vram[row * hw.mlen : (row + rows) * hw.mlen] = random_bf16(rng, rows * hw.mlen, share)
     for tile in hot.tiles:
         where = slice(tile * hw.tile_elems, (tile + 1) * hw.tile_elems)
@@ -218,17 +213,13 @@ class _Generator:
         limit: int,
         cause: TrapCause | None,
         wild: bool,
-        all_instructions: bool,
     ) -> None:
         self.hw = hw
         self.rng = rng
         self.limit = limit
         self.cause = cause
         self.wild = wild
-        self.all_instructions = all_instructions
-        self.instructions = [
-            entry for entry in isa.INSTRUCTIONS.values() if entry.built or (all_instructions and entry.legal)
-        ]
+        self.instructions = [entry for entry in isa.INSTRUCTIONS.values() if entry.legal]
         self.hot = _Hot.of(hw)
         self.words: list[int] = []
         self.length = length
@@ -687,8 +678,7 @@ class _Generator:
     def block(self, budget: int) -> None:
         """Instructions and loops that execute about `budget` instructions."""
         end = self.executed + budget
-        mix = _MIX + _UNBUILT_MIX if self.all_instructions else _MIX
-        kinds, weights = zip(*mix, strict=True)
+        kinds, weights = zip(*_MIX, strict=True)
         shares = np.cumsum(weights) / sum(weights)
         while self.executed < end:
             if self.trap_at is not None and self.executed >= self.trap_at:
@@ -777,9 +767,9 @@ class _Generator:
 
     def trap(self) -> None:
         """One instruction that traps with the program's cause, after whatever must come before it."""
-        unbuilt = _UNBUILT_TRAPS.get(self.cause) if self.all_instructions else None
-        if unbuilt is not None and self.chance(0.4):
-            unbuilt(self)
+        other = _PACKED_TRAPS.get(self.cause)
+        if other is not None and self.chance(0.4):
+            other(self)
         else:
             _TRAPS[self.cause](self)
 
@@ -967,9 +957,9 @@ class _Generator:
             others = [register for register in range(16) if register != open_register]
         self.emit("C_LOOP_END", self.pick(others))
 
-    # Traps of the instructions that are not built
+    # The same traps, of the per-head and one-row products
 
-    def unbuilt_vram_misaligned(self) -> None:
+    def packed_vram_misaligned(self) -> None:
         step = self.pick([1 << bit for bit in range((self.hw.mlen - 1).bit_length())])
         row = self.row_number() * self.hw.mlen
         kind = self.below(4)
@@ -978,18 +968,18 @@ class _Generator:
         elif kind == 1:
             self.emit(self.pick(("M_BMM_WO", "M_BMV_WO")), *self.split(row + step))
         else:
-            self.unbuilt_bad_row(row + step)
+            self.packed_bad_row(row + step)
 
-    def unbuilt_vram_range(self) -> None:
+    def packed_vram_range(self) -> None:
         end = self.hw.vram_elems
         if self.chance(0.4):
             count, name = self.pick(((self.hw.lanes, "M_BMV_WO"), (self.hw.lanes * self.hw.mlen, "M_BMM_WO")))
             first = max(0, self.hw.vram_rows - count + 1)
             self.emit(name, *self.split(first * self.hw.mlen))
         else:
-            self.unbuilt_bad_row(self.pick((end, end + self.hw.mlen, _WORD + 1 - self.hw.mlen)))
+            self.packed_bad_row(self.pick((end, end + self.hw.mlen, _WORD + 1 - self.hw.mlen)))
 
-    def unbuilt_bad_row(self, address: int) -> None:
+    def packed_bad_row(self, address: int) -> None:
         """An instruction that reads its row or rows at `address`."""
         bad = self.constant(address)
         if self.chance(0.5):
@@ -997,7 +987,7 @@ class _Generator:
         else:
             self.emit(self.pick(("M_BMM", "M_BTMM", "M_BMV", "M_BTMV")), 0, 0, bad)
 
-    def unbuilt_msram_misaligned(self) -> None:
+    def packed_msram_misaligned(self) -> None:
         mlen, hlen = self.hw.mlen, self.hw.hlen
         tile, row = self.tile(), self.row()
         if self.chance(0.5):
@@ -1010,7 +1000,7 @@ class _Generator:
         extra = self.constant(offset, row, matrix)
         self.emit(self.pick(("M_BMV", "M_BTMV")), extra, matrix, row)
 
-    def unbuilt_msram_range(self) -> None:
+    def packed_msram_range(self) -> None:
         end = self.hw.msram_tiles * self.hw.tile_elems
         row = self.row()
         matrix = self.constant(self.pick((end, (_WORD + 1) - self.hw.tile_elems)), row)
@@ -1041,6 +1031,10 @@ _FLOAT = ("S_ADD_FP", "S_SUB_FP", "S_MUL_FP", "S_MAX_FP", "S_EXP_FP", "S_RECI_FP
 _MIX: tuple[tuple[Callable[[_Generator], None], int], ...] = (
     (_Generator.m_mm, 10),
     (_Generator.m_mm_wo, 7),
+    (_Generator.m_mv, 5),
+    (_Generator.m_mv_wo, 3),
+    (_Generator.m_head, 5),
+    (_Generator.m_head_wo, 3),
     (_Generator.vector, 20),
     (_Generator.reduction, 10),
     (_Generator.map_row, 5),
@@ -1051,14 +1045,6 @@ _MIX: tuple[tuple[Callable[[_Generator], None], int], ...] = (
     (_Generator.v_mask, 3),
     (_Generator.transfer, 6),
     (_Generator.topk, 4),
-)
-
-#: What `_MIX` gains with the instructions that are not built.
-_UNBUILT_MIX: tuple[tuple[Callable[[_Generator], None], int], ...] = (
-    (_Generator.m_mv, 5),
-    (_Generator.m_mv_wo, 3),
-    (_Generator.m_head, 5),
-    (_Generator.m_head_wo, 3),
 )
 
 _TRAPS: dict[TrapCause, Callable[[_Generator], None]] = {
@@ -1077,10 +1063,10 @@ _TRAPS: dict[TrapCause, Callable[[_Generator], None]] = {
     TrapCause.LOOP_MISMATCH: _Generator.trap_loop_mismatch,
 }
 
-#: Other ways to those causes, through the instructions that are not built.
-_UNBUILT_TRAPS: dict[TrapCause, Callable[[_Generator], None]] = {
-    TrapCause.VRAM_MISALIGNED: _Generator.unbuilt_vram_misaligned,
-    TrapCause.VRAM_RANGE: _Generator.unbuilt_vram_range,
-    TrapCause.MSRAM_MISALIGNED: _Generator.unbuilt_msram_misaligned,
-    TrapCause.MSRAM_RANGE: _Generator.unbuilt_msram_range,
+#: Other ways to those causes, through the per-head and one-row products.
+_PACKED_TRAPS: dict[TrapCause, Callable[[_Generator], None]] = {
+    TrapCause.VRAM_MISALIGNED: _Generator.packed_vram_misaligned,
+    TrapCause.VRAM_RANGE: _Generator.packed_vram_range,
+    TrapCause.MSRAM_MISALIGNED: _Generator.packed_msram_misaligned,
+    TrapCause.MSRAM_RANGE: _Generator.packed_msram_range,
 }

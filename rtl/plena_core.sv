@@ -282,6 +282,7 @@ module plena_core #(
   matrix_unit #(
       .MLEN(MLEN),
       .BLEN(BLEN),
+      .HLEN(HLEN),
       .VRW(VRW),
       .TW(TW),
       .Q(NM)
@@ -291,7 +292,7 @@ module plena_core #(
       .flush(flush),
       .init(init),
       .push(push[0]),
-      .push_op(unit_op[1:0]),
+      .push_op(unit_op),
       .push_row(unit_op[1] ? row_d : row_a),
       .push_stride(row_stride),
       .push_tile(tile),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from plena_ref import compare, isa
-from plena_ref.cases import Case, CaseError, Workload, build
+from plena_ref import compare
+from plena_ref.cases import Case, Workload, build
 from plena_ref.compare import Verdict
 from plena_ref.disassembler import disassemble
 from plena_ref.machine import Machine, StopReport
@@ -124,12 +124,11 @@ def run_case(
         folder: where to leave listing, program, images, dumps and the simulation's log.
 
     Raises:
-        CaseError: the case cannot be built, or its kernel needs an instruction that the RTL does not have.
+        CaseError: the case cannot be built.
         SimulatorMissing, SimulationError: see tb/simulate.py.
     """
     simulator = simulator or simulate.default_simulator()
     workload = build(case)
-    _check_built(workload)
     job = Job(workload.words, workload.images, workload.limit, latency, jitter, case.seed, trace=waves)
     run = harness.run(case.hardware, [job], simulator, waves, folder, root)
     outcome = judge(workload, run.jobs[0], simulator, run.build_seconds)
@@ -145,16 +144,6 @@ def judge(workload: Workload, got: JobResult, simulator: str, build_seconds: flo
     report = machine.run(workload.words)
     verdict = compare.compare(workload, got.images, machine.images, got.registers, report.registers)
     return CaseOutcome(workload.case, simulator, verdict, got, report, build_seconds)
-
-
-def _check_built(workload: Workload) -> None:
-    used = {isa.opcode(word) for word in workload.words}
-    missing = [entry.mnemonic for code, entry in isa.BY_OPCODE.items() if code in used and not entry.built]
-    if missing:
-        case = workload.case
-        raise CaseError(
-            f"{case.name}: KERNEL = {case.kernel} needs {', '.join(missing)}, not built in the RTL yet"
-        )
 
 
 def describe_trap(words: Sequence[int], cause: str | None, pc: int) -> str:

@@ -36,10 +36,18 @@ class Mutant:
 _RTL = (
     Mutant(
         name="accumulator not cleared at write-out",
-        file="rtl/matrix/matrix_unit.sv",
-        old="if (init || turn) fresh <= 1'b1;",
-        new="if (init) fresh <= 1'b1;",
+        file="rtl/matrix/array_control.sv",
+        old="assign load_fresh = load_idx == '0 && (pair_head || pair_fresh);",
+        new="assign load_fresh = load_idx == '0 && pair_head;",
         case="mha_ragged",
+        reason="batch 0: ",
+    ),
+    Mutant(
+        name="per-head sums not cleared at write-out",
+        file="rtl/matrix/matrix_unit.sv",
+        old="assign product_fresh = fresh[sums] || (issue_wo && wo_sums == sums);",
+        new="assign product_fresh = !per_head && (fresh[sums] || (issue_wo && wo_sums == sums));",
+        case="gqa_packed",
         reason="batch 0: ",
     ),
     Mutant(

@@ -29,20 +29,15 @@ def run(
     hw: Hardware = SMALL,
     limit: int | None = None,
     max_instructions: int = 100_000,
-    all_instructions: bool = False,
 ) -> tuple[Machine, StopReport]:
     """Assemble `text` and run it on poisoned memories, or on `images`; give back machine and report."""
-    machine = Machine(
-        hw, MemoryImages.poisoned(hw) if images is None else images, limit, all_instructions=all_instructions
-    )
+    machine = Machine(hw, MemoryImages.poisoned(hw) if images is None else images, limit)
     return machine, machine.run(assemble(text), max_instructions=max_instructions)
 
 
-def stops(
-    text: str, images: MemoryImages | None = None, hw: Hardware = SMALL, *, all_instructions: bool = False
-) -> Machine:
+def stops(text: str, images: MemoryImages | None = None, hw: Hardware = SMALL) -> Machine:
     """Run `text` to a normal stop and give back the machine."""
-    machine, report = run(text, images, hw, all_instructions=all_instructions)
+    machine, report = run(text, images, hw)
     assert report.status == "stopped", report
     return machine
 

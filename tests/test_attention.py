@@ -46,10 +46,7 @@ def hardware(mlen: int, blen: int, **values: int) -> Hardware:
 def run(workload: Workload, images: MemoryImages | None = None) -> Machine:
     """Run the program on the reference machine until its normal stop."""
     case = workload.case
-    packed = case.kernel == "packed_attention"
-    machine = Machine(
-        case.hardware, images or workload.images.copy(), workload.limit, all_instructions=packed
-    )
+    machine = Machine(case.hardware, images or workload.images.copy(), workload.limit)
     report = machine.run(workload.words)
     assert (report.status, report.cause) == ("stopped", None)
     return machine

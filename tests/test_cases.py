@@ -45,6 +45,7 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
         "mha_causal_tiles": (64, 16, 1, 128, 128, 1, 64, True),
         "mha_ragged": (16, 4, 3, 20, 20, 1, 24, True),
         "gqa_cached": (16, 4, 2, 5, 37, 4, 16, True),
+        "gqa_packed": (64, 16, 1, 20, 70, 8, 16, True),
         "window_sinks": (16, 4, 1, 20, 50, 2, 24, True),
         "long_cache": (16, 4, 1, 18, 150, 1, 24, True),
     }
@@ -56,6 +57,7 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
     }
     assert special == {
         "gqa_cached": (2, None, False),
+        "gqa_packed": (2, None, False),
         "window_sinks": (2, 19, True),
         "long_cache": (1, None, True),
     }

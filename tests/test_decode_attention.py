@@ -31,7 +31,7 @@ DECODE = Case(
 def check(case: Case) -> Counter[str]:
     """Run a case: accurate, nothing else written; returns how often each instruction is executed."""
     workload = build(case)
-    machine = Machine(case.hardware, workload.images.copy(), workload.limit, all_instructions=True)
+    machine = Machine(case.hardware, workload.images.copy(), workload.limit)
     assert machine.run(workload.words).status == "stopped"
     verdict = compare(workload, machine.images, machine.images, machine.registers, machine.registers)
     assert verdict.passed, verdict.reasons

@@ -141,28 +141,12 @@ def test_illegal_opcodes_trap_whatever_the_other_bits(code: int) -> None:
         assert (report.cause, report.pc, report.instructions) == ("ILLEGAL_OPCODE", 0, 0)
 
 
-UNBUILT = [entry for entry in isa.INSTRUCTIONS.values() if entry.legal and not entry.built]
-
-
-@pytest.mark.parametrize("entry", UNBUILT, ids=lambda entry: entry.mnemonic)
-def test_what_is_not_built_traps_unless_it_is_asked_for(entry: isa.Instruction) -> None:
-    for rest in (0, 0xFFFF_FFC0):
-        report = Machine(SMALL, MemoryImages.zeros(SMALL)).run([entry.opcode | rest])
-        assert (report.cause, report.pc, report.instructions) == ("ILLEGAL_OPCODE", 0, 0)
-    report = Machine(SMALL, MemoryImages.zeros(SMALL), all_instructions=True).run([entry.opcode])
-    assert (report.cause, report.instructions) == (None, 1)
-
-
-def test_nine_instructions_are_not_built() -> None:
-    assert len(UNBUILT) == 9
-
-
 @pytest.mark.parametrize("name", [entry.mnemonic for entry in isa.INSTRUCTIONS.values() if entry.legal])
 def test_every_instruction_runs_and_each_bit_that_must_be_zero_traps(name: str) -> None:
     """With all registers 0 the bare opcode is fine; only loop instructions have traps of their own then."""
     instruction = isa.INSTRUCTIONS[name]
     own = {"C_LOOP_START": "LOOP_COUNT", "C_LOOP_END": "LOOP_MISMATCH"}
-    machine = Machine(SMALL, MemoryImages.zeros(SMALL), all_instructions=True)
+    machine = Machine(SMALL, MemoryImages.zeros(SMALL))
     report = machine.run([instruction.opcode])
     assert report.cause == own.get(name)
     for bit in range(32):
@@ -248,13 +232,13 @@ def test_address_rules(instruction: str, ok: int, bad: list[tuple[int, str]]) ->
     """The last good address passes, each bad one traps with its cause and leaves everything as it was."""
     before = "S_EXP_FP f1, f0\nS_ADDI_INT gp2, gp0, 3\n"
     program = before + constant("gp1", ok) + instruction
-    _, report = run(program, MemoryImages.zeros(SMALL), all_instructions=True)
+    _, report = run(program, MemoryImages.zeros(SMALL))
     assert report.cause is None
     for address, cause in bad:
         images = MemoryImages.poisoned(SMALL)
         reference, untouched = run(before + constant("gp1", address), images.copy())
         program = before + constant("gp1", address) + instruction
-        machine, report = run(program, images, all_instructions=True)
+        machine, report = run(program, images)
         assert (report.status, report.cause, report.pc, report.instructions) == ("trap", cause, 4, 4), address
         assert report.registers == untouched.registers
         for memory in ("vram", "msram", "fpmem", "intmem", "hbm"):
@@ -286,7 +270,7 @@ def test_address_rules(instruction: str, ok: int, bad: list[tuple[int, str]]) ->
 )
 def test_the_lowest_cause_wins(setup: tuple[int, int], instruction: str, cause: str) -> None:
     program = constant("gp1", setup[0]) + constant("gp2", setup[1]) + instruction
-    _, report = run(program, all_instructions=True)
+    _, report = run(program)
     assert report.cause == cause
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pytest
 
@@ -11,10 +9,8 @@ from plena_ref.assembler import assemble
 from plena_ref.hardware import Hardware
 from plena_ref.numerics import bf16_from_float
 from plena_ref.state import POISON_BF16, POISON_INT, MemoryImages
-from tests import exact, machines
-from tests.machines import constant, random_bf16
-
-stops = partial(machines.stops, all_instructions=True)
+from tests import exact
+from tests.machines import constant, random_bf16, stops
 
 KINDS = ("gaussian", "cancelling", "tiny", "wild")
 each_kind = pytest.mark.parametrize("kind", KINDS)

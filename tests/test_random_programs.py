@@ -31,12 +31,11 @@ SHAPES = [
     Hardware(mlen=64, blen=16, hlen=16, hbm_bytes=1 << 16),
 ]
 each_shape = pytest.mark.parametrize("hw", SHAPES, ids=lambda hw: f"{hw.mlen}_{hw.blen}")
-each_set = pytest.mark.parametrize("everything", [False, True], ids=["built", "all"])
 
 
-def execute(hw: Hardware, program: RandomProgram, everything: bool) -> tuple[Machine, StopReport]:
+def execute(hw: Hardware, program: RandomProgram) -> tuple[Machine, StopReport]:
     """Run `program` on a copy of its images."""
-    machine = Machine(hw, program.images.copy(), program.limit, all_instructions=everything)
+    machine = Machine(hw, program.images.copy(), program.limit)
     return machine, machine.run(program.words, max_instructions=20_000)
 
 
@@ -48,58 +47,50 @@ def test_the_seed_alone_decides() -> None:
     assert first.words != other.words
 
 
-@each_set
 @each_shape
-def test_programs_without_a_trap_stop(hw: Hardware, everything: bool) -> None:
+def test_programs_without_a_trap_stop(hw: Hardware) -> None:
     """Valid addresses everywhere, loops that end, and about the length asked for."""
     lengths = []
     for seed in range(25):
-        program = generate(
-            hw, seed, length=200, trap_probability=0, wild_probability=0, all_instructions=everything
-        )
-        _, report = execute(hw, program, everything)
+        program = generate(hw, seed, length=200, trap_probability=0, wild_probability=0)
+        _, report = execute(hw, program)
         assert (report.status, report.cause) == ("stopped", None), (seed, report.cause, report.pc)
         lengths.append(report.instructions)
     assert 100 < np.mean(lengths) < 400
 
 
-@each_set
 @each_shape
 @pytest.mark.parametrize("cause", PROGRAM_CAUSES, ids=lambda cause: cause.name)
-def test_every_cause_is_reached(hw: Hardware, cause: TrapCause, everything: bool) -> None:
+def test_every_cause_is_reached(hw: Hardware, cause: TrapCause) -> None:
     for seed in range(12):
-        program = generate(hw, seed, length=60, cause=cause, all_instructions=everything)
-        _, report = execute(hw, program, everything)
+        program = generate(hw, seed, length=60, cause=cause)
+        _, report = execute(hw, program)
         assert (program.cause, report.cause) == (cause, cause.name), seed
 
 
-@each_set
 @each_shape
-def test_wild_words_never_upset_the_machine(hw: Hardware, everything: bool) -> None:
+def test_wild_words_never_upset_the_machine(hw: Hardware) -> None:
     causes = Counter()
     for seed in range(40):
-        program = generate(
-            hw, seed, length=10, trap_probability=0, wild_probability=1, all_instructions=everything
-        )
+        program = generate(hw, seed, length=10, trap_probability=0, wild_probability=1)
         assert program.wild
-        causes[execute(hw, program, everything)[1].cause] += 1
+        causes[execute(hw, program)[1].cause] += 1
     assert len(causes) >= 4
 
 
-@each_set
 @each_shape
-def test_every_instruction_appears_and_results_stay_alive(hw: Hardware, everything: bool) -> None:
+def test_every_instruction_appears_and_results_stay_alive(hw: Hardware) -> None:
     """Over some seeds, all instructions are completed and most of what is written is not infinity or NaN."""
     seen: set[str] = set()
     finite = []
     for seed in range(30):
-        program = generate(hw, seed, trap_probability=0, wild_probability=0, all_instructions=everything)
-        machine, _ = execute(hw, program, everything)
+        program = generate(hw, seed, trap_probability=0, wild_probability=0)
+        machine, _ = execute(hw, program)
         seen |= {isa.BY_OPCODE[isa.opcode(word)].mnemonic for word in program.words}
         written = machine.images.vram[machine.written.vram]
         finite.append(float(np.mean(written & 0x7F80 != 0x7F80)))
         assert not machine.written.hbm[program.limit :].any()
-    wanted = {e.mnemonic for e in isa.INSTRUCTIONS.values() if e.built or (everything and e.legal)}
+    wanted = {e.mnemonic for e in isa.INSTRUCTIONS.values() if e.legal}
     assert seen == wanted - ({"V_TOPK"} if hw.int_words < 4 else set())
     assert np.median(finite) > 0.5
 

@@ -5,8 +5,7 @@ below the other. O keeps the heads side by side: what differs from head to head,
 is applied to one lane of a row at a time through V_MASK. P V is BLEN columns wide: a head of HLEN >= BLEN is
 written straight to its lane; a narrower one is written to the first columns of a scratch row, moved to its
 lane with V_SHFT_V and added there under the mask. Otherwise it is the attention of
-`plena_ref.kernels.attention`; see docs/kernels.md. M_BTMM and M_BMM_WO are not built yet: its programs run on
-the reference machine with `all_instructions`.
+`plena_ref.kernels.attention`; see docs/kernels.md.
 """
 
 from __future__ import annotations

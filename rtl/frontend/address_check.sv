@@ -7,6 +7,7 @@
 module address_check #(
     parameter int MLEN        = 64,       // elements of a row
     parameter int BLEN        = 16,       // rows of a matrix operand
+    parameter int HLEN        = 64,       // elements of a head
     parameter int VRAM_ELEMS  = 1048576,  // elements of VRAM
     parameter int MSRAM_TILES = 64,       // tiles of MSRAM
     parameter int FP_WORDS    = 1024,     // words of FP_MEM
@@ -38,7 +39,7 @@ module address_check #(
     output logic [VRW-1:0] row_d_last,  // last destination row
     output logic [VRW-1:0] row_stride,  // rows between rows of a write-out
     output logic [TW-1:0] tile,  // MSRAM tile
-    output logic [$clog2(MLEN)-1:0] offset,  // row or column in the tile, or column of a write-out
+    output logic [$clog2(MLEN)-1:0] offset,  // row, column or first tap in the tile; column written
     output logic [FAW-1:0] fp_address,  // FP_MEM word
     output logic [IAW-1:0] int_address,  // INT_MEM word
     output logic [63:0] element_base,  // HBM byte of the first element row
@@ -48,16 +49,30 @@ module address_check #(
   localparam int LM = $clog2(MLEN);
   localparam int LB = $clog2(BLEN);
   localparam int LX = $clog2(MX_BLOCK);
+  localparam int LANES = MLEN / HLEN;
   localparam int NARROW_ROWS = MLEN < 32 ? 32 / MLEN : 1;  // rows of the logits of V_TOPK, by policy
   localparam int WIDE_ROWS = MLEN < 128 ? 128 / MLEN : 1;
   localparam logic [63:0] ROWS = 64'(VRAM_ELEMS / MLEN);
 
   logic [5:0] opcode;
-  logic is_mm, is_tmm, is_wo, is_prefetch_m, is_prefetch_v, is_store, is_map, is_topk, is_hbm;
+  logic is_mm, is_tmm, is_mv, is_tmv, is_bmm, is_bmv, is_mm_wo, is_mv_wo, is_bmm_wo, is_bmv_wo;
+  logic is_product, is_head, is_head_wo, is_wo;
+  logic is_prefetch_m, is_prefetch_v, is_store, is_map, is_topk, is_hbm;
   assign opcode = instr[5:0];
   assign is_mm = opcode == plena_pkg::OP_M_MM;
   assign is_tmm = opcode == plena_pkg::OP_M_TMM;
-  assign is_wo = opcode == plena_pkg::OP_M_MM_WO;
+  assign is_mv = opcode == plena_pkg::OP_M_MV;
+  assign is_tmv = opcode == plena_pkg::OP_M_TMV;
+  assign is_bmm = opcode == plena_pkg::OP_M_BMM || opcode == plena_pkg::OP_M_BTMM;
+  assign is_bmv = opcode == plena_pkg::OP_M_BMV || opcode == plena_pkg::OP_M_BTMV;
+  assign is_mm_wo = opcode == plena_pkg::OP_M_MM_WO;
+  assign is_mv_wo = opcode == plena_pkg::OP_M_MV_WO;
+  assign is_bmm_wo = opcode == plena_pkg::OP_M_BMM_WO;
+  assign is_bmv_wo = opcode == plena_pkg::OP_M_BMV_WO;
+  assign is_head = is_bmm || is_bmv;
+  assign is_product = is_mm || is_tmm || is_mv || is_tmv || is_head;
+  assign is_head_wo = is_bmm_wo || is_bmv_wo;
+  assign is_wo = is_mm_wo || is_mv_wo || is_head_wo;
   assign is_prefetch_m = opcode == plena_pkg::OP_H_PREFETCH_M;
   assign is_prefetch_v = opcode == plena_pkg::OP_H_PREFETCH_V;
   assign is_store = opcode == plena_pkg::OP_H_STORE_V;
@@ -65,27 +80,30 @@ module address_check #(
   assign is_topk = opcode == plena_pkg::OP_V_TOPK;
   assign is_hbm = is_prefetch_m || is_prefetch_v || is_store;
 
-  // VRAM. Source a: gp[rs1], but gp[rs2] for M_MM and gp[rd] for a store. All sums in 64 bits, so nothing wraps.
+  // VRAM. Source a: gp[rs1], but gp[rs2] for the products (M_TMM apart) and gp[rd] for a store. All sums in 64 bits, so
+  // nothing wraps.
   logic use_a, use_d;
   logic [63:0] topk_rows;  // rows that the logits lie in
   logic [31:0] a_element;
   logic [63:0] a_first, a_last, b_first, d_first, d_last;
   logic [63:0] d_element, d_step;
   logic vram_misaligned, vram_range;
-  assign use_a = v_source_a || is_mm || is_tmm || is_store;
+  assign use_a = v_source_a || is_product || is_store;
   assign use_d = v_dest || is_wo || is_prefetch_v;
-  assign a_element = is_mm ? gp_rs2 : is_store ? gp_rd : gp_rs1;
+  assign a_element = is_product && !is_tmm ? gp_rs2 : is_store ? gp_rd : gp_rs1;
   assign a_first = {32'd0, a_element} >> LM;
   assign topk_rows = 64'(instr[18] ? WIDE_ROWS : NARROW_ROWS);
-  assign a_last = a_first + (is_mm || is_tmm ? 64'(BLEN - 1) : is_store ? 64'(VSTORE - 1) :
-      is_topk ? topk_rows - 64'd1 : 64'd0);
+  assign a_last = a_first + (is_mm || is_tmm ? 64'(BLEN - 1) : is_bmm ? 64'(MLEN - 1) :
+      is_store ? 64'(VSTORE - 1) : is_topk ? topk_rows - 64'd1 : 64'd0);
   assign b_first = {32'd0, gp_rs2} >> LM;
   assign d_element = {32'd0, gp_rd} + (is_wo ? {46'd0, instr[31:14]} : 64'd0);
   assign d_first = d_element >> LM;
   assign d_step = instr[13:10] == 4'd0 ? 64'd1 : {32'd0, gp_rs1};
-  assign d_last = is_wo ? d_first + (d_step << LB) - d_step : is_prefetch_v ? d_first + 64'(VPREF - 1) : d_first;
+  assign d_last = is_mm_wo ? d_first + (d_step << LB) - d_step : is_bmm_wo ? d_first + 64'(LANES * MLEN - 1) :
+      is_bmv_wo ? d_first + 64'(LANES - 1) : is_prefetch_v ? d_first + 64'(VPREF - 1) : d_first;
   assign vram_misaligned = (use_a && a_element[LM-1:0] != '0) || (v_source_b && gp_rs2[LM-1:0] != '0) ||
-      (is_wo && d_element[LB-1:0] != '0) || ((v_dest || is_prefetch_v) && gp_rd[LM-1:0] != '0);
+      (is_wo && d_element[LB-1:0] != '0) || (is_head_wo && d_element[LM-1:0] != '0) ||
+      ((v_dest || is_prefetch_v) && gp_rd[LM-1:0] != '0);
   assign vram_range = (use_a && a_last >= ROWS) || (v_source_b && b_first >= ROWS) || (use_d && d_last >= ROWS);
   assign row_a = a_first[VRW-1:0];
   assign row_a_last = a_last[VRW-1:0];
@@ -94,21 +112,29 @@ module address_check #(
   assign row_d_last = d_last[VRW-1:0];
   assign row_stride = d_step[VRW-1:0];
 
-  // MSRAM. A column offset below MLEN counts elements, any other counts whole rows.
-  logic [31:0] m_element;
+  // MSRAM. A column offset below MLEN counts elements, any other counts whole rows; that of a per-head product is its
+  // first tap. Its address is a sum, which must not wrap.
+  logic [32:0] m_element;
   logic [2*LM-1:0] m_offset;
-  logic small_offset, row_offset_ok, element_offset_ok;
+  logic small_offset, row_offset_ok, element_offset_ok, head_offset_ok;
   logic msram_misaligned, msram_range;
-  assign m_element = is_prefetch_m ? gp_rd : is_mm ? gp_rs1 : gp_rs2;
+  always_comb begin
+    if (is_prefetch_m) m_element = {1'b0, gp_rd};
+    else if (is_tmm) m_element = {1'b0, gp_rs2};
+    else if (is_head) m_element = {1'b0, gp_rs1} + {1'b0, gp_rd};
+    else m_element = {1'b0, gp_rs1};
+  end
   assign m_offset = m_element[2*LM-1:0];
   assign small_offset = m_offset[2*LM-1:LM] == '0;
   assign row_offset_ok = m_offset[LM+LB-1:0] == '0;
-  assign element_offset_ok = is_mm && small_offset && m_offset[LB-1:0] == '0;
-  assign msram_misaligned = ((is_mm || is_tmm) && !row_offset_ok && !element_offset_ok) ||
-      (is_prefetch_m && m_offset != '0);
-  assign msram_range = (is_mm || is_tmm || is_prefetch_m) && (m_element >> (2 * LM)) >= 32'(MSRAM_TILES);
+  assign element_offset_ok = (is_mm || is_mv) && small_offset && m_offset[LB-1:0] == '0;
+  assign head_offset_ok = small_offset && (m_offset[LM-1:0] & LM'(HLEN - 1)) == '0;
+  assign msram_misaligned = is_head ? !head_offset_ok :
+      is_product ? !row_offset_ok && !element_offset_ok : is_prefetch_m && m_offset != '0;
+  assign msram_range = (is_product || is_prefetch_m) && (m_element >> (2 * LM)) >= 33'(MSRAM_TILES);
   assign tile = TW'(m_element >> (2 * LM));
-  assign offset = is_wo ? d_element[LM-1:0] : is_mm && small_offset ? m_offset[LM-1:0] : m_offset[2*LM-1:LM];
+  assign offset = is_wo ? d_element[LM-1:0] :
+      is_head || ((is_mm || is_mv) && small_offset) ? m_offset[LM-1:0] : m_offset[2*LM-1:LM];
 
   // FP_MEM and INT_MEM. V_TOPK writes 4 or 8 words of each.
   logic [32:0] word, chosen;

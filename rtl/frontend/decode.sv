@@ -30,9 +30,19 @@ module decode (
     f_read = 8'd0;
     f_write = 8'd0;
     case (opcode)
-      plena_pkg::OP_M_MM: unit_op = 4'd0;
-      plena_pkg::OP_M_TMM: unit_op = 4'd1;
-      plena_pkg::OP_M_MM_WO: unit_op = 4'd2;
+      // {per-head, one row, write-out, transposed tile}
+      plena_pkg::OP_M_MM: unit_op = 4'b0000;
+      plena_pkg::OP_M_TMM: unit_op = 4'b0001;
+      plena_pkg::OP_M_MM_WO: unit_op = 4'b0010;
+      plena_pkg::OP_M_MV: unit_op = 4'b0100;
+      plena_pkg::OP_M_TMV: unit_op = 4'b0101;
+      plena_pkg::OP_M_MV_WO: unit_op = 4'b0110;
+      plena_pkg::OP_M_BMM: unit_op = 4'b1000;
+      plena_pkg::OP_M_BTMM: unit_op = 4'b1001;
+      plena_pkg::OP_M_BMM_WO: unit_op = 4'b1010;
+      plena_pkg::OP_M_BMV: unit_op = 4'b1100;
+      plena_pkg::OP_M_BTMV: unit_op = 4'b1101;
+      plena_pkg::OP_M_BMV_WO: unit_op = 4'b1110;
 
       plena_pkg::OP_V_ADD_VV, plena_pkg::OP_V_ADD_VF: unit_op = 4'd0;
       plena_pkg::OP_V_SUB_VV: unit_op = 4'd1;

@@ -1,5 +1,5 @@
-// Matrix unit: in-order queue of M_MM, M_TMM and M_MM_WO, operand fetch ahead of the systolic array, write-out.
-// Timing: an M_MM, or an M_MM and the M_MM_WO behind it, every BLEN cycles; result rows reach VRAM about 3*BLEN cycles after the fetch.
+// Matrix unit: in-order queue of products and write-outs, operand fetch ahead of the systolic array, sums, write-out.
+// Timing: a pass every BLEN cycles: M_MM and M_MV are one, write-outs behind them free; result rows reach VRAM about 3*BLEN cycles later.
 // Specified in docs/microarchitecture.md, "Matrix unit"; results in docs/isa.md, "Matrix instructions".
 `timescale 1ns / 1ps
 `default_nettype none
@@ -7,6 +7,7 @@
 module matrix_unit #(
     parameter int MLEN = 64,  // elements of a row, edge of a tile
     parameter int BLEN = 16,  // rows of an operand, edge of a mini-array
+    parameter int HLEN = 64,  // elements of a head
     parameter int VRW  = 14,  // bits of a VRAM row number
     parameter int TW   = 6,   // bits of a tile number
     parameter int Q    = 32   // slots of the queue; a power of two
@@ -17,13 +18,11 @@ module matrix_unit #(
     input wire logic init,  // the accumulators become +0; only while every slot is done
     // push
     input wire logic push,  // an instruction enters
-    input wire logic [1:0] push_op,  // 0 M_MM, 1 M_TMM, 2 M_MM_WO
+    input wire logic [3:0] push_op,  // {per-head, one row, write-out, transposed tile}
     input wire logic [VRW-1:0] push_row,  // first VRAM row read, or written
     input wire logic [VRW-1:0] push_stride,  // M_MM_WO: VRAM rows from one result row to the next
     input wire logic [TW-1:0] push_tile,  // MSRAM tile
-    input wire logic [$clog2(
-MLEN
-)-1:0] push_off,  // first column (M_MM), row (M_TMM) of the tile; column of M_MM_WO
+    input wire logic [$clog2(MLEN)-1:0] push_off,  // column, row or tap of the tile; column written
     // scoreboard
     input wire logic [Q-1:0] slot_ready,  // no dependency left
     output logic [Q-1:0] slot_rd_done,  // never set: slot_done of a product says that its sources are read
@@ -58,19 +57,22 @@ MLEN
   localparam int LM = $clog2(MLEN);
   localparam int LB = $clog2(BLEN);
   localparam int QW = $clog2(Q);
-  localparam int PAIRS = 4;  // operand pairs fetched ahead; 3 hide the latency of a fetch
-  localparam int PW = $clog2(PAIRS);
-  localparam int TAG = 4;  // bits of a product's number; at most PAIRS products are fetched and not begun
-  localparam int SETTLED = 2 * BLEN;  // array cycles from a product's first pair to the drain of its sums
-  localparam int SW = $clog2(SETTLED + 1);
-  localparam logic [1:0] MM = 2'd0;
-  localparam logic [1:0] WRITEOUT = 2'd2;
+  localparam int HEADS = (BLEN > HLEN) ? BLEN / HLEN : 1;  // heads whose taps share a mini-array
+  localparam int TAG = 4;  // bits of a pass's number; no more passes are fetched and not begun than pairs are held
+  localparam int LAST_BLOCK = MLEN - BLEN;
 
   initial begin
     if (MLEN < 8 || (MLEN & (MLEN - 1)) != 0)
       $fatal(1, "matrix_unit: MLEN=%0d must be a power of two of at least 8", MLEN);
     if (BLEN < 4 || BLEN > MLEN || (BLEN & (BLEN - 1)) != 0)
       $fatal(1, "matrix_unit: BLEN=%0d must be a power of two of 4 to MLEN=%0d", BLEN, MLEN);
+    if (HLEN < 1 || HLEN > MLEN || (HLEN & (HLEN - 1)) != 0 || MLEN > 32 * HLEN)
+      $fatal(
+          1,
+          "matrix_unit: HLEN=%0d must be a power of two up to MLEN=%0d, at most 32 lanes",
+          HLEN,
+          MLEN
+      );
     if (Q < 2 || (Q & (Q - 1)) != 0)
       $fatal(1, "matrix_unit: Q=%0d must be a power of two of at least 2", Q);
   end
@@ -78,7 +80,7 @@ MLEN
   // Queue of slots. A write-out's payload stays in its slot until its last row is written.
   logic [  Q-1:0] waiting;  // pushed, not issued yet
   logic [ QW-1:0] tail;  // slot of the next push
-  logic [    1:0] q_op                               [0:Q-1];
+  logic [    3:0] q_op                               [0:Q-1];
   logic [VRW-1:0] q_row                              [0:Q-1];
   logic [VRW-1:0] q_stride                           [0:Q-1];
   logic [ TW-1:0] q_tile                             [0:Q-1];
@@ -94,31 +96,49 @@ MLEN
     end
   end
 
-  // Issue. A write-out at the head takes no time: the product behind it may begin to fetch in the same cycle.
+  // Issue. A write-out at the head takes no time: the product behind it may begin to fetch in the same cycle. A product is
+  // fetched in passes of BLEN pairs: one pass, or for the per-head products one for each block of BLEN rows (but one row
+  // only in M_BMV and M_BTMV), in each block of BLEN columns, for each of the heads that share a mini-array.
   logic issue_wo;
+  logic head_writeout;
+  logic [1:0] wo_sums;  // accumulators of the write-out: {per-head, one row}
   logic fetch;
   logic [QW-1:0] source;  // slot that fetches
+  logic transposed, writeout, single, per_head;
+  logic [1:0] sums;  // its accumulators
   logic [LB-1:0] fetch_index;  // pair that it asks for
+  logic [LM-1:0] fetch_row;  // first row of the pass
+  logic [LM-1:0] fetch_column;  // first column of the pass
+  logic [LM-1:0] fetch_part;  // head of each mini-array
+  logic with_row;  // the pair has a VRAM row
   logic fetched;  // a pair is read in this cycle
-  logic fetched_last;
-  logic [PW:0] pair_places;  // free places for pairs, those on their way counted as taken
+  logic pass_fetched, fetched_last;
+  logic pair_free;  // there is a place for it
 
-  assign issue_wo = waiting[head] && slot_ready[head] && q_op[head] == WRITEOUT;
+  assign wo_sums = q_op[head][3:2];
+  assign head_writeout = q_op[head][1];
+  assign issue_wo = waiting[head] && slot_ready[head] && head_writeout;
   assign source = issue_wo ? head + 1'b1 : head;
-  assign fetch = waiting[source] && slot_ready[source] && q_op[source] != WRITEOUT;
-  assign rd_req = fetch && pair_places != '0;
-  assign rd_row = q_row[source] + VRW'(fetch_index);
-  assign fetched = rd_req && rd_gnt;
-  assign fetched_last = fetched && fetch_index == LB'(BLEN - 1);
+  assign {per_head, single, writeout, transposed} = q_op[source];
+  assign sums = {per_head, single};
+  assign fetch = waiting[source] && slot_ready[source] && !writeout && pair_free;
+  assign with_row = !single || fetch_index == '0;
+  assign rd_req = fetch && with_row;
+  assign rd_row = q_row[source] + VRW'(fetch_row) + VRW'(fetch_index);
+  assign fetched = fetch && (rd_gnt || !with_row);
+  assign pass_fetched = fetched && fetch_index == LB'(BLEN - 1);
+  assign fetched_last = pass_fetched && (!per_head || ((single || fetch_row == LM'(LAST_BLOCK)) &&
+      fetch_column == LM'(LAST_BLOCK) && fetch_part == LM'(HEADS - 1)));
   assign ms_rd_en = fetched;
   assign head_valid = waiting[head];
   assign head_issues = issue_wo || fetched;
   assign head_waits = waiting[head] && !slot_ready[head];
   assign head_refused = rd_req && !rd_gnt;
-  assign macs = fetched ? 32'(MLEN * BLEN) : 32'd0;
-  assign ms_rd_col = q_op[source] == MM;
+  assign macs = !fetched ? 32'd0 :
+      32'(MLEN) / (per_head ? 32'(HEADS) : 32'd1) * (single ? 32'd1 : 32'(BLEN));
+  assign ms_rd_col = !transposed;
   assign ms_rd_tile = q_tile[source];
-  assign ms_rd_idx = q_off[source] + LM'(fetch_index);
+  assign ms_rd_idx = (per_head ? fetch_column : q_off[source]) + LM'(fetch_index);
 
   always_ff @(posedge clk) begin
     if (rst) begin
@@ -126,6 +146,9 @@ MLEN
       tail <= '0;
       head <= '0;
       fetch_index <= '0;
+      fetch_row <= '0;
+      fetch_column <= '0;
+      fetch_part <= '0;
     end else begin
       if (push) tail <= tail + 1'b1;
       if (flush) begin
@@ -138,151 +161,145 @@ MLEN
         if (push) waiting[tail] <= 1'b1;
       end
       if (fetched) fetch_index <= fetch_index + 1'b1;
-    end
-  end
-
-  // Order of products and write-outs: products are numbered as they begin to fetch, and a write-out remembers the
-  // number of the next one.
-  logic [TAG-1:0] next_product;
-  logic [TAG-1:0] wo_tag  [0:Q-1];
-  logic [ QW-1:0] wo_slot [0:Q-1];
-  logic [ QW-1:0] wo_tail;  // next free entry
-  logic [   QW:0] wo_pending;  // write-outs issued and not yet turned over to the array
-  logic [ QW-1:0] wo_turn;  // oldest of them
-  logic [ QW-1:0] wo_write;  // oldest write-out that is not done
-  logic turn;  // hand the oldest over: the sums so far are its result
-  logic wo_done;
-
-  always_ff @(posedge clk) begin
-    if (rst) begin
-      next_product <= '0;
-      wo_tail <= '0;
-      wo_turn <= '0;
-      wo_write <= '0;
-      wo_pending <= '0;
-    end else begin
-      if (fetched && fetch_index == '0) next_product <= next_product + 1'b1;
-      if (issue_wo) wo_tail <= wo_tail + 1'b1;
-      if (turn) wo_turn <= wo_turn + 1'b1;
-      if (wo_done) wo_write <= wo_write + 1'b1;
-      if (issue_wo != turn) wo_pending <= issue_wo ? wo_pending + 1'b1 : wo_pending - 1'b1;
-    end
-    if (issue_wo) begin
-      wo_tag[wo_tail]  <= next_product;
-      wo_slot[wo_tail] <= head;
-    end
-  end
-
-  // Operand pairs.
-  logic [MLEN*16-1:0] pair_a[0:PAIRS-1];
-  logic [MLEN*16-1:0] pair_b[0:PAIRS-1];
-  logic arriving;
-  logic [PW-1:0] pair_tail;
-  logic [PW-1:0] pair_head;
-  logic [PW:0] pairs;
-  logic load;
-
-  always_ff @(posedge clk) begin
-    if (rst) begin
-      arriving <= 1'b0;
-      pair_tail <= '0;
-      pair_head <= '0;
-      pairs <= '0;
-      pair_places <= (PW + 1)'(PAIRS);
-    end else begin
-      arriving <= fetched;
-      if (arriving) pair_tail <= pair_tail + 1'b1;
-      if (load) pair_head <= pair_head + 1'b1;
-      if (arriving != load) pairs <= arriving ? pairs + 1'b1 : pairs - 1'b1;
-      if (fetched != load) pair_places <= load ? pair_places + 1'b1 : pair_places - 1'b1;
-    end
-    if (arriving) begin
-      pair_a[pair_tail] <= rd_data;
-      pair_b[pair_tail] <= ms_rd_data;
-    end
-  end
-
-  // Array time. Products alternate between two accumulator banks at every write-out. A bank is owed from the turn until
-  // its drain is under way; the first pair of a product may enter a bank in the cycle in which the drain starts, as
-  // the drain keeps one row ahead of it.
-  logic advance;
-  logic wo_next;  // a write-out comes before the next product
-  logic [LB-1:0] load_index;
-  logic [TAG-1:0] begun;  // number of the next product to enter the array
-  logic fresh;  // the next product starts from +0
-  logic bank;  // bank of the next product
-  logic load_bank;  // bank of the product that is entering
-  logic [1:0] owed;
-  logic [1:0] zero;  // the owed result has no product: +0
-  logic [1:0] start;  // the drain of a bank starts
-  logic [SW-1:0] age0;  // array cycles since the last product entered bank 0, at most SETTLED
-  logic [SW-1:0] age1;
-  logic next_drain;  // bank whose turn it is to drain
-  logic draining;
-  logic drain_bank;
-  logic drain_zero;
-  logic [LB-1:0] drain_row;
-  logic drain_free;
-  logic room;
-
-  assign wo_next = wo_pending != '0 && wo_tag[wo_turn] == begun;
-  assign turn = wo_next && !owed[bank];
-  assign advance = load_index == '0 || pairs != '0;
-  assign busy = load || age0 != SW'(SETTLED) || age1 != SW'(SETTLED);
-  assign drain_free = advance && room && (!draining || drain_row == LB'(BLEN - 1));
-  assign start[0] = drain_free && !next_drain && owed[0] && age0 == SW'(SETTLED);
-  assign start[1] = drain_free && next_drain && owed[1] && age1 == SW'(SETTLED);
-  assign load = pairs != '0 && (load_index != '0 || (!wo_next && (!owed[bank] || start[bank])));
-  assign load_bank = (load_index == '0) ? bank : wave_bank;
-
-  logic wave_bank;
-  always_ff @(posedge clk) begin
-    if (rst) begin
-      load_index <= '0;
-      begun <= '0;
-      fresh <= 1'b1;
-      bank <= 1'b0;
-      owed <= '0;
-      zero <= '0;
-      age0 <= SW'(SETTLED);
-      age1 <= SW'(SETTLED);
-      next_drain <= 1'b0;
-      draining <= 1'b0;
-      wave_bank <= 1'b0;
-      drain_bank <= 1'b0;
-      drain_zero <= 1'b0;
-      drain_row <= '0;
-    end else begin
-      if (load) load_index <= load_index + 1'b1;
-      if (load && load_index == '0) begin
-        begun <= begun + 1'b1;
-        wave_bank <= bank;
-      end
-      if (init || turn) fresh <= 1'b1;
-      else if (load && load_index == '0) fresh <= 1'b0;
-      if (turn) begin
-        bank <= !bank;
-        zero[bank] <= fresh;
-      end
-      owed <= (owed & ~start) | (turn ? (bank ? 2'b10 : 2'b01) : 2'b00);
-      if (advance) begin
-        if (load && load_index == '0 && !bank) age0 <= SW'(1);
-        else if (age0 != SW'(SETTLED)) age0 <= age0 + 1'b1;
-        if (load && load_index == '0 && bank) age1 <= SW'(1);
-        else if (age1 != SW'(SETTLED)) age1 <= age1 + 1'b1;
-        if (start != '0) begin
-          next_drain <= !next_drain;
-          draining   <= 1'b1;
-          drain_bank <= next_drain;
-          drain_zero <= zero[next_drain];
-          drain_row  <= '0;
-        end else if (draining) begin
-          drain_row <= drain_row + 1'b1;
-          if (drain_row == LB'(BLEN - 1)) draining <= 1'b0;
+      if (pass_fetched && per_head) begin
+        if (!single) fetch_row <= fetch_row + LM'(BLEN);
+        if (single || fetch_row == LM'(LAST_BLOCK)) begin
+          fetch_column <= fetch_column + LM'(BLEN);
+          if (fetch_column == LM'(LAST_BLOCK))
+            fetch_part <= (fetch_part == LM'(HEADS - 1)) ? '0 : fetch_part + 1'b1;
         end
       end
     end
   end
+
+  // Accumulators that hold +0, a bit for each {per-head, one row}, in program order: a product that meets one replaces it.
+  logic [3:0] fresh;
+  logic product_fresh;
+  assign product_fresh = fresh[sums] || (issue_wo && wo_sums == sums);
+  always_ff @(posedge clk) begin
+    if (rst || init) fresh <= '1;
+    else begin
+      if (issue_wo) fresh[wo_sums] <= 1'b1;
+      if (fetched_last) fresh[sums] <= 1'b0;
+    end
+  end
+
+  // Order of passes and write-outs: passes are numbered as they begin to fetch, and a write-out remembers the number of
+  // the next one.
+  logic [TAG-1:0] next_pass;
+  logic [TAG-1:0] wo_tag[0:Q-1];
+  logic [QW-1:0] wo_slot[0:Q-1];
+  logic [2:0] wo_kind[0:Q-1];  // its sums are +0; its accumulators
+  logic [QW-1:0] wo_tail;  // next free entry
+  logic [QW:0] wo_pending;  // write-outs issued, waiting for their turn
+  logic [QW:0] wo_turned;  // write-outs behind their turn, not done
+  logic [QW-1:0] wo_turn;  // oldest that waits for its turn
+  logic [QW-1:0] wo_write;  // oldest that is not done
+  logic turn_zero, turn_head, turn_single;
+  logic turn;
+  logic wo_done;
+
+  assign {turn_zero, turn_head, turn_single} = wo_kind[wo_turn];
+
+  always_ff @(posedge clk) begin
+    if (rst) begin
+      next_pass <= '0;
+      wo_tail <= '0;
+      wo_turn <= '0;
+      wo_write <= '0;
+      wo_pending <= '0;
+      wo_turned <= '0;
+    end else begin
+      if (fetched && fetch_index == '0) next_pass <= next_pass + 1'b1;
+      if (issue_wo) wo_tail <= wo_tail + 1'b1;
+      if (turn) wo_turn <= wo_turn + 1'b1;
+      if (wo_done) wo_write <= wo_write + 1'b1;
+      if (issue_wo != turn) wo_pending <= issue_wo ? wo_pending + 1'b1 : wo_pending - 1'b1;
+      if (turn != wo_done) wo_turned <= turn ? wo_turned + 1'b1 : wo_turned - 1'b1;
+    end
+    if (issue_wo) begin
+      wo_tag[wo_tail]  <= next_pass;
+      wo_slot[wo_tail] <= head;
+      wo_kind[wo_tail] <= {fresh[wo_sums], wo_sums};
+    end
+  end
+
+  logic pair, pair_single, pair_head, pair_fresh;
+  logic [MLEN*16-1:0] pair_a;
+  logic [MLEN*16-1:0] pair_b;
+  logic load;
+
+  operand_pairs #(
+      .MLEN(MLEN),
+      .BLEN(BLEN),
+      .HLEN(HLEN)
+  ) u_pairs (
+      .clk(clk),
+      .rst(rst),
+      .free(pair_free),
+      .fetched(fetched),
+      .fetched_single(single),
+      .fetched_head(per_head),
+      .fetched_fresh(product_fresh),
+      .fetched_contiguous(transposed),
+      .fetched_part(fetch_part),
+      .fetched_off(q_off[source]),
+      .rd_data(rd_data),
+      .ms_rd_data(ms_rd_data),
+      .any(pair),
+      .single(pair_single),
+      .head(pair_head),
+      .fresh(pair_fresh),
+      .a(pair_a),
+      .b(pair_b),
+      .load(load)
+  );
+
+  logic hold_heads, enter_head;
+  logic advance, load_fresh, load_single, load_bank;
+  logic [LB-1:0] load_idx;
+  logic drain, drain_zero, drain_single, drain_bank;
+  logic [LB-1:0] drain_row;
+  logic row_head, row_single, row_fresh;
+  logic room, reserve, reserve_single;
+
+  array_control #(
+      .BLEN(BLEN),
+      .TAG (TAG)
+  ) u_control (
+      .clk(clk),
+      .rst(rst),
+      .pair(pair),
+      .pair_single(pair_single),
+      .pair_head(pair_head),
+      .pair_fresh(pair_fresh),
+      .hold_heads(hold_heads),
+      .enter_head(enter_head),
+      .busy(busy),
+      .wo(wo_pending != '0),
+      .wo_tag(wo_tag[wo_turn]),
+      .wo_single(turn_single),
+      .wo_head(turn_head),
+      .wo_zero(turn_zero),
+      .turn(turn),
+      .advance(advance),
+      .load(load),
+      .load_idx(load_idx),
+      .load_fresh(load_fresh),
+      .load_single(load_single),
+      .load_bank(load_bank),
+      .drain(drain),
+      .drain_zero(drain_zero),
+      .drain_single(drain_single),
+      .drain_bank(drain_bank),
+      .drain_row(drain_row),
+      .row_head(row_head),
+      .row_single(row_single),
+      .row_fresh(row_fresh),
+      .room(room),
+      .reserve(reserve),
+      .reserve_single(reserve_single)
+  );
 
   logic row_valid;
   logic [MLEN*32-1:0] row_data;
@@ -294,44 +311,102 @@ MLEN
       .rst(rst),
       .advance(advance),
       .load(load),
-      .load_idx(load_index),
-      .load_fresh(fresh && load_index == '0),
+      .load_idx(load_idx),
+      .load_fresh(load_fresh),
+      .load_single(load_single),
       .load_bank(load_bank),
-      .load_a(pair_a[pair_head]),
-      .load_b(pair_b[pair_head]),
-      .drain(draining),
+      .load_a(pair_a),
+      .load_b(pair_b),
+      .drain(drain),
       .drain_zero(drain_zero),
+      .drain_single(drain_single),
       .drain_bank(drain_bank),
       .drain_row(drain_row),
       .row_valid(row_valid),
       .row_data(row_data)
   );
 
+  // Write-outs: result rows of the array through a queue, those of the per-head sums straight from their memory. The
+  // oldest write-out owns the VRAM port.
   logic [QW-1:0] wo_source;
   logic [ P-1:0] wo_mask;
+  logic wo_zero, wo_head, wo_single;
+  logic head_write;
+  logic sums_valid, sums_single, sums_fresh;
+  logic [((HLEN > BLEN) ? MLEN*BLEN/HLEN : MLEN)*32-1:0] sums_data;
+  logic block_done, block_req, head_done, head_req;
+  logic [VRW-1:0] block_row;
+  logic [VRW-1:0] head_row;
+  logic [MLEN*16-1:0] block_data;
+  logic [MLEN*16-1:0] head_words;
+  logic [P-1:0] block_mask;
+
   assign wo_source = wo_slot[wo_write];
-  assign wo_mask   = {{(P - 1) {1'b0}}, 1'b1} << (q_off[wo_source] >> LB);
+  assign wo_mask = {{(P - 1) {1'b0}}, 1'b1} << (q_off[wo_source] >> LB);
+  assign {wo_zero, wo_head, wo_single} = wo_kind[wo_write];
+  assign head_write = wo_turned != '0 && wo_head;
+  assign wo_done = head_write ? head_done : block_done;
+  assign wr_req = head_write ? head_req : block_req;
+  assign wr_row = head_write ? head_row : block_row;
+  assign wr_data = head_write ? head_words : block_data;
+  assign wr_mask = head_write ? '1 : block_mask;
 
   writeout #(
       .MLEN(MLEN),
       .BLEN(BLEN),
+      .HLEN(HLEN),
       .VRW (VRW)
   ) u_writeout (
       .clk(clk),
       .rst(rst),
       .room(room),
-      .reserve(start != '0),
+      .reserve(reserve),
+      .reserve_single(reserve_single),
       .row_valid(row_valid),
+      .row_head(row_head),
+      .row_single(row_single),
+      .row_fresh(row_fresh),
       .row_data(row_data),
+      .head_valid(sums_valid),
+      .head_single(sums_single),
+      .head_fresh(sums_fresh),
+      .head_data(sums_data),
+      .to_single(wo_single),
       .to_row(q_row[wo_source]),
       .to_stride(q_stride[wo_source]),
       .to_mask(wo_mask),
-      .done(wo_done),
-      .wr_req(wr_req),
-      .wr_row(wr_row),
-      .wr_data(wr_data),
-      .wr_mask(wr_mask),
-      .wr_gnt(wr_gnt)
+      .done(block_done),
+      .wr_req(block_req),
+      .wr_row(block_row),
+      .wr_data(block_data),
+      .wr_mask(block_mask),
+      .wr_gnt(wr_gnt && !head_write)
+  );
+
+  head_sums #(
+      .MLEN(MLEN),
+      .BLEN(BLEN),
+      .HLEN(HLEN),
+      .VRW (VRW)
+  ) u_heads (
+      .clk(clk),
+      .rst(rst),
+      .enter(enter_head),
+      .row_valid(sums_valid),
+      .row_single(sums_single),
+      .row_fresh(sums_fresh),
+      .row_data(sums_data),
+      .turn(turn && turn_head),
+      .hold(hold_heads),
+      .write(head_write),
+      .to_single(wo_single),
+      .to_zero(wo_zero),
+      .to_row(q_row[wo_source]),
+      .done(head_done),
+      .wr_req(head_req),
+      .wr_row(head_row),
+      .wr_data(head_words),
+      .wr_gnt(wr_gnt && head_write)
   );
 
   assign slot_rd_done = '0;

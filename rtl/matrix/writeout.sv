@@ -1,5 +1,5 @@
-// Write-out of the matrix unit: adds the P partial sums of a row in a balanced tree, rounds to bf16, queues rows for VRAM.
-// Timing: one row a cycle; log2(P) tree stages, one for rounding, one for the queue; then a row waits for its grant.
+// Write-out of the matrix unit: adds the mini-arrays' sums of a row in a balanced tree, rounds to bf16, queues rows for VRAM.
+// Timing: one row a cycle; log2(P) tree stages (per-head sums leave after the groups of a head), rounding, queue; then the grant.
 // Specified in docs/microarchitecture.md, "Matrix unit"; the tree in docs/isa.md, "Numbers".
 `timescale 1ns / 1ps
 `default_nettype none
@@ -7,6 +7,7 @@
 module writeout #(
     parameter int MLEN = 64,  // elements of a VRAM row
     parameter int BLEN = 16,  // elements of a result row, and result rows of a write-out
+    parameter int HLEN = 64,  // elements of a head
     parameter int VRW  = 14   // bits of a VRAM row number
 ) (
     input wire logic clk,  // clock
@@ -14,10 +15,20 @@ module writeout #(
     // places: a write-out needs BLEN places before its first row may come
     output logic room,  // BLEN places are free
     input wire logic reserve,  // take BLEN places
-    // rows from the array, one for each reserved place
+    input wire logic reserve_single,  // take only one
+    // rows from the array, one for each reserved place, and those of per-head sums
     input wire logic row_valid,  // a row comes
+    input wire logic row_head,  // per-head sums
+    input wire logic row_single,  // the only row of its pass
+    input wire logic row_fresh,  // the per-head sums start from +0
     input wire logic [MLEN*32-1:0] row_data,  // f32 sum of column j in mini-array p at p*BLEN + j
+    // per-head sums, a row a cycle
+    output logic head_valid,  // a row leaves
+    output logic head_single,  // the only row of its pass
+    output logic head_fresh,  // the per-head sums start from +0
+    output logic [((HLEN > BLEN) ? MLEN*BLEN/HLEN : MLEN)*32-1:0] head_data,  // unit u, column j: f32 at u*BLEN + j
     // target of the oldest unfinished write-out; stays until done
+    input wire logic to_single,  // it has one result row, not BLEN
     input wire logic [VRW-1:0] to_row,  // VRAM row of its first result row
     input wire logic [VRW-1:0] to_stride,  // VRAM rows from one result row to the next
     input wire logic [MLEN/BLEN-1:0] to_mask,  // the block of BLEN columns that is written, one bit
@@ -32,6 +43,9 @@ module writeout #(
   localparam int P = MLEN / BLEN;
   localparam int LP = $clog2(P);
   localparam int LB = $clog2(BLEN);
+  localparam int LG = (HLEN > BLEN) ? $clog2(
+      HLEN / BLEN
+  ) : 0;  // stages in which the groups of a head meet
   localparam int ROWS = 2 ** $clog2(
       2 * BLEN + LP + 4
   );  // two write-outs and the pipeline before the queue
@@ -44,9 +58,26 @@ module writeout #(
       $fatal(1, "writeout: MLEN=%0d must be a power of two of at least BLEN=%0d", MLEN, BLEN);
   end
 
-  // Tree: stage l adds neighbouring groups of BLEN sums; stage 0 is the input.
+  // Tree: stage l adds neighbouring groups of BLEN sums; stage 0 is the input. Per-head sums leave at stage LG.
   logic [LP:0] valid;
+  logic [LP:0] onward;  // and it stays in the tree
   assign valid[0] = row_valid;
+  assign head_valid = valid[LG] && g_kind[LG].kind[2];
+  assign head_single = g_kind[LG].kind[1];
+  assign head_fresh = g_kind[LG].kind[0];
+  assign head_data = g_stage[LG].node;
+
+  for (genvar l = 0; l <= LP; l++) begin : g_onward
+    assign onward[l] = valid[l] && !(l == LG && head_valid);
+  end
+  for (genvar l = 0; l <= LG; l++) begin : g_kind
+    logic [2:0] kind;  // per-head, single, fresh
+    if (l == 0) begin : g_input
+      assign kind = {row_head, row_single, row_fresh};
+    end else begin : g_register
+      always_ff @(posedge clk) kind <= g_kind[l-1].kind;
+    end
+  end
 
   for (genvar l = 0; l <= LP; l++) begin : g_stage
     localparam int N = MLEN >> l;
@@ -57,8 +88,8 @@ module writeout #(
       logic stage_valid;
       assign valid[l] = stage_valid;
       always_ff @(posedge clk) begin
-        stage_valid <= valid[l-1] && !rst;
-        if (valid[l-1]) begin
+        stage_valid <= onward[l-1] && !rst;
+        if (onward[l-1]) begin
           // verilator unroll_disable
           for (int q = 0; q < N / BLEN; q++) begin
             // verilator unroll_disable
@@ -77,8 +108,8 @@ module writeout #(
   logic rounded_valid;
   logic [BLEN*16-1:0] rounded;
   always_ff @(posedge clk) begin
-    rounded_valid <= valid[LP] && !rst;
-    if (valid[LP])
+    rounded_valid <= onward[LP] && !rst;
+    if (onward[LP])
       for (int j = 0; j < BLEN; j++)
       rounded[j*16+:16] <= plena_fp::f32_to_bf16(g_stage[LP].node[j*32+:32]);
   end
@@ -106,7 +137,8 @@ module writeout #(
       if (taken) head <= head + 1'b1;
       if (rounded_valid != taken) queue_full <= rounded_valid && tail + 1'b1 == head;
       if (reserve || taken)
-        places <= places - (reserve ? (QW + 1)'(BLEN) : '0) + {{QW{1'b0}}, taken};
+        places <= places + {{QW{1'b0}}, taken} -
+            (!reserve ? '0 : reserve_single ? (QW + 1)'(1) : (QW + 1)'(BLEN));
     end
     if (rounded_valid) queue[tail] <= rounded;
   end
@@ -118,11 +150,11 @@ module writeout #(
   assign wr_row  = (row_index == '0) ? to_row : next_row;
   assign wr_data = {P{queue[head]}};
   assign wr_mask = to_mask;
-  assign done    = taken && row_index == LB'(BLEN - 1);
+  assign done    = taken && (to_single || row_index == LB'(BLEN - 1));
 
   always_ff @(posedge clk) begin
     if (rst) row_index <= '0;
-    else if (taken) row_index <= row_index + 1'b1;
+    else if (taken) row_index <= to_single ? '0 : row_index + 1'b1;
     if (taken) next_row <= wr_row + to_stride;
   end
 endmodule

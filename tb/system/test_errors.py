@@ -26,10 +26,6 @@ REFUSED_CASES = [
     (["TEST=mha_batch2", "SIM=modelsim"], ["modelsim", "verilator"]),
     (["TEST=mha_ragged", "KV_SEQ=12"], ["KV_SEQ must not be below SEQ"]),
     (["TEST=mha_ragged", "WINDOW=0"], ["WINDOW must be at least 1"]),
-    (
-        ["TEST=mha_batch1", "HLEN=16", "HEAD_DIM=16", "HEADS=4", "KV_HEADS=1", "KERNEL=packed_attention"],
-        ["packed_attention needs M_BTMM, M_BMM_WO, not built in the RTL yet"],
-    ),
 ]
 
 

@@ -27,12 +27,12 @@ SHAPES = [
 
 
 def machine(mlen: int, blen: int, hlen: int, dispatch_width: int) -> Hardware:
-    """A machine of this shape with memories small enough to dump after every program."""
+    """A machine of this shape with memories small enough to dump every time, and room for M_BMM_WO."""
     return Hardware(
         mlen,
         blen,
         hlen,
-        vram_elems=max(1 << 12, mlen * 64),
+        vram_elems=max(1 << 12, mlen * (mlen // hlen * mlen + 64)),
         msram_tiles=4,
         hbm_bytes=1 << 16 if mlen < 64 else 1 << 18,
         dispatch_width=dispatch_width,

@@ -8,22 +8,30 @@ from tb import simulate
 
 SOURCES = [
     "rtl/float/plena_fp.sv",
+    "rtl/matrix/operand_pairs.sv",
+    "rtl/matrix/array_control.sv",
     "rtl/matrix/systolic_array.sv",
     "rtl/matrix/writeout.sv",
+    "rtl/matrix/head_bank.sv",
+    "rtl/matrix/head_sums.sv",
     "rtl/matrix/matrix_unit.sv",
 ]
 
 
-def run(mlen: int, blen: int, slots: int, simulator: str) -> None:
+def run(mlen: int, blen: int, hlen: int, slots: int, simulator: str) -> None:
     """Run every cocotb test on one shape."""
-    sizes = {"MLEN": mlen, "BLEN": blen, "Q": slots, "VRW": 6, "TW": 1}
+    sizes = {"MLEN": mlen, "BLEN": blen, "HLEN": hlen, "Q": slots, "VRW": 6, "TW": 1}
     simulate.run_unit("matrix_unit", SOURCES, "cocotb_matrix", sizes, simulator)
 
 
-@pytest.mark.parametrize(("mlen", "blen", "slots"), [(16, 4, 32), (8, 8, 2), (8, 8, 8), (32, 8, 32)])
-def test_matrix(mlen: int, blen: int, slots: int) -> None:
-    run(mlen, blen, slots, "verilator")
+# HLEN above, equal to and below BLEN; one lane; one mini-array.
+@pytest.mark.parametrize(
+    ("mlen", "blen", "hlen", "slots"),
+    [(16, 4, 8, 32), (8, 8, 8, 2), (8, 8, 2, 8), (32, 8, 8, 32), (16, 8, 4, 8)],
+)
+def test_matrix(mlen: int, blen: int, hlen: int, slots: int) -> None:
+    run(mlen, blen, hlen, slots, "verilator")
 
 
 def test_matrix_icarus() -> None:
-    run(8, 4, 8, "icarus")
+    run(8, 4, 2, 8, "icarus")
