@@ -44,7 +44,7 @@ random_cases = settings(
 def failure(case: Case) -> str | None:
     """What is wrong with the case's result on the reference machine, or None."""
     workload = build(case)
-    machine = Machine(case.hardware, workload.images.copy(), workload.limit, all_instructions=True)
+    machine = Machine(case.hardware, workload.images.copy(), workload.limit)
     report = machine.run(workload.words)
     if (report.status, report.cause) != ("stopped", None):
         return f"ended with {report.status} {report.cause} at pc {report.pc}"
