@@ -48,6 +48,7 @@ _RTL = (
         old="assign product_fresh = fresh[sums] || (issue_wo && wo_sums == sums);",
         new="assign product_fresh = !per_head && (fresh[sums] || (issue_wo && wo_sums == sums));",
         case="gqa_packed",
+        overrides=(("MLEN", "16"), ("BLEN", "4"), ("HLEN", "8"), ("HEAD_DIM", "8")),
         reason="batch 0: ",
     ),
     Mutant(
