@@ -21,16 +21,21 @@ from tb.harness import Job
 #: The committed table.
 TABLE = simulate.REPO / "tb" / "system" / "cycles.json"
 
+#: Sequences of `mha_causal_tiles` (128, causal) on which the plain form is measured.
+PLAIN_SEQUENCES = ("", " CAUSAL=0", " SEQ=64", " SEQ=64 CAUSAL=0", " SEQ=256", " SEQ=256 CAUSAL=0")
+
 #: What the table holds besides the registered cases, as `make sim` options.
 VARIANTS = (
     "TEST=mha_causal_tiles LATENCY=1",
     "TEST=mha_causal_tiles JITTER=64",
     "TEST=mha_causal_tiles SEQ=256",
-    "TEST=mha_causal_tiles KERNEL=plain_attention",
+    *(f"TEST=mha_causal_tiles KERNEL=plain_attention{rest}" for rest in PLAIN_SEQUENCES),
     "TEST=mha_causal_tiles KERNEL=plain_attention_element_offsets",
     "TEST=mha_batch2 SEQ=64 CAUSAL=1",
     "TEST=mha_ragged JITTER=64",
     "TEST=mha_ragged KERNEL=plain_attention",
+    "TEST=mha_ragged KERNEL=plain_attention SEQ=70",
+    "TEST=mha_ragged KERNEL=plain_attention DISPATCH_WIDTH=1",
 )
 
 #: Cycles and completed instructions by entry.
