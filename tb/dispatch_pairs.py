@@ -84,6 +84,8 @@ PAIRS = (
     DispatchPair("S_ADDI_INT gp9, gp0, 16", "S_MAP_V_FP gp1, gp9, 3", True),
     DispatchPair("S_ADDI_INT gp9, gp0, 64", "H_STORE_V gp1, gp9, a0, 0, 0", True),
     DispatchPair("S_ADDI_INT gp9, gp0, 3", "V_SHFT_V gp1, gp2, gp9", True),
+    DispatchPair("S_ADDI_INT gp8, gp0, 8", "M_BMM gp8, gp4, gp1", True),
+    DispatchPair("S_ADDI_INT gp9, gp0, 30", "V_TOPK gp9, gp1, gp9, 0", True),
     DispatchPair("S_ADDI_INT gp0, gp1, 16", "V_EXP_V gp1, gp0", True),
     # Two integer instructions, apart or one behind the other; the second write stays.
     DispatchPair(_INT, "S_SUB_INT gp8, gp4, gp2", True),
@@ -99,6 +101,7 @@ PAIRS = (
     DispatchPair("S_ST_INT gp4, gp0, 21", "S_ADDI_INT gp4, gp4, 1", True),
     DispatchPair("S_ST_INT gp4, gp0, 22", _FLOAT, False),
     DispatchPair("S_ST_INT gp4, gp0, 22", "S_LD_INT gp8, gp0, 22", False),
+    DispatchPair("V_TOPK gp0, gp1, gp5, 0", "S_ST_INT gp4, gp0, 6", False),
     DispatchPair("S_LD_INT gp7, gp0, 23", "S_ADDI_INT gp8, gp4, 1", False),
     DispatchPair("S_LD_INT gp7, gp0, 23", _FLOAT, False),
     DispatchPair(_INT, "S_LD_INT gp8, gp0, 24", False),
