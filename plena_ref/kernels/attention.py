@@ -29,7 +29,7 @@ from plena_ref.kernels.operands import (
 )
 from plena_ref.kernels.softmax import ROWS_IN_FLIGHT, BlockSoftmax, RowPointers
 from plena_ref.kernels.tiling import KeyBlock, KeyTile, Mask, QueryTile, query_tiles
-from plena_ref.layout import HbmAllocator, HbmTensor, Region, VramAllocator, VramTensor
+from plena_ref.layout import HbmAllocator, HbmTensor, Region, VramAllocator, VramTensor, round_up
 from plena_ref.program import F0, GP0, Program, Register
 
 #: Key tiles of a block at most: each is written out in the softmax of a row.
@@ -62,7 +62,7 @@ class RowGroups:
     Attributes:
         count: how many groups.
         rows: rows of each: BLEN, or what is left in the last group of a query tile.
-        feeds: the next step has these rows too.
+        feeds: the next step has the rows of the group before each of them too.
     """
 
     count: int
@@ -424,35 +424,52 @@ class AttentionKernel:
                 p.add(line, line, blen * mlen)
 
     def _step(self, step: Step, following: Step | None) -> None:
-        """Softmax and P V of a step, and the scores of the following one, a row group at a time."""
+        """Softmax and P V of a step, and the scores of the following one.
+
+        The array is a row group behind the softmax: it gets its work for one group in two parts, each in the
+        middle or at the end of the next group's softmax, so that its queue neither runs dry nor overflows.
+        """
         p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
-        offset = self.scores.base - self.q_scaled.base
-        with p.gp("row group of Qs") as line, p.gp("softmax state") as state:
+        fed = 0 if following is None else self._group_count(following)
+        with (
+            p.gp("row group of Qs") as line,
+            p.gp("row of Qs") as row,
+            p.gp("softmax state") as state,
+        ):
             p.point(line, self.q_scaled)
+            p.point(row, self.q_scaled)
             p.load_constant(state, FP_STATE)
-            for groups in self._row_groups(step, following):
+            at = RowPointers(row, self.scores.base - self.q_scaled.base, row, state)
+            self._softmax(step.block, min(step.tile.rows, blen), at)
+            for groups in self._later_groups(step, fed):
+                early = min(groups.rows, round_up(groups.rows // 2, ROWS_IN_FLIGHT))
                 with p.repeat(groups.count, f"row groups of {groups.rows}"):
-                    if groups.feeds and following.tile is not step.tile:
-                        self._scale_queries(following.tile, line)
-                    with p.gp("row of Qs") as row:
-                        p.add(row, line, 0)
-                        self._softmax(step.block, groups.rows, RowPointers(row, offset, row, state))
+                    self._softmax(step.block, early, at)
                     self._weigh_values(step, line)
+                    self._softmax(step.block, groups.rows - early, at)
                     if groups.feeds:
-                        self._scores(following, line)
+                        self._prepare(step, following, line)
                     p.add(line, line, blen * mlen)
+            self._weigh_values(step, line)
+            if fed == self._group_count(step):
+                self._prepare(step, following, line)
+
+    def _prepare(self, step: Step, following: Step, line: Register) -> None:
+        """The scores of the step behind `step` for the row group at `line`, and its Qs if that is new."""
+        if following.tile is not step.tile:
+            self._scale_queries(following.tile, line)
+        self._scores(following, line)
 
     def _group_count(self, step: Step) -> int:
         return -(-step.tile.rows // self.hw.blen)
 
-    def _row_groups(self, step: Step, following: Step | None) -> Iterator[RowGroups]:
-        """The row groups of a step; a following step has as many or fewer."""
+    def _later_groups(self, step: Step, fed: int) -> Iterator[RowGroups]:
+        """The row groups of a step from the second on; the first `fed` groups feed the following step."""
         blen, rows = self.hw.blen, step.tile.rows
         whole, count = rows // blen, self._group_count(step)
-        fed = 0 if following is None else self._group_count(following)
-        bounds = sorted({0, fed, whole, count})
+        bounds = sorted({1, min(fed + 1, count), max(whole, 1), count})
         for start, stop in pairwise(bounds):
-            yield RowGroups(stop - start, blen if stop <= whole else rows % blen, stop <= fed)
+            yield RowGroups(stop - start, blen if stop <= whole else rows % blen, stop <= fed + 1)
 
     def _softmax(self, block: KeyBlock, rows: int, at: RowPointers) -> None:
         if self.shape.sinks and block.first:
