@@ -1,4 +1,4 @@
-"""What the attention kernel must achieve, read from the committed cycle counts (test_cycles.py keeps them true).
+"""What the attention kernel must achieve, read from the cycle counts that test_cycles.py keeps true.
 
 MLEN 64, BLEN 16, one head of 64, causal, memory latency 100.
 """
