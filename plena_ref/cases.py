@@ -97,6 +97,8 @@ BF16_LIMITED = Tolerance(match_percent=99.9)
 
 DEFAULT_HARDWARE = Hardware(64, 16)
 SMALL_HARDWARE = Hardware(16, 4)
+#: Two lanes a row, each of two systolic blocks.
+PACKED_HARDWARE = Hardware(16, 4, 8, vram_elems=1 << 18, hbm_bytes=1 << 20)
 
 
 @dataclass(frozen=True)
@@ -663,6 +665,53 @@ CASES: dict[str, Case] = {
             causal=True,
             sinks=True,
             sigma=1.0,
+        ),
+        Case(
+            "gqa_packed_wide",
+            hardware=PACKED_HARDWARE,
+            batch=2,
+            seq=20,
+            heads=8,
+            kv_heads=2,
+            head_dim=8,
+            causal=True,
+            kernel="packed_attention",
+            packed_output=True,
+        ),
+        Case(
+            "gqa_packed_narrow",
+            hardware=Hardware(16, 16, 8),
+            batch=2,
+            seq=20,
+            kv_seq=37,
+            heads=4,
+            kv_heads=2,
+            head_dim=8,
+            causal=True,
+            window=18,
+            kernel="packed_attention",
+        ),
+        Case(
+            "decode_batch",
+            batch=4,
+            seq=1,
+            kv_seq=200,
+            causal=True,
+            kernel="decode_attention",
+        ),
+        Case(
+            "decode_grouped",
+            hardware=SMALL_HARDWARE,
+            batch=2,
+            seq=1,
+            kv_seq=75,
+            heads=10,
+            kv_heads=2,
+            head_dim=24,
+            causal=True,
+            window=41,
+            sinks=True,
+            kernel="decode_attention",
         ),
         *PLAIN_CASES,
         *LINEAR_CASES,

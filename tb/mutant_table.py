@@ -132,6 +132,22 @@ _PYTHON = (
         history="static causal mask, at half a sigma",
     ),
     Mutant(
+        name="packed heads not moved to their lanes",
+        file="plena_ref/kernels/packed_attention.py",
+        old="                    p.add(distance, distance, self.hw.hlen)\n",
+        new="",
+        case="gqa_packed_narrow",
+        reason="batch 0: ",
+    ),
+    Mutant(
+        name="decode step that reads the first batch's keys for all",
+        file="plena_ref/kernels/decode_attention.py",
+        old="                    p.add(self.kv_batch, self.kv_batch, batch_bytes)\n",
+        new="",
+        case="decode_batch",
+        reason="batch 2: ",
+    ),
+    Mutant(
         name="comparison that reads padding rows",
         file="plena_ref/layout.py",
         old="        return dense[batch * self.rows_per_batch + row]",

@@ -37,6 +37,8 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
         for name, case in CASES.items()
         if case not in (*PLAIN_CASES, *LINEAR_CASES)
     }
+    lanes = {name: case.hardware.hlen for name, case in CASES.items() if name.startswith("gqa_packed")}
+    assert lanes == {"gqa_packed": 16, "gqa_packed_wide": 8, "gqa_packed_narrow": 8}
     assert table == {
         "mha": (64, 16, 1, 4, 4, 2, 64, False),
         "mha_batch1": (64, 16, 1, 4, 4, 2, 64, False),
@@ -46,6 +48,10 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
         "mha_ragged": (16, 4, 3, 20, 20, 1, 24, True),
         "gqa_cached": (16, 4, 2, 5, 37, 4, 16, True),
         "gqa_packed": (64, 16, 1, 20, 70, 8, 16, True),
+        "gqa_packed_wide": (16, 4, 2, 20, 20, 8, 8, True),
+        "gqa_packed_narrow": (16, 16, 2, 20, 37, 4, 8, True),
+        "decode_batch": (64, 16, 4, 1, 200, 2, 64, True),
+        "decode_grouped": (16, 4, 2, 1, 75, 10, 24, True),
         "window_sinks": (16, 4, 1, 20, 50, 2, 24, True),
         "long_cache": (16, 4, 1, 18, 150, 1, 24, True),
     }
@@ -58,6 +64,9 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
     assert special == {
         "gqa_cached": (2, None, False),
         "gqa_packed": (2, None, False),
+        "gqa_packed_wide": (2, None, False),
+        "gqa_packed_narrow": (2, 18, False),
+        "decode_grouped": (2, 41, True),
         "window_sinks": (2, 19, True),
         "long_cache": (1, None, True),
     }

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from plena_ref.cases import KERNELS, Case, build, command
+from plena_ref.cases import PACKED_HARDWARE, Case, build, command
 from plena_ref.hardware import Hardware
 from tb import case_runner, harness, simulate
 from tb.harness import Job
@@ -20,12 +20,7 @@ from tests.random_cases import cases
 #: Two models serve all cases: HLEN at and above BLEN.
 MACHINES = [
     Hardware(8, 4, 4, vram_elems=1 << 18, hbm_bytes=1 << 20),
-    Hardware(16, 4, 8, vram_elems=1 << 18, hbm_bytes=1 << 20),
-]
-BUILT = [
-    name
-    for name in KERNELS
-    if name not in ("packed_attention", "decode_attention", "decode_attention_one_row")
+    PACKED_HARDWARE,
 ]
 
 
@@ -41,7 +36,7 @@ def draw(hw: Hardware, count: int) -> list[Case]:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(cases([hw], row_tiles=200, kernels=BUILT))
+    @given(cases([hw], row_tiles=200))
     def collect(case: Case) -> None:
         drawn.append(case)
 
