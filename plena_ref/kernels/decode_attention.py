@@ -119,8 +119,9 @@ class DecodeAttentionKernel:
             p.gp("O of this batch") as self.o_batch,
             p.gp("HBM offset of this batch") as self.kv_batch,
         ):
-            self._set_up()
+            self._set_up_hbm()
             self._first_keys()
+            self._set_up()
             if shape.batch > 1:
                 with p.repeat(shape.batch - 1, "batches but the last"):
                     self._batch(next_batch=batch_bytes)
@@ -130,7 +131,7 @@ class DecodeAttentionKernel:
             self._batch(next_batch=None)
         return p.finish()
 
-    def _set_up(self) -> None:
+    def _set_up_hbm(self) -> None:
         p = self.p
         k, v = self.operands.k, self.operands.v
         p.comment("HBM tensors: K and V have one shape, so one SCALE and one STRIDE serve both")
@@ -141,10 +142,13 @@ class DecodeAttentionKernel:
             p.C_SET_SCALE_REG(value)
             p.load_constant(value, k.cols)
             p.C_SET_STRIDE_REG(value)
+        p.load_constant(self.kv_batch, 0)
+
+    def _set_up(self) -> None:
+        p = self.p
         p.S_LD_FP(self.scale, GP0, FP_SCALE, comment="softmax scale")
         p.point(self.q_batch, self.operands.q.batch_view(0))
         p.point(self.o_batch, self.operands.o.batch_view(0))
-        p.load_constant(self.kv_batch, 0)
         for number, tensor in self.masks.items():
             self._mask_row(number, tensor)
         if self.operands.head_cols != self.shape.head_dim:

@@ -15,9 +15,9 @@ HEADS = [(1, 1), (2, 2), (2, 1), (8, 2)]
 
 @pytest.fixture(scope="module")
 def cycles() -> dict[tuple[int, int], dict[str, int]]:
-    """Cycles by heads and kernel, one key tile and a partial one; every run passes."""
+    """Cycles by heads and kernel over three key tiles and a partial one; every run passes."""
     simulate.require("verilator")
-    base = CASES["decode_batch"].override(batch=2, kv_seq=100)
+    base = CASES["decode_batch"].override(batch=2, kv_seq=200)
     keys = [(heads, kernel) for heads in HEADS for kernel in KERNELS]
     workloads = [build(base.override(heads=h, kv_heads=kv, kernel=kernel)) for (h, kv), kernel in keys]
     jobs = [Job(workload.words, workload.images, workload.limit) for workload in workloads]
