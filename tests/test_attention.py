@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
+from itertools import product
 
 import numpy as np
 import pytest
@@ -560,6 +561,37 @@ def test_tiles_and_masks_together_are_the_mask(seq: int, kv_seq: int, window: in
             seen[rows, key.index * 16 : key.index * 16 + key.keys] = part[:, : key.keys]
             assert part.any()
     np.testing.assert_array_equal(seen, wanted)
+
+
+def visible_through_tiles(shape: AttentionShape, mlen: int) -> np.ndarray:
+    """Which keys each query sees (bool, seq x kv_seq) when its tiles are computed and their masks added."""
+    seen = np.zeros((shape.seq, shape.kv_seq), dtype=bool)
+    row, column = np.indices((mlen, mlen))
+    for tile in query_tiles(shape, mlen):
+        for key in tile.key_tiles:
+            mask = key.mask(mlen)
+            part = np.ones((mlen, mlen), dtype=bool)
+            if mask is not None:
+                part &= column < mask.keys
+                part &= mask.shift is None or column <= row + mask.shift
+                part &= mask.low is None or column >= row + mask.low
+            rows, keys = slice(tile.index * mlen, None), slice(key.index * mlen, None)
+            seen[rows, keys][: tile.rows, : key.keys] = part[: tile.rows, : key.keys]
+    return seen
+
+
+@pytest.mark.parametrize("mlen", [8, 16, 32, 64, 128, 256])
+def test_the_geometry_of_every_length_and_offset(mlen: int) -> None:
+    """MLEN 8: every pair of lengths up to five tiles. Larger tiles: the lengths about each tile's edge."""
+    edges = [n for k in range(3) for n in (k * mlen - 1, k * mlen, k * mlen + 1)]
+    lengths = range(1, 41) if mlen == 8 else [n for n in edges if n > 0]
+    for seq, kv_seq in product(lengths, repeat=2):
+        for causal, window in ((False, None), (True, None), (True, 1), (True, mlen + 3)):
+            if causal and kv_seq < seq:
+                continue
+            shape = AttentionShape(1, seq, kv_seq, 1, mlen, causal=causal, window=window)
+            wanted = golden.visible_keys(seq, kv_seq, causal, window)
+            assert (visible_through_tiles(shape, mlen) == wanted).all(), (seq, kv_seq, causal, window)
 
 
 def test_the_diagonal_is_found_by_position() -> None:
