@@ -51,8 +51,12 @@ def entries() -> list[str]:
     return [f"TEST={name}" for name in CASES if name != "mha"] + list(VARIANTS)
 
 
-def _prepare(entry: str) -> tuple[Workload, Job]:
-    """Build the program and the job of an entry."""
+def prepare(entry: str, trace: bool = False) -> tuple[Workload, Job]:
+    """Build the program and the job of an entry.
+
+    Raises:
+        CyclesError: the entry names no case or breaks a rule.
+    """
     try:
         given = options.parse(entry.split())
         name = given.pop("TEST")
@@ -61,8 +65,8 @@ def _prepare(entry: str) -> tuple[Workload, Job]:
         workload = build(CASES[name].override(**given))
     except (KeyError, CaseError, options.UsageError) as error:
         raise CyclesError(f"{entry}: {error}") from None
-    job = Job(workload.words, workload.images, workload.limit, latency, jitter, workload.case.seed)
-    return workload, job
+    seed = workload.case.seed
+    return workload, Job(workload.words, workload.images, workload.limit, latency, jitter, seed, trace=trace)
 
 
 def measure(chosen: Iterable[str]) -> Counts:
@@ -74,7 +78,7 @@ def measure(chosen: Iterable[str]) -> Counts:
     jobs: dict[Hardware, list[tuple[str, Job]]] = defaultdict(list)
     counts: Counts = {}
     for entry in chosen:
-        workload, job = _prepare(entry)
+        workload, job = prepare(entry)
         jobs[workload.case.hardware].append((entry, job))
         counts[entry] = {}
     for hw, group in jobs.items():
