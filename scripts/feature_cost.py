@@ -1,0 +1,127 @@
+"""What each feature of the bench costs: ``python -m scripts.feature_cost``. Prints a table of ratios.
+
+One case runs with one feature changed at a time, all in one go on one machine; a time is the best of some
+runs, relative to the ordinary run of the same go. docs/bench.md holds the table.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from plena_ref import compare
+from plena_ref.cases import Workload
+from plena_ref.machine import Machine
+from scripts import cycles, options
+from tb import harness, mutants, simulate
+from tb.harness import Job, JobResult
+from tb.mutant_table import Mutant
+
+CASE = "TEST=mha_ragged"
+REPEATS = 20
+_FOLDER = simulate.BUILD / "feature_cost"
+#: The counters never count: Verilator removes them with all that feeds them.
+_NO_COUNTERS = Mutant(
+    name="no counters",
+    file="rtl/frontend/perf_counters.sv",
+    old="running_q <= running && !rst;",
+    new="running_q <= 1'b0;",
+    case="",
+    reason="",
+)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One way of running the case: seconds and cycles from start to stop, bytes of the model."""
+
+    name: str
+    seconds: float
+    cycles: int
+    bytes: int
+
+
+def _run(name: str, model: simulate.Model, workload: Workload, job: Job) -> tuple[Cost, JobResult]:
+    folder = _FOLDER / name.replace(" ", "_")
+    result = harness.run_model(folder, workload.case.hardware, [job] * REPEATS, model)
+    best = min(result.jobs, key=lambda one: one.seconds)
+    size = model.executable.stat().st_size
+    return Cost(name, best.seconds, best.cycles, size), best
+
+
+def _comparison_seconds(workload: Workload, got: JobResult) -> tuple[float, float]:
+    """Seconds of the reference machine, and of comparing everything with it and with the golden."""
+    machine = Machine(workload.case.hardware, workload.images.copy(), workload.limit)
+    started = time.perf_counter()
+    report = machine.run(workload.words)
+    middle = time.perf_counter()
+    compare.compare(workload, got.images, machine.images, got.registers, report.registers)
+    return middle - started, time.perf_counter() - middle
+
+
+def measure() -> tuple[list[Cost], dict[str, float]]:
+    """Every way of running the case, the ordinary one first, and the seconds of the comparison's parts."""
+    workload, job = cycles.prepare(CASE)
+    hw = workload.case.hardware
+    models: dict[str, Callable[[Path], simulate.Model]] = {
+        "ordinary": lambda root: harness.build(hw, "verilator", root=root),
+        "waves": lambda root: harness.build(hw, "verilator", waves=True, root=root),
+        "coverage of lines": lambda root: harness.build(
+            hw, "verilator", extra=("--coverage-line",), root=root
+        ),
+        "all signals public": lambda root: harness.build(
+            hw, "verilator", extra=("--public-flat-rw",), root=root
+        ),
+    }
+    costs = []
+    for name, build in models.items():
+        cost, got = _run(name, build(simulate.REPO), workload, job)
+        costs.append(cost)
+        if name == "ordinary":
+            reference, comparison = _comparison_seconds(workload, got)
+            pauses = replace(job, jitter=64)
+            costs.append(_run("back-pressure (JITTER=64)", build(simulate.REPO), workload, pauses)[0])
+            trace = replace(job, trace=True)
+            costs.append(_run("trace of instructions", build(simulate.REPO), workload, trace)[0])
+    with mutants.tree_with(_NO_COUNTERS) as root:
+        costs.append(_run("without counters", harness.build(hw, "verilator", root=root), workload, job)[0])
+    return costs, {"reference machine": reference, "comparison": comparison}
+
+
+def main() -> int:
+    """Measure and print."""
+    shutil.rmtree(_FOLDER, ignore_errors=True)
+    try:
+        costs, parts = measure()
+    except (simulate.SimulationError, cycles.CyclesError, mutants.MutantError) as error:
+        return options.fail(error)
+    finally:
+        shutil.rmtree(_FOLDER, ignore_errors=True)
+    base = costs[0]
+    table = Table(title=f"{CASE}, {base.cycles} cycles, {base.cycles / base.seconds:,.0f} cycles/s")
+    for column in ("", "time a cycle", "cycles", "model size"):
+        table.add_column(column, justify="right" if column else "left")
+    for cost in costs:
+        slower = (cost.seconds / cost.cycles) / (base.seconds / base.cycles)
+        table.add_row(
+            cost.name,
+            f"{slower:.2f}",
+            f"{cost.cycles / base.cycles:.3f}",
+            f"{cost.bytes / base.bytes:.2f}",
+        )
+    console = Console(width=max(100, shutil.get_terminal_size().columns))
+    console.print(table)
+    for name, seconds in parts.items():
+        console.print(f"{name}: {seconds:.3f} s, {seconds / base.seconds:.2f} of the simulation")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
