@@ -92,7 +92,7 @@ def judge(workload: Workload, got: harness.JobResult) -> CellResult:
     outcome = case_runner.judge(workload, got, "verilator")
     reference_seconds = time.perf_counter() - started
     verdict = outcome.verdict
-    elements = sum(row.rows for row in verdict.batches)
+    rows = sum(row.rows for row in verdict.batches)
     prediction = predict(workload.case)
     max_error = max(row.max_abs_error for row in verdict.batches)
     reasons = [*outcome.reasons, *(f"not bit-exact: {difference}" for difference in verdict.differences)]
@@ -108,7 +108,7 @@ def judge(workload: Workload, got: harness.JobResult) -> CellResult:
         passed=not reasons,
         reasons=tuple(reasons),
         bit_exact=verdict.bit_exact,
-        match_percent=sum(row.match_percent * row.rows for row in verdict.batches) / elements,
+        match_percent=sum(row.match_percent * row.rows for row in verdict.batches) / rows,
         max_error=max_error,
         predicted=prediction.maximum,
         expected=prediction.expected,
