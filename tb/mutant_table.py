@@ -78,7 +78,7 @@ _RTL = (
     Mutant(
         name="the second of a pair reads its register before the first has written it",
         file="rtl/frontend/frontend.sv",
-        old="assign second_rs1 = forward_rs1 ? first_data : file_rs1;",
+        old="assign second_rs1 = forward_rs1 ? first_handed_on : file_rs1;",
         new="assign second_rs1 = file_rs1;",
         case="mha_ragged",
         reason="not bit-exact",

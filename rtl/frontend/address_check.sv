@@ -31,6 +31,7 @@ module address_check #(
     input wire logic [31:0] scale,  // SCALE
     input wire logic [31:0] stride,  // STRIDE
     input wire logic [63:0] limit,  // end of HBM data
+    output logic clear,  // no address cause holds
     output logic [3:0] cause,  // 0 or the lowest address cause that holds
     output logic [VRW-1:0] row_a,  // first source row
     output logic [VRW-1:0] row_a_last,  // last source row
@@ -166,6 +167,8 @@ module address_check #(
   assign element_base = address + e_offset;
   assign scale_base = address + s_offset;
 
+  assign clear = !(vram_misaligned || vram_range || msram_misaligned || msram_range || fp_range || int_range ||
+      hbm_misaligned || hbm_past_limit);
   always_comb begin
     if (vram_misaligned) cause = plena_pkg::CAUSE_VRAM_MISALIGNED;
     else if (vram_range) cause = plena_pkg::CAUSE_VRAM_RANGE;

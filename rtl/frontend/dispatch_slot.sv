@@ -25,7 +25,8 @@ module dispatch_slot (
     output logic loop_again,  // C_LOOP_END that jumps back
     output logic stops,  // C_BREAK
     output logic gp_write,  // it writes gp[rd]
-    output logic [31:0] gp_data  // what it writes there
+    output logic [31:0] gp_data,  // what it writes there
+    output logic [31:0] handed_on  // the same without S_MUL_INT and S_LD_INT, for the second of a pair
 );
   logic [5:0] opcode;
   assign opcode = instr[5:0];
@@ -64,18 +65,21 @@ module dispatch_slot (
     end
   end
 
-  logic [31:0] alu_result;
+  logic [31:0] alu_quick, alu_result;
   integer_alu u_alu (
       .opcode(opcode),
       .a(gp_rs1),
       .b(gp_rs2),
       .imm18(instr[31:14]),
       .imm22(instr[31:10]),
+      .quick(alu_quick),
       .result(alu_result)
   );
   always_comb begin
-    if (loop_start) gp_data = {10'd0, instr[31:10]};
-    else if (loop_end) gp_data = loop_again ? gp_rd - 32'd1 : 32'd0;
+    if (loop_start) handed_on = {10'd0, instr[31:10]};
+    else if (loop_end) handed_on = loop_again ? gp_rd - 32'd1 : 32'd0;
+    else handed_on = alu_quick;
+    if (loop_start || loop_end) gp_data = handed_on;
     else if (load_int) gp_data = int_rd_data;
     else gp_data = alu_result;
   end

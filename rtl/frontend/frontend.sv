@@ -153,8 +153,11 @@ module frontend #(
 
   // Two slots of dispatch: decode and integer execution
   logic first_retire, second_retire;
-  logic [31:0] first_rd, first_rs1, first_rs2, first_data;
+  logic [31:0] first_rd, first_rs1, first_rs2, first_data, first_handed_on;
   logic [31:0] file_rd, file_rs1, file_rs2, second_rd, second_rs1, second_rs2, second_data;
+  logic [31:0] second_handed_on;
+  logic unused_second;
+  assign unused_second = |second_handed_on;  // nothing goes behind the second
   logic [3:0] first_cause, second_cause, first_select, second_select;
   logic [2:0] first_unit, second_unit;
   logic first_addressed, first_load, first_store, first_control, first_gp_write;
@@ -198,7 +201,8 @@ module frontend #(
       .loop_again(first_again),
       .stops(first_stops),
       .gp_write(first_gp_write),
-      .gp_data(first_data)
+      .gp_data(first_data),
+      .handed_on(first_handed_on)
   );
   dispatch_slot u_second (
       .instr(second_word),
@@ -221,7 +225,8 @@ module frontend #(
       .loop_again(second_again),
       .stops(second_stops),
       .gp_write(second_gp_write),
-      .gp_data(second_data)
+      .gp_data(second_data),
+      .handed_on(second_handed_on)
   );
 
   // What the first writes, the second sees.
@@ -229,9 +234,9 @@ module frontend #(
   assign forward_rd = first_gp_write && first_word[9:6] != 4'd0 && first_word[9:6] == second_word[9:6];
   assign forward_rs1 = first_gp_write && first_word[9:6] != 4'd0 && first_word[9:6] == second_word[13:10];
   assign forward_rs2 = first_gp_write && first_word[9:6] != 4'd0 && first_word[9:6] == second_word[17:14];
-  assign second_rd = forward_rd ? first_data : file_rd;
-  assign second_rs1 = forward_rs1 ? first_data : file_rs1;
-  assign second_rs2 = forward_rs2 ? first_data : file_rs2;
+  assign second_rd = forward_rd ? first_handed_on : file_rd;
+  assign second_rs1 = forward_rs1 ? first_handed_on : file_rs1;
+  assign second_rs2 = forward_rs2 ? first_handed_on : file_rs2;
 
   // The one of the pair whose operands are addresses, and with them the unit's payload; the first when neither is.
   logic second_in_use;
@@ -307,6 +312,7 @@ module frontend #(
 
   // Checks and addresses
   logic [3:0] address_cause;
+  logic address_clear;
   logic [VRW-1:0] row_a_last, row_d_last;
   address_check #(
       .MLEN(MLEN),
@@ -335,6 +341,7 @@ module frontend #(
       .scale(scale),
       .stride(stride),
       .limit(limit),
+      .clear(address_clear),
       .cause(address_cause),
       .row_a(row_a),
       .row_a_last(row_a_last),
@@ -377,10 +384,11 @@ module frontend #(
       (first_store && int_busy);
   logic [3:0] operand_cause;
   assign operand_cause = first_cause != plena_pkg::CAUSE_NONE || !first_addressed ? first_cause : address_cause;
+  assign first_retire = state_q == RUN && !fault_any && !watchdog_hit && !at_end && !base_misaligned && word_valid &&
+      !word_error && first_cause == plena_pkg::CAUSE_NONE && (!first_addressed || address_clear) && !blocked;
   always_comb begin
     stop_now = 1'b0;
     stop_now_cause = plena_pkg::CAUSE_NONE;
-    first_retire = 1'b0;
     if (state_q == RUN) begin
       if (fault_any) begin
         stop_now = 1'b1;
@@ -398,10 +406,7 @@ module frontend #(
         if (operand_cause != plena_pkg::CAUSE_NONE) begin
           stop_now = 1'b1;
           stop_now_cause = operand_cause;
-        end else if (!blocked) begin
-          first_retire = 1'b1;
-          stop_now = first_stops;
-        end
+        end else stop_now = first_stops && !blocked;
       end
     end
   end
@@ -417,7 +422,7 @@ module frontend #(
   assign paired = behind && !depends && !(first_addressed && second_addressed) && !second_stops && !second_load &&
       second_cause == plena_pkg::CAUSE_NONE && (second_select & ~unit_free) == 4'd0 &&
       !(second_store && int_busy) &&
-      (!second_addressed || address_cause == plena_pkg::CAUSE_NONE);
+      (!second_addressed || address_clear);
   assign second_retire = first_retire && paired;
 
   assign push = (second_in_use ? second_retire : first_retire) ? unit_select : 4'd0;
@@ -448,7 +453,8 @@ module frontend #(
     if (go) next_pc = start ? 32'd0 : resume_pc;
     else if (!first_retire || first_stops) next_pc = pc_q;
     else if (first_again || (second_retire && second_again)) next_pc = loop_pc;
-    else next_pc = pc_q + (second_retire ? 32'd2 : 32'd1);
+    else if (second_retire) next_pc = pc_q + 32'd2;
+    else next_pc = pc_q + 32'd1;
   end
 
   // Drain: all slots done, or all that are left wait for a failed transfer.

@@ -10,19 +10,20 @@ module integer_alu (
     input  wire logic [31:0] b,       // gp[rs2]
     input  wire logic [17:0] imm18,   // unsigned immediate of S_ADDI_INT
     input  wire logic [21:0] imm22,   // immediate of S_LUI_INT
+    output logic      [31:0] quick,   // value for gp[rd], of S_MUL_INT excepted
     output logic      [31:0] result   // value for gp[rd]
 );
   logic [31:0] upper;
   assign upper = {imm22[19:0], 12'd0};
   always_comb begin
     case (opcode)
-      plena_pkg::OP_S_SUB_INT: result = a - b;
-      plena_pkg::OP_S_MUL_INT: result = a * b;
-      plena_pkg::OP_S_ADDI_INT: result = a + {14'd0, imm18};
-      plena_pkg::OP_S_LUI_INT: result = upper;
-      default: result = a + b;
+      plena_pkg::OP_S_SUB_INT: quick = a - b;
+      plena_pkg::OP_S_ADDI_INT: quick = a + {14'd0, imm18};
+      plena_pkg::OP_S_LUI_INT: quick = upper;
+      default: quick = a + b;
     endcase
   end
+  assign result = opcode == plena_pkg::OP_S_MUL_INT ? a * b : quick;
 
   logic unused;
   assign unused = |imm22[21:20];  // S_LUI_INT drops bits above 31
