@@ -117,93 +117,83 @@ package plena_fp;
     else f32_to_bf16 = x[31:16] + {15'd0, up};
   endfunction
 
+  // Addition and multiplication are written as selections between values, in words of 32 bits, so that a simulator's C++
+  // compiler turns a loop over lanes into vector instructions; bits that nothing reads cost no gates.
+
   // IEEE 754 addition, nearest even, with subnormal operands and results taken as zero.
   // Order by magnitude, align with guard, round and sticky bits, add, normalise in five steps, round.
   function automatic logic [31:0] f32_add(input logic [31:0] a, input logic [31:0] b);
     logic swap;
+    logic sub;
     logic [31:0] big;
     logic [30:0] sml;
-    logic sub;
-    logic [7:0] diff;
-    logic [4:0] gap;
-    logic [54:0] wide;
-    logic [27:0] addend;
-    logic [27:0] augend;
+    logic [31:0] gap;
+    logic [31:0] wide;
+    logic [31:0] addend;
     logic [31:0] sum;
-    logic [9:0] e;
-    logic up;
+    logic [31:0] e;
     logic [31:0] rounded;
+    logic [31:0] finite;
+    logic [31:0] limit;
 
     swap = a[30:0] < b[30:0];
+    sub = a[31] ^ b[31];
     big = swap ? b : a;
     sml = swap ? a[30:0] : b[30:0];
-    sub = a[31] ^ b[31];
 
-    diff = big[30:23] - sml[30:23];
-    gap = (diff > 8'd31) ? 5'd31 : diff[4:0];
-    wide = {{1'b1, sml[22:0]} & {24{sml[30:23] != 8'd0}}, 31'd0} >> gap;
-    addend = {1'b0, wide[54:29], |wide[28:0]};
-    augend = {2'b01, big[22:0], 3'd0};
-    sum = {augend + (addend ^ {28{sub}}) + {27'd0, sub}, 4'd0};
+    // significands with their leading bit at bit 26; what the alignment loses is or-ed into bit 0
+    gap = {24'd0, big[30:23]} - {24'd0, sml[30:23]};
+    gap = (gap > 32'd31) ? 32'd31 : gap;
+    wide = (sml[30:23] == 8'd0) ? 32'd0 : {6'b000001, sml[22:0], 3'd0};
+    addend = wide >> gap[4:0];
+    addend = addend | {31'd0, (addend << gap[4:0]) != wide};
+    sum = {6'b000001, big[22:0], 3'd0} + (sub ? 32'd0 - addend : addend);
 
-    e = {2'd0, big[30:23]} + 10'd1;
-    if (sum[31:16] == 16'd0) begin
-      sum = {sum[15:0], 16'd0};
-      e   = e - 10'd16;
-    end
-    if (sum[31:24] == 8'd0) begin
-      sum = {sum[23:0], 8'd0};
-      e   = e - 10'd8;
-    end
-    if (sum[31:28] == 4'd0) begin
-      sum = {sum[27:0], 4'd0};
-      e   = e - 10'd4;
-    end
-    if (sum[31:30] == 2'd0) begin
-      sum = {sum[29:0], 2'd0};
-      e   = e - 10'd2;
-    end
-    if (!sum[31]) begin
-      sum = {sum[30:0], 1'd0};
-      e   = e - 10'd1;
-    end
-    up = sum[7] & (sum[8] | (|sum[6:0]));
-    rounded = {e[8:0], sum[30:8]} + {31'd0, up};
+    // leading bit to bit 31; without one (sum zero) bit 31 stays 0
+    sum = sum << 4;
+    e = {24'd0, big[30:23]} + 32'd1;
+    e = (sum[31:16] == 16'd0) ? e - 32'd16 : e;
+    sum = (sum[31:16] == 16'd0) ? sum << 16 : sum;
+    e = (sum[31:24] == 8'd0) ? e - 32'd8 : e;
+    sum = (sum[31:24] == 8'd0) ? sum << 8 : sum;
+    e = (sum[31:28] == 4'd0) ? e - 32'd4 : e;
+    sum = (sum[31:28] == 4'd0) ? sum << 4 : sum;
+    e = (sum[31:30] == 2'd0) ? e - 32'd2 : e;
+    sum = (sum[31:30] == 2'd0) ? sum << 2 : sum;
+    e = sum[31] ? e : e - 32'd1;
+    sum = sum[31] ? sum : sum << 1;
+    rounded = {e[8:0], sum[30:8]} + {31'd0, sum[7] & (sum[8] | (sum[6:0] != 7'd0))};
 
-    // ordinary: exponent 1..254 behind the rounding, and neither zero nor an operand above the finite ones
-    if (sum[31] && big[30:23] != 8'hff && (rounded[31:23] - 9'd1) < 9'd254) begin
-      f32_add = {big[31], rounded[30:0]};
-    end else if (big[30:23] == 8'hff) begin
-      f32_add = ((big[22:0] != 23'd0) || (sub && sml == 31'h7f80_0000)) ? F32_NAN : big;
-    end else if (big[30:23] == 8'd0) begin
-      f32_add = {a[31] & b[31], 31'd0};
-    end else if (!sum[31]) begin
-      f32_add = 32'd0;
-    end else begin
-      f32_add = {big[31], (e[9] || e == 10'd0) ? 31'd0 : 31'h7f80_0000};
-    end
+    // exponent behind the rounding: 1..254, or else zero and below or infinity
+    limit = (e[9] || e[8:0] == 9'd0) ? 32'd0 : 32'h7f80_0000;
+    finite = {big[31], ((rounded[31:23] - 9'd1) < 9'd254) ? rounded[30:0] : limit[30:0]};
+    finite = sum[31] ? finite : 32'd0;
+    finite = (big[30:23] == 8'd0) ? {a[31] & b[31], 31'd0} : finite;
+    limit = (big[22:0] != 23'd0 || (sub && sml == 31'h7f80_0000)) ? F32_NAN : big;
+    f32_add = (big[30:23] == 8'hff) ? limit : finite;
   endfunction
 
   // Product of two bf16, exact in f32 (16 significant bits), flushed.
   function automatic logic [31:0] bf16_mul_f32(input logic [15:0] a, input logic [15:0] b);
-    logic sign;
+    logic [31:0] sign;
     logic [15:0] p;
     logic [9:0] e;
-    sign = a[15] ^ b[15];
+    logic [31:0] finite;
+    logic zero;
+    logic infinite;
+    logic invalid;
+    sign = {a[15] ^ b[15], 31'd0};
     p = {8'd0, 1'b1, a[6:0]} * {8'd0, 1'b1, b[6:0]};
     e = {2'd0, a[14:7]} + {2'd0, b[14:7]} + {9'd0, p[15]} - 10'd127;
-    // ordinary: both operands normal, exponent of the product 1..254
-    if ((a[14:7] - 8'd1) < 8'd254 && (b[14:7] - 8'd1) < 8'd254 && (e - 10'd1) < 10'd254) begin
-      bf16_mul_f32 = {sign, e[7:0], p[15] ? p[14:0] : {p[13:0], 1'b0}, 8'd0};
-    end else if (a[14:0] > 15'h7f80 || b[14:0] > 15'h7f80) begin
-      bf16_mul_f32 = F32_NAN;
-    end else if (a[14:7] == 8'hff || b[14:7] == 8'hff) begin
-      bf16_mul_f32 = (a[14:7] == 8'd0 || b[14:7] == 8'd0) ? F32_NAN : {sign, 31'h7f80_0000};
-    end else if (a[14:7] == 8'd0 || b[14:7] == 8'd0 || e[9] || e == 10'd0) begin
-      bf16_mul_f32 = {sign, 31'd0};
-    end else begin
-      bf16_mul_f32 = {sign, 31'h7f80_0000};
-    end
+    zero = a[14:7] == 8'd0 || b[14:7] == 8'd0;
+    infinite = a[14:7] == 8'hff || b[14:7] == 8'hff;
+    invalid = a[14:0] > 15'h7f80 || b[14:0] > 15'h7f80 || (infinite && zero);
+    // exponent of the product: 1..254, or else zero and below or infinity
+    finite = {1'b0, e[7:0], p[15] ? p[14:0] : {p[13:0], 1'b0}, 8'd0};
+    finite = (e > 10'd254) ? 32'h7f80_0000 : finite;
+    finite = (e[9] || e == 10'd0 || zero) ? 32'd0 : finite;
+    finite = infinite ? 32'h7f80_0000 : finite;
+    bf16_mul_f32 = invalid ? F32_NAN : sign | finite;
   endfunction
 
   // a + b: one f32 addition, one rounding.

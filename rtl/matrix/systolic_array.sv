@@ -29,17 +29,10 @@ module systolic_array #(
     output logic [MLEN*32-1:0] row_data  // f32 sum of column j in mini-array p at p*BLEN + j
 );
   localparam int P = MLEN / BLEN;
-  localparam int STEPS = 2 * BLEN - 1;  // places of an operand's shift register; also diagonals of a mini-array
+  localparam int STEPS = 2 * BLEN - 1;  // places of a right operand's shift register; also diagonals of a mini-array
   localparam int AW = MLEN * 16;
   localparam int RW = MLEN * 32;
-
-  // Processes that the processing elements are spread over. A simulator is fastest with all in one loop; Yosys takes
-  // time with the square of a process, so it gets one for each place (i, j).
-`ifdef YOSYS
-  localparam int GROUPS = BLEN * BLEN;
-`else
-  localparam int GROUPS = 1;
-`endif
+  localparam int LB = $clog2(BLEN);
 
   initial begin
     if (BLEN < 4 || (BLEN & (BLEN - 1)) != 0)
@@ -54,34 +47,74 @@ module systolic_array #(
   logic [STEPS:0] single;
   logic [STEPS:0] bank;
 
-  // Operands. Place s of a shift register holds, for row i of mini-array p of the left operand, element p*BLEN + i of the
-  // place, alike for column j of the right one. Tap t is loaded at place BLEN-1+t; all places move down one a cycle;
-  // element (i, j) reads place BLEN-1-j of row i and place BLEN-1-i of column j, which is the systolic skew.
-  logic [STEPS*AW-1:0] a;
+  // Left operands: element (i, j) of mini-array p has its tap at i*MLEN + p*BLEN + j of `a`, and hands it on to element
+  // (i, j+1). The taps that have still to enter row i wait in `a_waits`, tap t at i*MLEN + p*BLEN + BLEN-t when loaded,
+  // and move up to the place from which the first element takes them.
+  logic [BLEN*AW-1:0] a;
+  logic [BLEN*AW-1:0] a_waits;
+  localparam logic [BLEN*AW-1:0] FIRST = {BLEN * P{(BLEN * 16)'(16'hffff)}};  // elements of column 0
+
+  // Right operands: place s of a shift register holds, for column j of mini-array p, element p*BLEN + j of the place. Tap t
+  // is loaded at place BLEN-1+t; all places move down one a cycle; element (i, j) reads place BLEN-1-i.
   logic [STEPS*AW-1:0] b;
 
-  // Processing elements, row by row: element (i, j) of mini-array p at i*MLEN + p*BLEN + j. Banks of one row: place p*BLEN + j.
-  logic [BLEN*RW-1:0] product;
+  // Accumulators in their two banks: element (i, j) of mini-array p at i*MLEN + p*BLEN + j. Row 0 has two
+  // more, for banks of one row.
   logic [BLEN*RW-1:0] sum0;
   logic [BLEN*RW-1:0] sum1;
   logic [RW-1:0] single0;
   logic [RW-1:0] single1;
 
-  // Sum of one element with its next product. All banks call it with the same operands: one adder an element.
-  function automatic logic [31:0] next_sum(input logic of_single, input logic from_bank,
-                                           input logic from_zero, input logic [31:0] single_one,
-                                           input logic [31:0] single_zero, input logic [31:0] one,
-                                           input logic [31:0] zero, input logic [31:0] term);
-    next_sum = plena_fp::f32_add(
-        from_zero ? 32'd0 :
-            of_single ? (from_bank ? single_one : single_zero) : (from_bank ? one : zero),
-        term
-    );
+  // Functions of whole rows; lane n is column n mod BLEN of its mini-array. Verilator keeps them functions and their first
+  // loops loops, which the C++ compiler turns into vector instructions: so they write words of an array, which is packed
+  // at the end.
+
+  // The taps of a pair in the order in which a row waits for them: tap 0 at the first element, tap t at BLEN-t.
+  function automatic logic [AW-1:0] in_order(input logic [AW-1:0] taps);
+    // verilator unroll_disable
+    for (int unsigned n = 0; n < MLEN; n++)
+    in_order[n*16+:16] = taps[((n&~(BLEN-1))+((BLEN-n)&(BLEN-1)))*16+:16];
   endfunction
 
-  // One of the two elements in a word of `a` or `b`. BLEN is even, so the parity of i or j alone tells which.
-  function automatic logic [15:0] half(input logic [31:0] word, input logic upper);
-    half = upper ? word[31:16] : word[15:0];
+  // Products of a row. Two lanes share a word of an operand.
+  function automatic logic [RW-1:0] products(input logic [AW-1:0] left, input logic [AW-1:0] right);
+    // verilator no_inline_task
+    logic [31:0] even[0:MLEN/2-1];
+    logic [31:0] odd [0:MLEN/2-1];
+    logic [31:0] x;
+    logic [31:0] y;
+    // verilator unroll_disable
+    for (int unsigned n = 0; n < MLEN / 2; n++) begin
+      x = left[n*32+:32];
+      y = right[n*32+:32];
+      even[n] = plena_fp::bf16_mul_f32(x[15:0], y[15:0]);
+      odd[n] = plena_fp::bf16_mul_f32(x[31:16], y[31:16]);
+    end
+    // verilator unroll_full
+    for (int unsigned n = 0; n < MLEN / 2; n++) products[n*64+:64] = {odd[n], even[n]};
+  endfunction
+
+  // Lanes of `yes` in the columns of `choice`, of `no` in the others.
+  function automatic logic [RW-1:0] select(input logic [BLEN-1:0] choice, input logic [RW-1:0] yes,
+                                           input logic [RW-1:0] no);
+    // verilator no_inline_task
+    logic [31:0] lane[0:MLEN-1];
+    // verilator unroll_disable
+    for (int unsigned n = 0; n < MLEN; n++) lane[n] = choice[LB'(n)] ? yes[n*32+:32] : no[n*32+:32];
+    // verilator unroll_full
+    for (int unsigned n = 0; n < MLEN; n++) select[n*32+:32] = lane[n];
+  endfunction
+
+  // Sums of a row with its products, from +0 in the columns of `from_zero`.
+  function automatic logic [RW-1:0] sums(input logic [BLEN-1:0] from_zero, input logic [RW-1:0] old,
+                                         input logic [RW-1:0] terms);
+    // verilator no_inline_task
+    logic [31:0] lane[0:MLEN-1];
+    // verilator unroll_disable
+    for (int unsigned n = 0; n < MLEN; n++)
+    lane[n] = plena_fp::f32_add(from_zero[LB'(n)] ? 32'd0 : old[n*32+:32], terms[n*32+:32]);
+    // verilator unroll_full
+    for (int unsigned n = 0; n < MLEN; n++) sums[n*32+:32] = lane[n];
   endfunction
 
   logic step;  // something is in flight or enters
@@ -99,120 +132,69 @@ module systolic_array #(
 
   always_ff @(posedge clk) begin
     if (step) begin
-      a[(STEPS-1)*AW-1:0] <= a[STEPS*AW-1:AW];
+      a <= ((a << 16) & ~FIRST) | ((a_waits >> ((BLEN - 1) * 16)) & FIRST);
+      a_waits <= a_waits << 16;
       b[(STEPS-1)*AW-1:0] <= b[STEPS*AW-1:AW];
-      // verilator unroll_disable
-      for (int unsigned i = 0; i < BLEN; i++) begin
-        if (load && int'(load_idx) == i) begin
-          // verilator unroll_disable
-          for (int unsigned t = 0; t < BLEN; t++) begin
-            // verilator unroll_disable
-            for (int unsigned p = 0; p < P; p++) begin
-              a[((BLEN-1+t)*MLEN+p*BLEN+i)*16+:16] <= load_a[(p*BLEN+t)*16+:16];
-              b[((BLEN-1+t)*MLEN+p*BLEN+i)*16+:16] <= load_b[(p*BLEN+t)*16+:16];
-            end
-          end
-        end
-      end
-    end
-  end
-
-  for (genvar g = 0; g < GROUPS; g++) begin : g_group
-    localparam int ROW = (GROUPS == 1) ? 0 : g / BLEN;
-    localparam int ROW_END = (GROUPS == 1) ? BLEN : ROW + 1;
-    localparam int COLUMN = (GROUPS == 1) ? 0 : g % BLEN;
-    localparam int COLUMN_END = (GROUPS == 1) ? BLEN : COLUMN + 1;
-    always_ff @(posedge clk) begin
-      if (step) begin
+      if (load) begin
+        a_waits[load_idx*AW+:AW] <= in_order(load_a);
         // verilator unroll_disable
-        for (int unsigned i = ROW; i < ROW_END; i++) begin
+        for (int unsigned p = 0; p < P; p++)
+        a[(load_idx*MLEN+p*BLEN)*16+:16] <= load_a[p*BLEN*16+:16];
+        // verilator unroll_disable
+        for (int unsigned t = 0; t < BLEN; t++) begin
           // verilator unroll_disable
-          for (int unsigned j = COLUMN; j < COLUMN_END; j++) begin
-            if (valid[i+j] && (i == 0 || !single[i+j])) begin
-              // verilator unroll_disable
-              for (int unsigned p = 0; p < P; p++) begin
-                // A 32-bit word, then its half: a simulator reads that faster than 16 bits at any place.
-                product[(i*MLEN+p*BLEN+j)*32+:32] <= plena_fp::bf16_mul_f32(
-                    half(
-                        a[((BLEN-1-j)*MLEN+p*BLEN+i)/2*32+:32], i[0]
-                    ),
-                    half(
-                        b[((BLEN-1-i)*MLEN+p*BLEN+j)/2*32+:32], j[0])
-                );
-              end
-            end
-            if (valid[i+j+1] && !single[i+j+1]) begin
-              if (bank[i+j+1]) begin
-                // verilator unroll_disable
-                for (int unsigned p = 0; p < P; p++) begin
-                  sum1[(i*MLEN+p*BLEN+j)*32+:32] <= next_sum(
-                      i == 0 && single[i+j+1],
-                      bank[i+j+1],
-                      fresh[i+j+1],
-                      single1[(p*BLEN+j)*32+:32],
-                      single0[(p*BLEN+j)*32+:32],
-                      sum1[(i*MLEN+p*BLEN+j)*32+:32],
-                      sum0[(i*MLEN+p*BLEN+j)*32+:32],
-                      product[(i*MLEN+p*BLEN+j)*32+:32]
-                  );
-                end
-              end else begin
-                // verilator unroll_disable
-                for (int unsigned p = 0; p < P; p++) begin
-                  sum0[(i*MLEN+p*BLEN+j)*32+:32] <= next_sum(
-                      i == 0 && single[i+j+1],
-                      bank[i+j+1],
-                      fresh[i+j+1],
-                      single1[(p*BLEN+j)*32+:32],
-                      single0[(p*BLEN+j)*32+:32],
-                      sum1[(i*MLEN+p*BLEN+j)*32+:32],
-                      sum0[(i*MLEN+p*BLEN+j)*32+:32],
-                      product[(i*MLEN+p*BLEN+j)*32+:32]
-                  );
-                end
-              end
-            end
-          end
+          for (int unsigned p = 0; p < P; p++)
+          b[((BLEN-1+t)*MLEN+p*BLEN+int'(load_idx))*16+:16] <= load_b[(p*BLEN+t)*16+:16];
         end
       end
     end
   end
 
-  // Row 0 again, for its banks of one row; with the same operands, hence with the same adders.
-  always_ff @(posedge clk) begin
-    if (step && (valid & single) != '0) begin
-      // verilator unroll_disable
-      for (int unsigned j = 0; j < BLEN; j++) begin
-        if (valid[j+1] && single[j+1]) begin
-          if (bank[j+1]) begin
-            // verilator unroll_disable
-            for (int unsigned p = 0; p < P; p++) begin
-              single1[(p*BLEN+j)*32+:32] <= next_sum(
-                  single[j+1],
-                  bank[j+1],
-                  fresh[j+1],
-                  single1[(p*BLEN+j)*32+:32],
-                  single0[(p*BLEN+j)*32+:32],
-                  sum1[(p*BLEN+j)*32+:32],
-                  sum0[(p*BLEN+j)*32+:32],
-                  product[(p*BLEN+j)*32+:32]
-              );
-            end
-          end else begin
-            // verilator unroll_disable
-            for (int unsigned p = 0; p < P; p++) begin
-              single0[(p*BLEN+j)*32+:32] <= next_sum(
-                  single[j+1],
-                  bank[j+1],
-                  fresh[j+1],
-                  single1[(p*BLEN+j)*32+:32],
-                  single0[(p*BLEN+j)*32+:32],
-                  sum1[(p*BLEN+j)*32+:32],
-                  sum0[(p*BLEN+j)*32+:32],
-                  product[(p*BLEN+j)*32+:32]
-              );
-            end
+  for (genvar i = 0; i < BLEN; i++) begin : g_row
+    // Columns in which a product, a sum is due.
+    logic [BLEN-1:0] multiplies, adds, to_single, to_one, from_zero;
+    assign multiplies = valid[i+:BLEN];
+    assign adds = valid[i+1+:BLEN];
+    assign to_single = single[i+1+:BLEN];
+    assign to_one = bank[i+1+:BLEN];
+    assign from_zero = fresh[i+1+:BLEN];
+
+    logic [RW-1:0] product;
+    always_ff @(posedge clk) begin
+      if (step && multiplies != '0) product <= products(a[i*AW+:AW], b[(BLEN-1-i)*AW+:AW]);
+    end
+
+    if (i == 0) begin : g_first
+      always_ff @(posedge clk) begin
+        if (step && adds != '0) begin : add
+          logic [RW-1:0] sum;
+          sum = sums(
+            from_zero,
+            select(
+              to_one,
+              select(
+                to_single, single1, sum1[RW-1:0]
+              ),
+              select(
+                to_single, single0, sum0[RW-1:0])
+            ),
+            product
+          );
+          sum0[RW-1:0] <= select(adds & ~to_single & ~to_one, sum, sum0[RW-1:0]);
+          sum1[RW-1:0] <= select(adds & ~to_single & to_one, sum, sum1[RW-1:0]);
+          if (to_single != '0) begin
+            single0 <= select(adds & to_single & ~to_one, sum, single0);
+            single1 <= select(adds & to_single & to_one, sum, single1);
           end
+        end
+      end
+    end else begin : g_next
+      always_ff @(posedge clk) begin
+        if (step && (adds & ~to_single) != '0) begin : add
+          logic [RW-1:0] sum;
+          sum = sums(from_zero, select(to_one, sum1[i*RW+:RW], sum0[i*RW+:RW]), product);
+          sum0[i*RW+:RW] <= select(adds & ~to_single & ~to_one, sum, sum0[i*RW+:RW]);
+          sum1[i*RW+:RW] <= select(adds & ~to_single & to_one, sum, sum1[i*RW+:RW]);
         end
       end
     end
