@@ -1,5 +1,5 @@
-// Scoreboard: every live instruction's slot with what it touches, and what each slot still has to wait for.
-// Timing: dependencies are set at the edge of the push and cleared at the edge of the pulse they wait for; `ready` is registered state.
+// Scoreboard: every live instruction's slot with what it touches, and which slots still have to wait.
+// Timing: dependencies are set at the edge of the push and cleared at the edge of the pulse they wait for; `ready` follows registered state.
 // Specified in docs/microarchitecture.md, "Life of an instruction: slots".
 `timescale 1ns / 1ps
 `default_nettype none
@@ -168,26 +168,91 @@ NM
     if (push_h) taken[H0+int'(h_next_q)] = 1'b1;
   end
 
-  logic [NS-1:0] wait_done_q[0:NS-1];
-  logic [NS-1:0] wait_read_q[0:NS-1];
-  logic [NS-1:0] read_now;
+  // Slots that wait, by what they wait for: a matrix instruction; a vector or float instruction that touches FP_MEM (_p)
+  // or something else; an HBM instruction that writes a tile (_t) or not. What the older instruction touches tells the
+  // kind: a vector instruction writes a row, FP_MEM or an f register, never two of them.
+  logic [NS-1:0] read_now, new_done, new_read, dead_q;
+  logic [NS-1:0] on_m, on_v, on_v_p, on_f, on_f_p, on_h, on_h_t;
+  logic [NS-1:0] dead_m, dead_v, dead_f, dead_h;
+  logic [NS-1:0] unused_kind;
   assign read_now = rd_done | done;
-  always_comb
-    for (int s = 0; s < NS; s++)
-      ready[s] = live_q[s] && wait_done_q[s] == '0 && wait_read_q[s] == '0;
+  assign new_done = need_done & live_q & ~done;
+  assign new_read = need_read & reading_q & ~read_now;
+  waiters #(
+      .N (NM),
+      .NS(NS)
+  ) u_on_matrix (
+      .clk(clk),
+      .flush(flush),
+      .read_now(read_now[0+:NM]),
+      .done(done[0+:NM]),
+      .taken(taken),
+      .new_read(new_read[0+:NM]),
+      .new_done(new_done[0+:NM]),
+      .read_other({NM{1'b0}}),
+      .done_other({NM{1'b0}}),
+      .dead(dead_q[0+:NM]),
+      .waits(on_m),
+      .waits_other(unused_kind),
+      .waits_dead(dead_m)
+  );
+  waiters #(
+      .N (NV),
+      .NS(NS)
+  ) u_on_vector (
+      .clk(clk),
+      .flush(flush),
+      .read_now(read_now[V0+:NV]),
+      .done(done[V0+:NV]),
+      .taken(taken),
+      .new_read(new_read[V0+:NV]),
+      .new_done(new_done[V0+:NV]),
+      .read_other(v_p_read),
+      .done_other(v_p_write),
+      .dead(dead_q[V0+:NV]),
+      .waits(on_v),
+      .waits_other(on_v_p),
+      .waits_dead(dead_v)
+  );
+  waiters #(
+      .N (NF),
+      .NS(NS)
+  ) u_on_float (
+      .clk(clk),
+      .flush(flush),
+      .read_now(read_now[F0+:NF]),
+      .done(done[F0+:NF]),
+      .taken(taken),
+      .new_read(new_read[F0+:NF]),
+      .new_done(new_done[F0+:NF]),
+      .read_other(f_p_read),
+      .done_other(f_p_write),
+      .dead(dead_q[F0+:NF]),
+      .waits(on_f),
+      .waits_other(on_f_p),
+      .waits_dead(dead_f)
+  );
+  waiters #(
+      .N (NH),
+      .NS(NS)
+  ) u_on_hbm (
+      .clk(clk),
+      .flush(flush),
+      .read_now(read_now[H0+:NH]),
+      .done(done[H0+:NH]),
+      .taken(taken),
+      .new_read(new_read[H0+:NH]),
+      .new_done(new_done[H0+:NH]),
+      .read_other(h_t),
+      .done_other(h_t),
+      .dead(dead_q[H0+:NH]),
+      .waits(on_h),
+      .waits_other(on_h_t),
+      .waits_dead(dead_h)
+  );
+  assign ready = live_q & ~(on_m | on_v | on_v_p | on_f | on_f_p | on_h | on_h_t);
 
   always_ff @(posedge clk) begin
-    if (read_now != '0)
-      for (int s = 0; s < NS; s++) begin
-        wait_done_q[s] <= wait_done_q[s] & ~done;
-        wait_read_q[s] <= wait_read_q[s] & ~read_now;
-      end
-    if (push != 4'd0)
-      for (int s = 0; s < NS; s++)
-      if (taken[s]) begin
-        wait_done_q[s] <= need_done & live_q & ~done;
-        wait_read_q[s] <= need_read & reading_q & ~read_now;
-      end
     live_q <= (live_q & ~done) | taken;
     reading_q <= (reading_q & ~read_now) | taken;
     if (push_m) begin
@@ -245,58 +310,34 @@ NM
 
   assign idle = live_q == '0;
 
-  // For the counters: kinds of the hazards that the head of each queue waits for. The units of the two instructions and
-  // what they touch tell the kind: an older vector instruction writes a row, FP_MEM or an f register, never two of them.
-  logic [NS-1:0] done_m, read_m, done_v, read_v, done_f, read_f, done_h, read_h;
-  logic [NH-1:0] m_on_h;
-  logic [NV-1:0] v_on_v_f, v_on_v_p, f_on_v_f, f_on_v_p;
-  logic [NF-1:0] v_on_f, f_on_f_f, f_on_f_p;
-  logic v_fp_mem, h_on_m, h_on_v, h_on_h;
-  assign done_m = wait_done_q[int'(head_m)];
-  assign read_m = wait_read_q[int'(head_m)];
-  assign done_v = wait_done_q[V0+int'(head_v)];
-  assign read_v = wait_read_q[V0+int'(head_v)];
-  assign done_f = wait_done_q[F0+int'(head_f)];
-  assign read_f = wait_read_q[F0+int'(head_f)];
-  assign done_h = wait_done_q[H0+int'(head_h)];
-  assign read_h = wait_read_q[H0+int'(head_h)];
-  assign m_on_h = done_m[H0+:NH] | read_m[H0+:NH];
+  // For the counters: kinds of the hazards that the head of each queue waits for.
+  logic v_on_f, v_fp_mem, h_on_m, h_on_v;
+  assign v_on_f = on_f[V0+int'(head_v)] || on_f_p[V0+int'(head_v)];
   assign v_fp_mem = v_p_read[head_v] || v_p_write[head_v];
-  assign v_on_v_f = (done_v[V0+:NV] & ~v_p_write) | (read_v[V0+:NV] & ~v_p_read);
-  assign v_on_v_p = (done_v[V0+:NV] & v_p_write) | (read_v[V0+:NV] & v_p_read);
-  assign v_on_f = done_v[F0+:NF] | read_v[F0+:NF];
-  assign f_on_v_f = (done_f[V0+:NV] & ~v_p_write) | (read_f[V0+:NV] & ~v_p_read);
-  assign f_on_v_p = (done_f[V0+:NV] & v_p_write) | (read_f[V0+:NV] & v_p_read);
-  assign f_on_f_f = (done_f[F0+:NF] & ~f_p_write) | (read_f[F0+:NF] & ~f_p_read);
-  assign f_on_f_p = (done_f[F0+:NF] & f_p_write) | (read_f[F0+:NF] & f_p_read);
-  assign h_on_m = done_h[0+:NM] != '0 || read_h[0+:NM] != '0;
-  assign h_on_v = done_h[V0+:NV] != '0 || read_h[V0+:NV] != '0;
-  assign h_on_h = done_h[H0+:NH] != '0 || read_h[H0+:NH] != '0;
+  assign h_on_m = on_m[H0+int'(head_h)];
+  assign h_on_v = on_v[H0+int'(head_h)] || on_v_p[H0+int'(head_h)];
   assign hazards = {
-    h_on_h,
+    on_h[H0+int'(head_h)] || on_h_t[H0+int'(head_h)],
     1'b0,
     h_on_m && h_t[head_h],
     h_on_v || (h_on_m && !h_t[head_h]),
     1'b0,
     1'b0,
-    f_on_v_p != '0 || f_on_f_p != '0,
+    on_v_p[F0+int'(head_f)] || on_f_p[F0+int'(head_f)],
     1'b0,
     1'b0,
-    f_on_v_f != '0 || f_on_f_f != '0,
+    on_v[F0+int'(head_f)] || on_f[F0+int'(head_f)],
     1'b0,
-    v_on_v_p != '0 || (v_on_f != '0 && v_fp_mem),
+    on_v_p[V0+int'(head_v)] || (v_on_f && v_fp_mem),
     1'b0,
-    head_row || done_v[0+:NM] != '0 || read_v[0+:NM] != '0 ||
-        done_v[H0+:NH] != '0 || read_v[H0+:NH] != '0,
-    v_on_v_f != '0 || (v_on_f != '0 && !v_fp_mem),
+    head_row || on_m[V0+int'(head_v)] || on_h[V0+int'(head_v)] || on_h_t[V0+int'(head_v)],
+    on_v[V0+int'(head_v)] || (v_on_f && !v_fp_mem),
     1'b0,
     1'b0,
-    (m_on_h & h_t) != '0,
-    done_m[0+:F0] != '0 || read_m[0+:F0] != '0 || (m_on_h & ~h_t) != '0,
+    on_h_t[int'(head_m)],
+    on_m[int'(head_m)] || on_v[int'(head_m)] || on_v_p[int'(head_m)] || on_h[int'(head_m)],
     1'b0
   };
-  logic unused_waits;
-  assign unused_waits = ^{done_m, read_m, done_v, read_v, done_f, read_f, done_h, read_h};
   assign issued = {
     (live_q[F0+:NF] & ~reading_q[F0+:NF]) != '0 || rd_done[F0+:NF] != '0,
     (live_q[V0+:NV] & ~reading_q[V0+:NV]) != '0 || rd_done[V0+:NV] != '0
@@ -307,7 +348,7 @@ NM
   // of the unit, which is the next one to be taken. It begins when the HBM unit is idle: an HBM slot that is live then
   // stays.
   localparam int FLOAT_WINDOW = 4;
-  logic [NS-1:0] dead_q, dead_next;
+  logic [NS-1:0] dead_next;
   logic [NM-1:0] m_dead_age, m_held_age, m_held;
   logic [NV-1:0] v_dead_age, v_held_age, v_held;
   logic [NF-1:0] f_dead_age, f_held_age, f_held;
@@ -332,11 +373,8 @@ NM
   assign f_held = NF'({f_held_age, f_held_age} >> (WF + 1)'(NF - int'(f_next_q)));
   always_comb begin
     dead_next = '0;
-    if (fault_any) begin
-      for (int s = 0; s < NS; s++)
-      dead_next[s] = (wait_done_q[s] & dead_q) != '0 || (wait_read_q[s] & dead_q) != '0;
-      dead_next = live_q & (dead_next | {{NH{1'b1}}, f_held, v_held, m_held});
-    end
+    if (fault_any)
+      dead_next = live_q & (dead_m | dead_v | dead_f | dead_h | {{NH{1'b1}}, f_held, v_held, m_held});
   end
   always_ff @(posedge clk)
     if (fault_any || dead_q != '0)

@@ -380,8 +380,8 @@ FAULTS = (
     Mutant(
         name="forwarded rows not counted as rows",
         file="rtl/frontend/scoreboard.sv",
-        old="head_row || done_v[0+:NM] != '0",
-        new="done_v[0+:NM] != '0",
+        old="head_row || on_m[V0+int'(head_v)]",
+        new="on_m[V0+int'(head_v)]",
         case="chain of rows",
         reason="row 0 of",
     ),

@@ -28,7 +28,8 @@ def test_icache() -> None:
 
 def test_scoreboard() -> None:
     sizes = {"NM": 8, "NV": 8, "NF": 8, "NH": 4, "VRW": 6, "TW": 2, "FAW": 6}
-    simulate.run_unit("scoreboard", [f"{FRONTEND}/scoreboard.sv"], "cocotb_scoreboard", sizes)
+    sources = [f"{FRONTEND}/waiters.sv", f"{FRONTEND}/scoreboard.sv"]
+    simulate.run_unit("scoreboard", sources, "cocotb_scoreboard", sizes)
 
 
 def test_control_regs() -> None:
