@@ -137,6 +137,7 @@ def build(
         simulate.rtl_sources(root) + BENCH_SOURCES,
         parameters=parameters,
         simulator=simulator,
+        defines={"PLENA_WAVES": 1} if waves else None,
         public=PUBLIC_SIGNALS,
         timing=True,
         waves=waves,

@@ -30,9 +30,19 @@ module plena_tb #(
   bit running;  // between the start command and the interrupt, so that Python can take the time
   bit done;  // the job is finished and its files are written
 
-  bit clk;
   bit rst = 1'b1;
+
+`ifdef PLENA_WAVES
+  bit clk;
   always #0.5 clk = ~clk;
+`else
+  // A pulse that ends in the time step in which it begins: half as many time steps, each of which costs a simulator a
+  // round of its scheduler. It could not be seen in a wave.
+  bit tick, seen;
+  wire clk = tick ^ seen;
+  always #1 tick = ~tick;
+  always @(tick) seen <= tick;
+`endif
 
   // A job's settings, in the order of the file.
   logic [63:0] setting[0:SETTINGS-1];
