@@ -191,7 +191,7 @@ class Case:
             if self.linear:
                 self.linear_shape.check(self.hardware)
             else:
-                self.shape.check(self.hardware, narrow_heads=self.kernel == "packed_attention")
+                self.shape.check(self.hardware)
         except KernelError as error:
             raise CaseError(f"{self.name}: {error}") from None
 
@@ -710,6 +710,20 @@ CASES: dict[str, Case] = {
             head_dim=24,
             causal=True,
             window=41,
+            sinks=True,
+            kernel="decode_attention",
+        ),
+        Case("mha_head72", batch=2, seq=20, kv_seq=70, head_dim=72, causal=True, sigma=1.0),
+        Case(
+            "decode_head40",
+            batch=2,
+            seq=1,
+            kv_seq=150,
+            heads=6,
+            kv_heads=2,
+            head_dim=40,
+            causal=True,
+            window=100,
             sinks=True,
             kernel="decode_attention",
         ),

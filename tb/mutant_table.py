@@ -140,6 +140,14 @@ _PYTHON = (
         reason="batch 0: ",
     ),
     Mutant(
+        name="head without the columns behind its last whole systolic block",
+        file="plena_ref/kernels/operands.py",
+        old="        return -(-min(hw.mlen, self.head_dim - block * hw.mlen) // hw.blen)",
+        new="        return max(1, min(hw.mlen, self.head_dim - block * hw.mlen) // hw.blen)",
+        case="decode_head40",
+        reason="batch 0: ",
+    ),
+    Mutant(
         name="decode step that reads the first batch's keys for all",
         file="plena_ref/kernels/decode_attention.py",
         old="                    p.add(self.kv_batch, self.kv_batch, batch_bytes)\n",

@@ -15,7 +15,7 @@ from plena_ref.input_data import DATA
 DECODE = ("decode_attention", "decode_attention_one_row", "decode_attention_blocks")
 WINDOWS = ("attention", "packed_attention", *DECODE)
 SINKS = ("attention", *DECODE)
-BATCH_MAX, HEADS_MAX, SEQ_MAX, HEAD_DIM_MAX = 8, 6, 256, 128
+BATCH_MAX, HEADS_MAX, SEQ_MAX, HEAD_DIM_MIN, HEAD_DIM_MAX = 8, 6, 256, 8, 128
 #: A head may have this many rows of scores, a row a key tile, and no more.
 HEAD_ROW_TILES = 2048
 
@@ -56,8 +56,10 @@ def cases(
         values["heads"] = draw(st.integers(1, min(HEADS_MAX, max(1, heads_in_all // values["batch"]))))
         kv_heads = [count for count in range(1, values["heads"] + 1) if values["heads"] % count == 0]
         values["kv_heads"] = draw(st.sampled_from(kv_heads))
-        widths = range(max(8, hw.blen), HEAD_DIM_MAX + 1, hw.blen)
-        values["head_dim"] = draw(st.sampled_from(widths[:4]) | st.sampled_from(widths))
+        multiples = range(max(HEAD_DIM_MIN, hw.blen), HEAD_DIM_MAX + 1, hw.blen)
+        narrow = st.integers(HEAD_DIM_MIN, min(HEAD_DIM_MAX, 2 * hw.mlen))
+        any_width = st.integers(HEAD_DIM_MIN, HEAD_DIM_MAX)
+        values["head_dim"] = draw(st.sampled_from(multiples) | narrow | any_width)
     if causal and kernel in WINDOWS and draw(st.booleans()):
         values["window"] = draw(st.integers(1, kv_seq + 1))
     if kernel in SINKS:
@@ -77,5 +79,3 @@ def cases(
         data=data,
         **values,
     )
-
-

@@ -54,6 +54,8 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
         "decode_grouped": (16, 4, 2, 1, 75, 10, 24, True),
         "window_sinks": (16, 4, 1, 20, 50, 2, 24, True),
         "long_cache": (16, 4, 1, 18, 150, 1, 24, True),
+        "mha_head72": (64, 16, 2, 20, 70, 2, 72, True),
+        "decode_head40": (64, 16, 2, 1, 150, 6, 40, True),
     }
     special = {
         name: (case.kv_heads, case.window, case.sinks)
@@ -67,11 +69,12 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
         "gqa_packed_wide": (2, None, False),
         "gqa_packed_narrow": (2, 18, False),
         "decode_grouped": (2, 41, True),
+        "decode_head40": (2, 100, True),
         "window_sinks": (2, 19, True),
         "long_cache": (1, None, True),
     }
     for name, case in CASES.items():
-        exceptions = ("window_sinks", "long_cache", "plain_ragged", "plain_vision")
+        exceptions = ("window_sinks", "long_cache", "mha_head72", "plain_ragged", "plain_vision")
         assert case.sigma == (1.0 if name in exceptions else 1.5)
         assert "verilator" in case.simulators or name == "linear_16x4"
         assert case.tolerance == (BF16_LIMITED if name == "mha" else STRICT)
@@ -111,7 +114,7 @@ def test_derived_hardware_parameters_follow_their_leader() -> None:
         ({"BLEN": 128}, "BLEN must not exceed MLEN"),
         ({"MLEN": 48}, "MLEN must be a power of two"),
         ({"HLEN": 128}, "HLEN must not exceed MLEN"),
-        ({"HEAD_DIM": 40}, "HEAD_DIM must be a multiple of BLEN"),
+        ({"HEAD_DIM": 0}, "HEAD_DIM must be at least 1"),
         ({"BATCH": 0}, "BATCH must be at least 1"),
         ({"SEQ": 0}, "SEQ must be at least 1"),
         ({"HEADS": -1}, "HEADS must be at least 1"),
@@ -223,5 +226,5 @@ def test_the_limit_covers_the_tensors_and_no_more() -> None:
 def test_a_case_may_be_written_freely() -> None:
     case = Case("mine", hardware=Hardware(16, 8), seq=3, head_dim=8)
     assert case.kv_seq == 3
-    with pytest.raises(CaseError, match="mine: HEAD_DIM must be a multiple of BLEN"):
-        Case("mine", hardware=Hardware(16, 8), head_dim=12)
+    with pytest.raises(CaseError, match="mine: HEADS must be a multiple of KV_HEADS"):
+        Case("mine", hardware=Hardware(16, 8), heads=3, kv_heads=2)

@@ -29,6 +29,7 @@ def measured(case: Case) -> float:
         Case("one tile", SMALL, batch=3, seq=16, head_dim=16),
         Case("causal tiles", SMALL, batch=2, seq=35, head_dim=64, causal=True),
         Case("scale is no power of two", SMALL, seq=17, head_dim=128),
+        Case("padded head", SMALL, batch=2, seq=17, head_dim=22, causal=True),
         Case("cached", SMALL, batch=2, seq=9, kv_seq=61, head_dim=32, causal=True, seed=3),
         Case("grouped", SMALL, seq=20, heads=4, kv_heads=2, head_dim=16, causal=True),
         Case("window", SMALL, seq=20, kv_seq=50, head_dim=24, causal=True, window=19),

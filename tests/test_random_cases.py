@@ -118,3 +118,6 @@ def test_the_strategy_reaches_everything() -> None:
     assert max(case.seq for case in drawn) == 256
     for above in (False, True):
         assert any((case.head_dim > case.hardware.mlen) == above for case in drawn)
+    padded = [case for case in drawn if case.head_dim % case.hardware.blen]
+    assert {case.kernel for case in padded} >= set(KERNELS) - {"packed_attention"}
+    assert any(case.head_dim < case.hardware.blen for case in padded)

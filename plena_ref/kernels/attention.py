@@ -238,7 +238,7 @@ class AttentionKernel:
                 p.load_constant(pointer, value % (1 << 32))
                 p.S_ST_INT(pointer, GP0, word)
         self._set_up_masks()
-        if self.operands.head_cols != self.shape.head_dim:
+        if self.operands.head_cols > round_up(self.shape.head_dim, self.hw.blen):
             for tensor in filter(None, (self.accumulator, self.product)):
                 self._clear_last_block(tensor)
 
@@ -537,8 +537,8 @@ class AttentionKernel:
                 tiles = [self._tile_address(slot, self.blocks + head_block) for slot in step.slots]
                 p.load_constant(values, tiles[0], "V tile")
                 p.add(block, line, target.address(0, head_block * mlen) - self.q_scaled.base)
-                columns = min(mlen, self.shape.head_dim - head_block * mlen)
-                with p.repeat(columns // blen, f"{target.name} = P V, BLEN columns at a time"):
+                groups = self.shape.column_groups(self.hw, head_block)
+                with p.repeat(groups, f"{target.name} = P V, BLEN columns at a time"):
                     p.M_MM(values, weights)
                     self._weigh_further(tiles, values, weights)
                     p.M_MM_WO(block, GP0, 0)

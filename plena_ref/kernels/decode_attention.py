@@ -151,7 +151,7 @@ class DecodeAttentionKernel:
         p.point(self.o_batch, self.operands.o.batch_view(0))
         for number, tensor in self.masks.items():
             self._mask_row(number, tensor)
-        if self.operands.head_cols != self.shape.head_dim:
+        if self.operands.head_cols > round_up(self.shape.head_dim, self.hw.blen):
             for tensor in filter(None, (self.accumulator, self.product)):
                 self._clear_last_block(tensor)
 
@@ -404,9 +404,9 @@ class DecodeAttentionKernel:
             if last and following is not None:
                 self._point_at_tiles(tile, offset, 0, following, 0)
                 fetches = self.chunks[0]
-            at_once = -(-fetches // (self.shape.head_dim // self.hw.blen))
-            for block in range(self.blocks):
-                groups = min(self.hw.mlen, self.shape.head_dim - block * self.hw.mlen) // self.hw.blen
+            column_groups = [self.shape.column_groups(self.hw, block) for block in range(self.blocks)]
+            at_once = -(-fetches // sum(column_groups))
+            for block, groups in enumerate(column_groups):
                 beside = min(groups, fetches // at_once) if fetches else 0
                 fetches -= beside * at_once
                 with p.gp("V columns") as values, p.gp("product") as column:

@@ -58,12 +58,8 @@ class AttentionShape:
         if self.kv_heads is None:
             object.__setattr__(self, "kv_heads", self.heads)
 
-    def check(self, hw: Hardware, narrow_heads: bool = False) -> None:
+    def check(self, hw: Hardware) -> None:
         """Refuse shapes that no attention kernel of this machine handles.
-
-        Args:
-            hw: the machine.
-            narrow_heads: the kernel handles heads that are no multiple of BLEN.
 
         Raises:
             KernelError: names the rule.
@@ -71,10 +67,6 @@ class AttentionShape:
         for name in ("batch", "seq", "kv_seq", "heads", "kv_heads", "head_dim"):
             if getattr(self, name) < 1:
                 raise KernelError(f"{name.upper()} must be at least 1 (got {getattr(self, name)})")
-        if self.head_dim % hw.blen and not narrow_heads:
-            raise KernelError(
-                f"HEAD_DIM must be a multiple of BLEN (got HEAD_DIM = {self.head_dim}, BLEN = {hw.blen})"
-            )
         if self.heads % self.kv_heads:
             raise KernelError(
                 f"HEADS must be a multiple of KV_HEADS (got HEADS = {self.heads}, KV_HEADS = {self.kv_heads})"
@@ -103,6 +95,10 @@ class AttentionShape:
     def group(self) -> int:
         """Query heads that share a head of K and V."""
         return self.heads // self.kv_heads
+
+    def column_groups(self, hw: Hardware, block: int) -> int:
+        """Groups of BLEN columns that a head takes in its column block `block`; padding fills up the last."""
+        return -(-min(hw.mlen, self.head_dim - block * hw.mlen) // hw.blen)
 
     @property
     def query_offset(self) -> int:
@@ -151,7 +147,7 @@ class AttentionOperands:
             KernelError: the shape breaks a rule.
             LayoutError: a memory is full.
         """
-        shape.check(hw, narrow_heads=head_cols is not None)
+        shape.check(hw)
         head_cols = head_cols or round_up(shape.head_dim, hw.mlen)
         kv_head_cols = kv_head_cols or head_cols
         cols = round_up(shape.heads * head_cols, hw.mlen)

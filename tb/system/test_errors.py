@@ -15,7 +15,8 @@ from tb import simulate
 REFUSED_CASES = [
     (["TEST=mha_batch9"], ["mha_batch9", "mha_batch2"]),
     (["TEST=mha_batch2", "BLEN=128"], ["BLEN", "MLEN"]),
-    (["TEST=mha_batch2", "HEAD_DIM=40"], ["HEAD_DIM", "BLEN"]),
+    (["TEST=mha_batch2", "HEAD_DIM=0"], ["HEAD_DIM must be at least 1"]),
+    (["TEST=mha_batch2", "HEAD_DIM=128", "MSRAM_TILES=3"], ["MSRAM_TILES", "HEAD_DIM"]),
     (["TEST=mha_batch2", "MLEN=48"], ["MLEN", "power of two"]),
     (["TEST=mha_batch2", "SEQ=four"], ["SEQ", "four"]),
     (["TEST=mha_batch2", "SEQ=0"], ["SEQ"]),
