@@ -133,8 +133,8 @@ package plena_fp;
     logic [31:0] sum;
     logic [31:0] e;
     logic [31:0] rounded;
-    logic [31:0] finite;
-    logic [31:0] limit;
+    logic [31:0] special;
+    logic invalid;
 
     swap = a[30:0] < b[30:0];
     sub = a[31] ^ b[31];
@@ -146,8 +146,8 @@ package plena_fp;
     gap = (gap > 32'd31) ? 32'd31 : gap;
     wide = (sml[30:23] == 8'd0) ? 32'd0 : {6'b000001, sml[22:0], 3'd0};
     addend = wide >> gap[4:0];
-    addend = addend | {31'd0, (addend << gap[4:0]) != wide};
-    sum = {6'b000001, big[22:0], 3'd0} + (sub ? 32'd0 - addend : addend);
+    addend = addend | {31'd0, (wide & ~(32'hffff_ffff << gap[4:0])) != 32'd0};
+    sum = {6'b000001, big[22:0], 3'd0} + (addend ^ {32{sub}}) + {31'd0, sub};
 
     // leading bit to bit 31; without one (sum zero) bit 31 stays 0
     sum = sum << 4;
@@ -164,13 +164,14 @@ package plena_fp;
     sum = sum[31] ? sum : sum << 1;
     rounded = {e[8:0], sum[30:8]} + {31'd0, sum[7] & (sum[8] | (sum[6:0] != 7'd0))};
 
-    // exponent behind the rounding: 1..254, or else zero and below or infinity
-    limit = (e[9] || e[8:0] == 9'd0) ? 32'd0 : 32'h7f80_0000;
-    finite = {big[31], ((rounded[31:23] - 9'd1) < 9'd254) ? rounded[30:0] : limit[30:0]};
-    finite = sum[31] ? finite : 32'd0;
-    finite = (big[30:23] == 8'd0) ? {a[31] & b[31], 31'd0} : finite;
-    limit = (big[22:0] != 23'd0 || (sub && sml == 31'h7f80_0000)) ? F32_NAN : big;
-    f32_add = (big[30:23] == 8'hff) ? limit : finite;
+    // what is not ordinary: zero, or outside of the exponents 1..254 (operands that are zero included), or infinity and NaN
+    special = (e[9] || e[8:0] == 9'd0) ? 32'd0 : 32'h7f80_0000;
+    special = sum[31] ? {big[31], special[30:0]} : 32'd0;
+    special = (big[30:23] == 8'd0) ? {a[31] & b[31], 31'd0} : special;
+    invalid = big[22:0] != 23'd0 || (sub && sml == 31'h7f80_0000);
+    special = (big[30:23] != 8'hff) ? special : invalid ? F32_NAN : big;
+    f32_add = (sum[31] && big[30:23] != 8'hff && (rounded[31:23] - 9'd1) < 9'd254) ?
+        {big[31], rounded[30:0]} : special;
   endfunction
 
   // Product of two bf16, exact in f32 (16 significant bits), flushed.
