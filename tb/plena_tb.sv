@@ -263,51 +263,44 @@ module plena_tb #(
 
   // ---- memories in and out
   // $fread takes words most significant byte first; %u writes 32-bit groups least significant byte first.
-  // Every bank owns a slice of one file a memory, banks in rising order.
+  // Every bank owns a slice of one file a memory, banks in rising order. The tasks below open the files, then raise
+  // load_banks or dump_banks; so that a bank costs no more than a seek and its transfer.
   bit load_banks, dump_banks;
+  int vram_file, msram_file;  // open while one of them is high
+  int vram_bytes, msram_bytes;  // that the banks have read
 
   for (genvar i = 0; i < 8; i++) begin : g_vram
-    always @(posedge load_banks) begin : load
-      int file, got;
-      file = $fopen($sformatf("job%0d/vram.in", job), "rb");
-      got  = $fseek(file, i * VRAM_ROWS * MLEN * 2, 0);
-      got  = $fread(u_core.u_vram.g_bank[i].u_bank.mem, file, 0, VRAM_ROWS);
-      if (got != VRAM_ROWS * MLEN * 2) $fatal(1, "vram.in is short: %0d", got);
-      $fclose(file);
+    always @(posedge load_banks) begin
+      void'($fseek(vram_file, i * VRAM_ROWS * MLEN * 2, 0));
+      vram_bytes = vram_bytes + $fread(u_core.u_vram.g_bank[i].u_bank.mem, vram_file, 0, VRAM_ROWS);
     end
-    always @(posedge dump_banks) begin : dump
-      int file, got;
-      file = $fopen($sformatf("job%0d/vram.out", job), "r+b");
-      got  = $fseek(file, i * VRAM_ROWS * MLEN * 2, 0);
+    always @(posedge dump_banks) begin
+      void'($fseek(vram_file, i * VRAM_ROWS * MLEN * 2, 0));
       for (int r = 0; r < VRAM_ROWS; r++)
-      $fwrite(file, "%u", u_core.u_vram.g_bank[i].u_bank.mem[r]);
-      $fclose(file);
+      $fwrite(vram_file, "%u", u_core.u_vram.g_bank[i].u_bank.mem[r]);
     end
   end
 
   for (genvar i = 0; i < MLEN; i++) begin : g_msram
-    always @(posedge load_banks) begin : load
-      int file, got;
-      file = $fopen($sformatf("job%0d/msram.in", job), "rb");
-      got  = $fseek(file, i * MSRAM_ROWS * 2, 0);
-      got  = $fread(u_core.u_msram.g_bank[i].u_bank.mem, file, 0, MSRAM_ROWS);
-      if (got != MSRAM_ROWS * 2) $fatal(1, "msram.in is short: %0d", got);
-      $fclose(file);
+    always @(posedge load_banks) begin
+      void'($fseek(msram_file, i * MSRAM_ROWS * 2, 0));
+      msram_bytes = msram_bytes + $fread(u_core.u_msram.g_bank[i].u_bank.mem, msram_file, 0, MSRAM_ROWS);
     end
-    always @(posedge dump_banks) begin : dump
-      int file, got;
-      file = $fopen($sformatf("job%0d/msram.out", job), "r+b");
-      got  = $fseek(file, i * MSRAM_ROWS * 2, 0);
+    always @(posedge dump_banks) begin
+      void'($fseek(msram_file, i * MSRAM_ROWS * 2, 0));
       for (int r = 0; r < MSRAM_ROWS; r += 2) begin
-        $fwrite(file, "%u", {u_core.u_msram.g_bank[i].u_bank.mem[r+1],
-                             u_core.u_msram.g_bank[i].u_bank.mem[r]});
+        $fwrite(msram_file, "%u", {u_core.u_msram.g_bank[i].u_bank.mem[r+1],
+                                   u_core.u_msram.g_bank[i].u_bank.mem[r]});
       end
-      $fclose(file);
     end
   end
 
   task automatic load_memories;
     int file, got;
+    vram_file = $fopen($sformatf("job%0d/vram.in", job), "rb");
+    msram_file = $fopen($sformatf("job%0d/msram.in", job), "rb");
+    vram_bytes = 0;
+    msram_bytes = 0;
     load_banks = 1'b1;
     file = $fopen($sformatf("job%0d/fpmem.in", job), "rb");
     got = $fread(u_core.u_fpmem.mem_even, file, 0, FP_ROWS);
@@ -336,6 +329,10 @@ module plena_tb #(
       $fclose(file);
     end
     #0.1 load_banks = 1'b0;
+    $fclose(vram_file);
+    $fclose(msram_file);
+    if (vram_bytes != VRAM_ELEMS * 2) $fatal(1, "vram.in is short: %0d", vram_bytes);
+    if (msram_bytes != MSRAM_ROWS * MLEN * 2) $fatal(1, "msram.in is short: %0d", msram_bytes);
   endtask
 
   // Words of the storage that are not zero, so that the next load need not clear all of it.
@@ -343,10 +340,8 @@ module plena_tb #(
 
   task automatic dump_memories;
     int file;
-    file = $fopen($sformatf("job%0d/vram.out", job), "wb");
-    $fclose(file);
-    file = $fopen($sformatf("job%0d/msram.out", job), "wb");
-    $fclose(file);
+    vram_file = $fopen($sformatf("job%0d/vram.out", job), "wb");
+    msram_file = $fopen($sformatf("job%0d/msram.out", job), "wb");
     dump_banks = 1'b1;
     file = $fopen($sformatf("job%0d/fpmem.out", job), "wb");
     for (int r = 0; r < FP_ROWS; r++) $fwrite(file, "%u", u_core.u_fpmem.mem_even[r]);
@@ -359,6 +354,8 @@ module plena_tb #(
     for (int k = 0; k < used_words; k++) $fwrite(file, "%u", u_memory.mem[k]);
     $fclose(file);
     #0.1 dump_banks = 1'b0;
+    $fclose(vram_file);
+    $fclose(msram_file);
   endtask
 
   // ---- host on AXI4-Lite

@@ -318,7 +318,7 @@ def _content_hash(tool: Tool, root: Path, sources: Sequence[str], options: _Opti
     arguments = _verilator_arguments(options) + _MAKE_ARGUMENTS if tool.name == "verilator" else ["icarus"]
     keys = [tool.version, _cocotb_library(), dataclasses.asdict(options), arguments, list(sources)]
     digest.update(json.dumps(keys, sort_keys=True).encode())
-    files = [root / source for source in sources]
+    files = [root / source for source in sources] + ([_MAIN] if tool.name == "verilator" else [])
     for include in options.includes:
         files += sorted((root / include).glob("*.*h"))
     for file in files:
@@ -370,6 +370,9 @@ _MAKE_ARGUMENTS = [
 ]
 
 
+# The main program of every Verilator model.
+_MAIN = REPO / "tb" / "main.cpp"
+
 # Verilator's FST writer includes <lz4.h> and <zlib.h>; this folder holds stand-ins for machines without them.
 _COMPRESSION = REPO / "tb" / "compression"
 
@@ -407,7 +410,6 @@ def _compile_verilator(tool: Tool, scratch: Path, files: list[Path], root: Path,
     import cocotb_tools.config
 
     libraries = str(cocotb_tools.config.libs_dir)
-    main = cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"
     objects = scratch / "obj"
     objects.mkdir()
     visible = scratch / "public.vlt"
@@ -422,7 +424,7 @@ def _compile_verilator(tool: Tool, scratch: Path, files: list[Path], root: Path,
         *("-Mdir", str(objects)),
         *("-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
         *(f"-I{root / include}" for include in options.includes),
-        *(str(visible), str(main)),
+        *(str(visible), str(_MAIN)),
         *map(str, files),
     ]
     environment = dict(tool.environment)

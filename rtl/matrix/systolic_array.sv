@@ -153,7 +153,7 @@ module systolic_array #(
   for (genvar i = 0; i < BLEN; i++) begin : g_row
     // Columns in which a product, a sum is due.
     logic [BLEN-1:0] multiplies, adds, to_single, to_one, from_zero;
-    assign multiplies = valid[i+:BLEN];
+    assign multiplies = i == 0 ? valid[i+:BLEN] : valid[i+:BLEN] & ~single[i+:BLEN];
     assign adds = valid[i+1+:BLEN];
     assign to_single = single[i+1+:BLEN];
     assign to_one = bank[i+1+:BLEN];

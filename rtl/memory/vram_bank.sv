@@ -31,7 +31,11 @@ module vram_bank #(
   logic [ROW_BITS-1:0] mem[0:ROWS-1];
 
   always_ff @(posedge clk) begin
-    if (rd_en) rd_data <= mem[rd_addr];
+    if (rd_en) begin : read
+      logic [AW-1:0] row;  // a variable, so that Verilator works out the address once and not for every word of the row
+      row = rd_addr;
+      rd_data <= mem[row];
+    end
     if (wr_en) begin
       for (int b = 0; b < BLOCKS; b++)
       if (wr_mask[b]) mem[wr_addr][b*BLOCK_BITS+:BLOCK_BITS] <= wr_data[b*BLOCK_BITS+:BLOCK_BITS];
