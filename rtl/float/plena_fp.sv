@@ -117,16 +117,16 @@ package plena_fp;
     else f32_to_bf16 = x[31:16] + {15'd0, up};
   endfunction
 
-  // Addition and multiplication are written as selections between values, in words of 32 bits, so that a simulator's C++
-  // compiler turns a loop over lanes into vector instructions; bits that nothing reads cost no gates.
+  // Addition and multiplication are written as selections between values, all in words of 32 bits, so that a simulator's C++
+  // compiler turns a loop over lanes into vector instructions, as many lanes at a time as words fit (a variable of one bit
+  // would be a byte to it, and ask for four times the lanes); bits that nothing reads cost no gates.
 
   // IEEE 754 addition, nearest even, with subnormal operands and results taken as zero.
   // Order by magnitude, align with guard, round and sticky bits, add, normalise in five steps, round.
   function automatic logic [31:0] f32_add(input logic [31:0] a, input logic [31:0] b);
-    logic swap;
-    logic sub;
     logic [31:0] big;
-    logic [30:0] sml;
+    logic [31:0] sml;
+    logic [31:0] sub;
     logic [31:0] gap;
     logic [31:0] wide;
     logic [31:0] addend;
@@ -134,12 +134,10 @@ package plena_fp;
     logic [31:0] e;
     logic [31:0] rounded;
     logic [31:0] special;
-    logic invalid;
 
-    swap = a[30:0] < b[30:0];
-    sub = a[31] ^ b[31];
-    big = swap ? b : a;
-    sml = swap ? a[30:0] : b[30:0];
+    big = (a[30:0] < b[30:0]) ? b : a;
+    sml = (a[30:0] < b[30:0]) ? a : b;
+    sub = {31'd0, a[31] ^ b[31]};
 
     // significands with their leading bit at bit 26; what the alignment loses is or-ed into bit 0
     gap = {24'd0, big[30:23]} - {24'd0, sml[30:23]};
@@ -147,7 +145,7 @@ package plena_fp;
     wide = (sml[30:23] == 8'd0) ? 32'd0 : {6'b000001, sml[22:0], 3'd0};
     addend = wide >> gap[4:0];
     addend = addend | {31'd0, (wide & ~(32'hffff_ffff << gap[4:0])) != 32'd0};
-    sum = {6'b000001, big[22:0], 3'd0} + (addend ^ {32{sub}}) + {31'd0, sub};
+    sum = {6'b000001, big[22:0], 3'd0} + (addend ^ (32'd0 - sub)) + sub;
 
     // leading bit to bit 31; without one (sum zero) bit 31 stays 0
     sum = sum << 4;
@@ -168,33 +166,36 @@ package plena_fp;
     special = (e[9] || e[8:0] == 9'd0) ? 32'd0 : 32'h7f80_0000;
     special = sum[31] ? {big[31], special[30:0]} : 32'd0;
     special = (big[30:23] == 8'd0) ? {a[31] & b[31], 31'd0} : special;
-    invalid = big[22:0] != 23'd0 || (sub && sml == 31'h7f80_0000);
-    special = (big[30:23] != 8'hff) ? special : invalid ? F32_NAN : big;
+    special = (big[30:23] == 8'hff) ? big : special;
+    special = (big[30:0] > 31'h7f80_0000) ? F32_NAN : special;
+    special = (sub[0] && sml[30:0] == 31'h7f80_0000) ? F32_NAN : special;
     f32_add = (sum[31] && big[30:23] != 8'hff && (rounded[31:23] - 9'd1) < 9'd254) ?
         {big[31], rounded[30:0]} : special;
   endfunction
 
-  // Product of two bf16, exact in f32 (16 significant bits), flushed.
-  function automatic logic [31:0] bf16_mul_f32(input logic [15:0] a, input logic [15:0] b);
+  // Product of two bf16, exact in f32 (16 significant bits), flushed. They come in the lower halves of words.
+  function automatic logic [31:0] bf16_mul_f32(input logic [31:0] a, input logic [31:0] b);
+    logic [31:0] x;
+    logic [31:0] y;
     logic [31:0] sign;
-    logic [15:0] p;
-    logic [9:0] e;
+    logic [31:0] p;
+    logic [31:0] e;
     logic [31:0] finite;
-    logic zero;
-    logic infinite;
-    logic invalid;
+    logic [31:0] big;
+    x = {17'd0, a[14:0]};
+    y = {17'd0, b[14:0]};
     sign = {a[15] ^ b[15], 31'd0};
-    p = {8'd0, 1'b1, a[6:0]} * {8'd0, 1'b1, b[6:0]};
-    e = {2'd0, a[14:7]} + {2'd0, b[14:7]} + {9'd0, p[15]} - 10'd127;
-    zero = a[14:7] == 8'd0 || b[14:7] == 8'd0;
-    infinite = a[14:7] == 8'hff || b[14:7] == 8'hff;
-    invalid = a[14:0] > 15'h7f80 || b[14:0] > 15'h7f80 || (infinite && zero);
+    p = {24'd0, 1'b1, x[6:0]} * {24'd0, 1'b1, y[6:0]};
+    e = {24'd0, x[14:7]} + {24'd0, y[14:7]} + {31'd0, p[15]} - 32'd127;
     // exponent of the product: 1..254, or else zero and below or infinity
     finite = {1'b0, e[7:0], p[15] ? p[14:0] : {p[13:0], 1'b0}, 8'd0};
-    finite = (e > 10'd254) ? 32'h7f80_0000 : finite;
-    finite = (e[9] || e == 10'd0 || zero) ? 32'd0 : finite;
-    finite = infinite ? 32'h7f80_0000 : finite;
-    bf16_mul_f32 = invalid ? F32_NAN : sign | finite;
+    finite = (e[9:0] > 10'd254) ? 32'h7f80_0000 : finite;
+    finite = (e[9] || e[9:0] == 10'd0 || x[14:7] == 8'd0 || y[14:7] == 8'd0) ? 32'd0 : finite;
+    // infinity, but NaN times zero; or NaN
+    big = (x > y) ? x : y;
+    finite = (big[14:7] != 8'hff) ? finite :
+        (big[14:0] > 15'h7f80 || x[14:7] == 8'd0 || y[14:7] == 8'd0) ? F32_NAN : 32'h7f80_0000;
+    bf16_mul_f32 = (finite == F32_NAN) ? F32_NAN : sign | finite;
   endfunction
 
   // a + b: one f32 addition, one rounding.
@@ -209,7 +210,7 @@ package plena_fp;
 
   // a * b: one exact f32 product, one rounding.
   function automatic logic [15:0] bf16_mul(input logic [15:0] a, input logic [15:0] b);
-    bf16_mul = f32_to_bf16(bf16_mul_f32(a, b));
+    bf16_mul = f32_to_bf16(bf16_mul_f32({16'd0, a}, {16'd0, b}));
   endfunction
 
   // Unsigned key of a flushed value that orders as the value does, with -0 below +0.

@@ -87,8 +87,8 @@ module systolic_array #(
     for (int unsigned n = 0; n < MLEN / 2; n++) begin
       x = left[n*32+:32];
       y = right[n*32+:32];
-      even[n] = plena_fp::bf16_mul_f32(x[15:0], y[15:0]);
-      odd[n] = plena_fp::bf16_mul_f32(x[31:16], y[31:16]);
+      even[n] = plena_fp::bf16_mul_f32(x, y);
+      odd[n] = plena_fp::bf16_mul_f32(x >> 16, y >> 16);
     end
     // verilator unroll_full
     for (int unsigned n = 0; n < MLEN / 2; n++) products[n*64+:64] = {odd[n], even[n]};

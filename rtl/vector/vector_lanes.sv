@@ -59,7 +59,7 @@ module vector_lanes #(
         MUL: begin
           // verilator unroll_disable
           for (int i = 0; i < MLEN; i++) begin
-            mid[i*MW+:32] <= plena_fp::bf16_mul_f32(a[i*16+:16], b[i*16+:16]);
+            mid[i*MW+:32] <= plena_fp::bf16_mul_f32({16'd0, a[i*16+:16]}, {16'd0, b[i*16+:16]});
           end
         end
         MAX: begin

@@ -17,7 +17,7 @@ module processing_element (
   always_ff @(posedge clk) begin
     a_q <= a;
     b_q <= b;
-    product <= plena_fp::bf16_mul_f32(a_q, b_q);
+    product <= plena_fp::bf16_mul_f32({16'd0, a_q}, {16'd0, b_q});
     sum <= plena_fp::f32_add(clear ? 32'd0 : sum, product);
   end
 endmodule

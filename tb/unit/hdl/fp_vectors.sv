@@ -46,7 +46,7 @@ module fp_vectors (
       y = 32'd0;
       case (op)
         F32_ADD: y = plena_fp::f32_add(a, b);
-        BF16_MUL_F32: y = plena_fp::bf16_mul_f32(a[15:0], b[15:0]);
+        BF16_MUL_F32: y = plena_fp::bf16_mul_f32(a, b);
         BF16_TO_F32: y = plena_fp::bf16_to_f32(a[15:0]);
         F32_TO_BF16: y[15:0] = plena_fp::f32_to_bf16(a);
         BF16_FLUSH: y[15:0] = plena_fp::bf16_flush(a[15:0]);
