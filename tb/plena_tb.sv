@@ -270,24 +270,29 @@ module plena_tb #(
   int vram_bytes, msram_bytes;  // that the banks have read
 
   for (genvar i = 0; i < 8; i++) begin : g_vram
-    always @(posedge load_banks) begin
-      void'($fseek(vram_file, i * VRAM_ROWS * MLEN * 2, 0));
+    always @(posedge load_banks) begin : load
+      int at;
+      at = $fseek(vram_file, i * VRAM_ROWS * MLEN * 2, 0);
       vram_bytes = vram_bytes + $fread(u_core.u_vram.g_bank[i].u_bank.mem, vram_file, 0, VRAM_ROWS);
     end
-    always @(posedge dump_banks) begin
-      void'($fseek(vram_file, i * VRAM_ROWS * MLEN * 2, 0));
+    always @(posedge dump_banks) begin : dump
+      int at;
+      at = $fseek(vram_file, i * VRAM_ROWS * MLEN * 2, 0);
       for (int r = 0; r < VRAM_ROWS; r++)
       $fwrite(vram_file, "%u", u_core.u_vram.g_bank[i].u_bank.mem[r]);
     end
   end
 
   for (genvar i = 0; i < MLEN; i++) begin : g_msram
-    always @(posedge load_banks) begin
-      void'($fseek(msram_file, i * MSRAM_ROWS * 2, 0));
-      msram_bytes = msram_bytes + $fread(u_core.u_msram.g_bank[i].u_bank.mem, msram_file, 0, MSRAM_ROWS);
+    always @(posedge load_banks) begin : load
+      int at;
+      at = $fseek(msram_file, i * MSRAM_ROWS * 2, 0);
+      msram_bytes = msram_bytes +
+          $fread(u_core.u_msram.g_bank[i].u_bank.mem, msram_file, 0, MSRAM_ROWS);
     end
-    always @(posedge dump_banks) begin
-      void'($fseek(msram_file, i * MSRAM_ROWS * 2, 0));
+    always @(posedge dump_banks) begin : dump
+      int at;
+      at = $fseek(msram_file, i * MSRAM_ROWS * 2, 0);
       for (int r = 0; r < MSRAM_ROWS; r += 2) begin
         $fwrite(msram_file, "%u", {u_core.u_msram.g_bank[i].u_bank.mem[r+1],
                                    u_core.u_msram.g_bank[i].u_bank.mem[r]});

@@ -238,7 +238,7 @@ class AttentionKernel:
                 p.load_constant(pointer, value % (1 << 32))
                 p.S_ST_INT(pointer, GP0, word)
         self._set_up_masks()
-        if self.operands.head_cols > round_up(self.shape.head_dim, self.hw.blen):
+        if self.operands.has_idle_groups(self.hw):
             for tensor in filter(None, (self.accumulator, self.product)):
                 self._clear_last_block(tensor)
 

@@ -151,7 +151,7 @@ class DecodeAttentionKernel:
         p.point(self.o_batch, self.operands.o.batch_view(0))
         for number, tensor in self.masks.items():
             self._mask_row(number, tensor)
-        if self.operands.head_cols > round_up(self.shape.head_dim, self.hw.blen):
+        if self.operands.has_idle_groups(self.hw):
             for tensor in filter(None, (self.accumulator, self.product)):
                 self._clear_last_block(tensor)
 

@@ -126,6 +126,10 @@ class AttentionOperands:
     kv_head_cols: int
     kv_rows_per_batch: int
 
+    def has_idle_groups(self, hw: Hardware) -> bool:
+        """Whether a head's last column block ends in groups of BLEN columns that no product writes."""
+        return self.head_cols > round_up(self.shape.head_dim, hw.blen)
+
     @classmethod
     def place(
         cls,

@@ -120,6 +120,7 @@ package plena_fp;
   // Addition and multiplication are written as selections between values, all in words of 32 bits, so that a simulator's C++
   // compiler turns a loop over lanes into vector instructions, as many lanes at a time as words fit (a variable of one bit
   // would be a byte to it, and ask for four times the lanes); bits that nothing reads cost no gates.
+  // verilator lint_off UNUSEDSIGNAL
 
   // IEEE 754 addition, nearest even, with subnormal operands and results taken as zero.
   // Order by magnitude, align with guard, round and sticky bits, add, normalise in five steps, round.
@@ -197,6 +198,7 @@ package plena_fp;
         (big[14:0] > 15'h7f80 || x[14:7] == 8'd0 || y[14:7] == 8'd0) ? F32_NAN : 32'h7f80_0000;
     bf16_mul_f32 = (finite == F32_NAN) ? F32_NAN : sign | finite;
   endfunction
+  // verilator lint_on UNUSEDSIGNAL
 
   // a + b: one f32 addition, one rounding.
   function automatic logic [15:0] bf16_add(input logic [15:0] a, input logic [15:0] b);

@@ -152,11 +152,13 @@ module systolic_array #(
 
   for (genvar i = 0; i < BLEN; i++) begin : g_row
     // Columns in which a product, a sum is due.
-    logic [BLEN-1:0] multiplies, adds, to_single, to_one, from_zero;
+    logic [BLEN-1:0] multiplies, adds, to_single, to_one, to_sum0, to_sum1, from_zero;
     assign multiplies = i == 0 ? valid[i+:BLEN] : valid[i+:BLEN] & ~single[i+:BLEN];
     assign adds = valid[i+1+:BLEN];
     assign to_single = single[i+1+:BLEN];
     assign to_one = bank[i+1+:BLEN];
+    assign to_sum0 = adds & ~to_single & ~to_one;
+    assign to_sum1 = adds & ~to_single & to_one;
     assign from_zero = fresh[i+1+:BLEN];
 
     logic [RW-1:0] product;
@@ -167,21 +169,13 @@ module systolic_array #(
     if (i == 0) begin : g_first
       always_ff @(posedge clk) begin
         if (step && adds != '0) begin : add
+          logic [RW-1:0] old;
           logic [RW-1:0] sum;
-          sum = sums(
-            from_zero,
-            select(
-              to_one,
-              select(
-                to_single, single1, sum1[RW-1:0]
-              ),
-              select(
-                to_single, single0, sum0[RW-1:0])
-            ),
-            product
-          );
-          sum0[RW-1:0] <= select(adds & ~to_single & ~to_one, sum, sum0[RW-1:0]);
-          sum1[RW-1:0] <= select(adds & ~to_single & to_one, sum, sum1[RW-1:0]);
+          old = select(to_one, sum1[RW-1:0], sum0[RW-1:0]);
+          if (to_single != '0) old = select(to_single, select(to_one, single1, single0), old);
+          sum = sums(from_zero, old, product);
+          if (to_sum0 != '0) sum0[RW-1:0] <= select(to_sum0, sum, sum0[RW-1:0]);
+          if (to_sum1 != '0) sum1[RW-1:0] <= select(to_sum1, sum, sum1[RW-1:0]);
           if (to_single != '0) begin
             single0 <= select(adds & to_single & ~to_one, sum, single0);
             single1 <= select(adds & to_single & to_one, sum, single1);
@@ -193,8 +187,8 @@ module systolic_array #(
         if (step && (adds & ~to_single) != '0) begin : add
           logic [RW-1:0] sum;
           sum = sums(from_zero, select(to_one, sum1[i*RW+:RW], sum0[i*RW+:RW]), product);
-          sum0[i*RW+:RW] <= select(adds & ~to_single & ~to_one, sum, sum0[i*RW+:RW]);
-          sum1[i*RW+:RW] <= select(adds & ~to_single & to_one, sum, sum1[i*RW+:RW]);
+          if (to_sum0 != '0) sum0[i*RW+:RW] <= select(to_sum0, sum, sum0[i*RW+:RW]);
+          if (to_sum1 != '0) sum1[i*RW+:RW] <= select(to_sum1, sum, sum1[i*RW+:RW]);
         end
       end
     end
