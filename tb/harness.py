@@ -120,6 +120,11 @@ class RunResult:
     wave_file: Path | None
 
 
+# cocotb lets pytest rewrite the assert statements of every module, which compiles them anew in each run; the
+# job runner has none.
+_NO_REWRITING = {"COCOTB_REWRITE_ASSERTION_FILES": ""}
+
+
 def build(
     hw: Hardware,
     simulator: str | None = None,
@@ -196,7 +201,7 @@ def run_model(folder: Path, hw: Hardware, jobs: Sequence[Job], model: simulate.M
         model,
         "tb.job_runner",
         folder=folder,
-        environment={job_runner.JOBS_VARIABLE: str(len(jobs))},
+        environment={job_runner.JOBS_VARIABLE: str(len(jobs)), **_NO_REWRITING},
         plusargs=["+waves=1"] if model.waves else [],
     )
     seconds = json.loads((folder / job_runner.SECONDS_FILE).read_text())
