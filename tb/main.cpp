@@ -12,8 +12,11 @@
 #include "verilated.h"
 #include "verilated_vpi.h"
 
+#if VM_COVERAGE
+#include "verilated_cov.h"
+#endif
 #if VM_TRACE
-#include <verilated_fst_c.h>
+#include "verilated_fst_c.h"
 #endif
 
 extern "C" void vlog_startup_routines_bootstrap(void);
@@ -25,7 +28,7 @@ constexpr std::uint64_t NEVER = std::numeric_limits<std::uint64_t>::max();
 std::uint64_t now = 0;
 
 #if VM_TRACE
-std::unique_ptr<VerilatedFstC> waves;
+VerilatedFstC* waves = nullptr;
 #endif
 
 // Calls what waits for changes of values until nothing changes any more; tells whether anything was called.
@@ -60,6 +63,9 @@ bool finish_step(Vtop& top) {
 
 void end_simulation() {
     VerilatedVpi::callCbs(cbEndOfSimulation);
+#if VM_COVERAGE
+    Verilated::threadContextp()->coveragep()->write();
+#endif
 #if VM_TRACE
     if (waves) waves->close();
 #endif
@@ -76,8 +82,8 @@ int main(int argc, char** argv) {
 #if VM_TRACE
     Verilated::traceEverOn(true);
     if (std::any_of(argv + 1, argv + argc, [](const char* word) { return !std::strcmp(word, "--trace"); })) {
-        waves = std::make_unique<VerilatedFstC>();
-        top->trace(waves.get(), 99);
+        waves = new VerilatedFstC;
+        top->trace(waves, 99);
         waves->open("dump.fst");
     }
 #endif
@@ -110,5 +116,8 @@ int main(int argc, char** argv) {
     }
     top->final();
     end_simulation();
+#if VM_TRACE
+    delete waves;  // before the model that it looks at
+#endif
     return Verilated::threadContextp()->errorCount() > 0 ? 1 : 0;
 }

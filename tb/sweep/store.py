@@ -20,7 +20,8 @@ from tb.sweep.unit import Result, read_result
 #: Everything that a result depends on; folders stand for the files in them.
 SOURCES = ("rtl", "plena_ref", "requirements.txt", "scripts/run_case.py", "tb/axi_checker.sv")
 SOURCES += ("tb/axi_memory.sv", "tb/case_runner.py", "tb/harness.py", "tb/images.py", "tb/job_runner.py")
-SOURCES += ("tb/mutants.py", "tb/plena_tb.sv", "tb/simulate.py", "tb/sweep/cell.py", "tb/sweep/mutant.py")
+SOURCES += ("tb/main.cpp", "tb/mutants.py", "tb/plena_tb.sv", "tb/simulate.py")
+SOURCES += ("tb/sweep/cell.py", "tb/sweep/mutant.py")
 
 
 @functools.cache
