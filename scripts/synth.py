@@ -130,9 +130,12 @@ def map_module(name: str, module: str, modules: Mapping[str, str], folder: Path)
         f"hierarchy -top {module}",
         "flatten",
         "rename -top mapped",
+        "check -assert",
         *("opt_expr", "opt_clean", "wreduce", "peepopt", "opt_clean", "alumacc", "opt -fast"),
         "memory_map -rom-only",
         f"memory_map t:$mem_v2 r:SIZE<{MEMORY_WORDS} %i",
+        # What memory_map reads past the end of an array of no power of two words has no driver.
+        "setundef -undriven -undef",
         *("opt -fast", "techmap", "opt -fast", "clean"),
         f"select -assert-none {_LATCHES}",
         "scc -expect 0",
