@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -85,24 +84,23 @@ def measure() -> tuple[list[Cost], dict[str, float]]:
     """Every way of running the case, the ordinary one first, and the seconds of the comparison's parts."""
     workload, job = cycles.prepare(CASE)
     hw = workload.case.hardware
-    models: dict[str, Callable[[Path], simulate.Model]] = {
-        "ordinary": lambda root: harness.build(hw, "verilator", root=root),
-        "waves": lambda root: harness.build(hw, "verilator", waves=True, root=root),
-        "coverage of lines": lambda root: harness.build(
-            hw, "verilator", extra=("--coverage-line",), root=root
-        ),
-        "signals of core and units public": lambda _: _public_model(hw),
+    models: dict[str, Callable[[], simulate.Model]] = {
+        "ordinary": lambda: harness.build(hw, "verilator"),
+        "waves": lambda: harness.build(hw, "verilator", waves=True),
+        "coverage of lines": lambda: harness.build(hw, "verilator", extra=("--coverage-line",)),
+        "signals of core and units public": lambda: _public_model(hw),
     }
     costs = []
     for name, build in models.items():
-        cost, got = _run(name, build(simulate.REPO), workload, job)
+        model = build()
+        cost, got = _run(name, model, workload, job)
         costs.append(cost)
         if name == "ordinary":
             reference, comparison = _comparison_seconds(workload, got)
             pauses = replace(job, jitter=64)
-            costs.append(_run("back-pressure (JITTER=64)", build(simulate.REPO), workload, pauses)[0])
+            costs.append(_run("back-pressure (JITTER=64)", model, workload, pauses)[0])
             trace = replace(job, trace=True)
-            costs.append(_run("trace of instructions", build(simulate.REPO), workload, trace)[0])
+            costs.append(_run("trace of instructions", model, workload, trace)[0])
     with mutants.tree_with(_NO_COUNTERS) as root:
         costs.append(_run("without counters", harness.build(hw, "verilator", root=root), workload, job)[0])
     return costs, {"reference machine": reference, "comparison": comparison}
