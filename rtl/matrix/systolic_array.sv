@@ -29,7 +29,7 @@ module systolic_array #(
     output logic [MLEN*32-1:0] row_data  // f32 sum of column j in mini-array p at p*BLEN + j
 );
   localparam int P = MLEN / BLEN;
-  localparam int STEPS = 2 * BLEN - 1;  // places of a right operand's shift register; also diagonals of a mini-array
+  localparam int STEPS = 2 * BLEN - 1;  // diagonals of a mini-array
   localparam int AW = MLEN * 16;
   localparam int RW = MLEN * 32;
   localparam int LB = $clog2(BLEN);
@@ -48,15 +48,15 @@ module systolic_array #(
   logic [STEPS:0] bank;
 
   // Left operands: element (i, j) of mini-array p has its tap at i*MLEN + p*BLEN + j of `a`, and hands it on to element
-  // (i, j+1). The taps that have still to enter row i wait in `a_waits`, tap t at i*MLEN + p*BLEN + BLEN-t when loaded,
-  // and move up to the place from which the first element takes them.
+  // (i, j+1). The taps that have still to enter row i of mini-array p wait in `a_waits`, the next one at i*MLEN + p*BLEN.
   logic [BLEN*AW-1:0] a;
   logic [BLEN*AW-1:0] a_waits;
-  localparam logic [BLEN*AW-1:0] FIRST = {BLEN * P{(BLEN * 16)'(16'hffff)}};  // elements of column 0
 
-  // Right operands: place s of a shift register holds, for column j of mini-array p, element p*BLEN + j of the place. Tap t
-  // is loaded at place BLEN-1+t; all places move down one a cycle; element (i, j) reads place BLEN-1-i.
-  logic [STEPS*AW-1:0] b;
+  // Right operands: element (i, j) of mini-array p has its tap at i*MLEN + p*BLEN + j of `b`, and hands it on to element
+  // (i+1, j). The taps that have still to enter column j wait in `b_waits`, the next one at p*BLEN + j, the one after it
+  // at MLEN + p*BLEN + j, and so on.
+  logic [BLEN*AW-1:0] b;
+  logic [(BLEN-1)*AW-1:0] b_waits;
 
   // Accumulators in their two banks: element (i, j) of mini-array p at i*MLEN + p*BLEN + j. Row 0 has two
   // more, for banks of one row.
@@ -69,14 +69,41 @@ module systolic_array #(
   // loops loops, which the C++ compiler turns into vector instructions: so they write words of an array, which is packed
   // at the end.
 
-  // The taps of a pair in the order in which a row waits for them: tap 0 at the first element, tap t at BLEN-t.
-  function automatic logic [AW-1:0] in_order(input logic [AW-1:0] taps);
+  // Left operands of a row one element on; the lower lane of a mini-array's first word enters. Two lanes share a word.
+  function automatic logic [AW-1:0] handed_on(input logic [AW-1:0] taps, input logic [AW-1:0] entering);
+    // verilator no_inline_task
     // verilator unroll_disable
-    for (int unsigned n = 0; n < MLEN; n++)
-    in_order[n*16+:16] = taps[((n&~(BLEN-1))+((BLEN-n)&(BLEN-1)))*16+:16];
+    for (int unsigned n = 0; n < MLEN / 2; n += BLEN / 2) begin
+      handed_on[n*32+:32] = (taps[n*32+:32] << 16) | (entering[n*32+:32] & 32'h0000ffff);
+      // verilator unroll_full
+      for (int unsigned k = 1; k < BLEN / 2; k++)
+      handed_on[(n+k)*32+:32] = (taps[(n+k)*32+:32] << 16) | (taps[(n+k-1)*32+:32] >> 16);
+    end
   endfunction
 
-  // Products of a row. Two lanes share a word of an operand.
+  // Rows of right operands that wait, with the taps of one column put in.
+  function automatic logic [BLEN*AW-1:0] with_column(input logic [BLEN*AW-1:0] rows, input logic [AW-1:0] taps,
+                                                     input logic [LB-1:0] column);
+    // verilator no_inline_task
+    logic [31:0] keep;
+    logic [31:0] pair;
+    logic [31:0] at;
+    keep = column[0] ? 32'h0000ffff : 32'hffff0000;
+    with_column = rows;
+    // verilator unroll_disable
+    for (int unsigned p = 0; p < P; p++) begin
+      // verilator unroll_disable
+      for (int unsigned t = 0; t < BLEN; t += 2) begin
+        pair = taps[(p*BLEN+t)*16+:32];
+        at = (t * MLEN + p * BLEN) / 2 + 32'(column >> 1);
+        with_column[at*32+:32] = (rows[at*32+:32] & keep) | ({pair[15:0], pair[15:0]} & ~keep);
+        at = at + MLEN / 2;
+        with_column[at*32+:32] = (rows[at*32+:32] & keep) | ({pair[31:16], pair[31:16]} & ~keep);
+      end
+    end
+  endfunction
+
+  // Products of a row.
   function automatic logic [RW-1:0] products(input logic [AW-1:0] left, input logic [AW-1:0] right);
     // verilator no_inline_task
     logic [31:0] even[0:MLEN/2-1];
@@ -131,22 +158,12 @@ module systolic_array #(
   end
 
   always_ff @(posedge clk) begin
-    if (step) begin
-      a <= ((a << 16) & ~FIRST) | ((a_waits >> ((BLEN - 1) * 16)) & FIRST);
-      a_waits <= a_waits << 16;
-      b[(STEPS-1)*AW-1:0] <= b[STEPS*AW-1:AW];
-      if (load) begin
-        a_waits[load_idx*AW+:AW] <= in_order(load_a);
-        // verilator unroll_disable
-        for (int unsigned p = 0; p < P; p++)
-        a[(load_idx*MLEN+p*BLEN)*16+:16] <= load_a[p*BLEN*16+:16];
-        // verilator unroll_disable
-        for (int unsigned t = 0; t < BLEN; t++) begin
-          // verilator unroll_disable
-          for (int unsigned p = 0; p < P; p++)
-          b[((BLEN-1+t)*MLEN+p*BLEN+int'(load_idx))*16+:16] <= load_b[(p*BLEN+t)*16+:16];
-        end
-      end
+    if (step) begin : right
+      logic [BLEN*AW-1:0] waiting;
+      waiting = {{AW{1'b0}}, b_waits};
+      if (load) waiting = with_column(waiting, load_b, load_idx);
+      b <= {b[(BLEN-1)*AW-1:0], waiting[AW-1:0]};
+      b_waits <= waiting[BLEN*AW-1:AW];
     end
   end
 
@@ -161,9 +178,20 @@ module systolic_array #(
     assign to_sum1 = adds & ~to_single & to_one;
     assign from_zero = fresh[i+1+:BLEN];
 
+    logic loads;  // the row's left operands enter
+    assign loads = load && load_idx == LB'(i) && (i == 0 || !load_single);
+    always_ff @(posedge clk) begin
+      if (step && (loads || multiplies != '0)) begin : left
+        logic [AW-1:0] entering;
+        entering = loads ? load_a : a_waits[i*AW+:AW];
+        a[i*AW+:AW] <= handed_on(a[i*AW+:AW], entering);
+        a_waits[i*AW+:AW] <= entering >> 16;
+      end
+    end
+
     logic [RW-1:0] product;
     always_ff @(posedge clk) begin
-      if (step && multiplies != '0) product <= products(a[i*AW+:AW], b[(BLEN-1-i)*AW+:AW]);
+      if (step && multiplies != '0) product <= products(a[i*AW+:AW], b[i*AW+:AW]);
     end
 
     if (i == 0) begin : g_first
