@@ -132,14 +132,19 @@ module systolic_array #(
     for (int unsigned n = 0; n < MLEN; n++) select[n*32+:32] = lane[n];
   endfunction
 
-  // Sums of a row with its products, from +0 in the columns of `from_zero`.
-  function automatic logic [RW-1:0] sums(input logic [BLEN-1:0] from_zero, input logic [RW-1:0] old,
+  // Sums of a row with its products: the old ones are +0 in the columns of `from_zero`, else those of bank 1 in the columns
+  // of `from_one`, else those of bank 0.
+  function automatic logic [RW-1:0] sums(input logic [BLEN-1:0] from_zero, input logic [BLEN-1:0] from_one,
+                                         input logic [RW-1:0] one, input logic [RW-1:0] zero,
                                          input logic [RW-1:0] terms);
     // verilator no_inline_task
     logic [31:0] lane[0:MLEN-1];
+    logic [31:0] old;
     // verilator unroll_disable
-    for (int unsigned n = 0; n < MLEN; n++)
-    lane[n] = plena_fp::f32_add(from_zero[LB'(n)] ? 32'd0 : old[n*32+:32], terms[n*32+:32]);
+    for (int unsigned n = 0; n < MLEN; n++) begin
+      old = from_one[LB'(n)] ? one[n*32+:32] : zero[n*32+:32];
+      lane[n] = plena_fp::f32_add(from_zero[LB'(n)] ? 32'd0 : old, terms[n*32+:32]);
+    end
     // verilator unroll_full
     for (int unsigned n = 0; n < MLEN; n++) sums[n*32+:32] = lane[n];
   endfunction
@@ -197,11 +202,16 @@ module systolic_array #(
     if (i == 0) begin : g_first
       always_ff @(posedge clk) begin
         if (step && adds != '0) begin : add
-          logic [RW-1:0] old;
+          logic [RW-1:0] one;
+          logic [RW-1:0] zero;
           logic [RW-1:0] sum;
-          old = select(to_one, sum1[RW-1:0], sum0[RW-1:0]);
-          if (to_single != '0) old = select(to_single, select(to_one, single1, single0), old);
-          sum = sums(from_zero, old, product);
+          one  = sum1[RW-1:0];
+          zero = sum0[RW-1:0];
+          if (to_single != '0) begin
+            one  = select(to_single, single1, one);
+            zero = select(to_single, single0, zero);
+          end
+          sum = sums(from_zero, to_one, one, zero, product);
           if (to_sum0 != '0) sum0[RW-1:0] <= select(to_sum0, sum, sum0[RW-1:0]);
           if (to_sum1 != '0) sum1[RW-1:0] <= select(to_sum1, sum, sum1[RW-1:0]);
           if (to_single != '0) begin
@@ -214,7 +224,7 @@ module systolic_array #(
       always_ff @(posedge clk) begin
         if (step && (adds & ~to_single) != '0) begin : add
           logic [RW-1:0] sum;
-          sum = sums(from_zero, select(to_one, sum1[i*RW+:RW], sum0[i*RW+:RW]), product);
+          sum = sums(from_zero, to_one, sum1[i*RW+:RW], sum0[i*RW+:RW], product);
           if (to_sum0 != '0) sum0[i*RW+:RW] <= select(to_sum0, sum, sum0[i*RW+:RW]);
           if (to_sum1 != '0) sum1[i*RW+:RW] <= select(to_sum1, sum, sum1[i*RW+:RW]);
         end
