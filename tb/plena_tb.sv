@@ -400,7 +400,13 @@ module plena_tb #(
 
   // ---- one job
   int trace_file;
-  longint waited;
+  longint waited;  // cycles that the core has had
+  bit over;  // it interrupts, or has had all its time: the job sleeps until then
+
+  always @(posedge clk) begin
+    waited = running ? waited + 1 : 0;
+    over   = running && (irq || waited > timeout);
+  end
 
   always @(posedge clk) begin
     if (do_trace && trace_valid[0] && trace_file != 0) begin
@@ -447,11 +453,7 @@ module plena_tb #(
     csr_write(plena_pkg::CSR_RESUME_PC, resume_pc);
     csr_write(plena_pkg::CSR_CTRL, do_resume ? 32'd2 : 32'd1);
     running = 1'b1;
-    waited  = 0;
-    while (!irq && waited < timeout) begin
-      @(posedge clk);
-      waited = waited + 1;
-    end
+    @(posedge over);
     running = 1'b0;
     @(posedge clk);
 

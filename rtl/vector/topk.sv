@@ -78,6 +78,7 @@ module topk #(
   logic [7:0] loaded, at;  // logits that have arrived, logits sorted in
   logic [W*16-1:0] row_now;
   logic [15:0] logit, key;
+  logic sorting;  // the logit is sorted in
   if (N > 1) begin : g_rows
     assign row_now = rows[at[6:LW]];
     always_ff @(posedge clk) if (row_valid) rows[loaded[6:LW]] <= row[W*16-1:0];
@@ -85,8 +86,9 @@ module topk #(
     assign row_now = rows[0];
     always_ff @(posedge clk) if (row_valid) rows[0] <= row[W*16-1:0];
   end
+  assign sorting = state == SORT && at < loaded;
   assign logit = row_now[{at[LW-1:0], 4'd0}+:16];
-  assign key   = key_of(logit);
+  assign key = key_of(logit);
 
   // The best so far, in order. An equal one never passes, so that the lower index stays in front; an empty place has
   // key 0, below that of -infinity.
@@ -97,7 +99,7 @@ module topk #(
     assign passes[j] = key > keys[j*16+:16];
     always_ff @(posedge clk) begin
       if (start) keys[j*16+:16] <= '0;
-      else if (state == SORT && at < loaded && passes[j]) begin
+      else if (sorting && passes[j]) begin
         if (j > 0 && passes[j>0?j-1 : 0]) begin
           keys[j*16+:16]  <= keys[(j>0?j-1 : 0)*16+:16];
           indices[j*7+:7] <= indices[(j>0?j-1 : 0)*7+:7];
@@ -133,8 +135,8 @@ module topk #(
       end
       SORT: begin
         if (row_valid) loaded <= loaded + 8'(W);
-        if (at < loaded) at <= at + 8'd1;
-        if (at < loaded && at == logits - 8'd1) state <= EXP;
+        if (sorting) at <= at + 8'd1;
+        if (sorting && at == logits - 8'd1) state <= EXP;
       end
       EXP: begin
         step <= step + 4'd1;
