@@ -17,7 +17,6 @@ from rich.table import Table
 
 from plena_ref import compare
 from plena_ref.cases import Workload
-from plena_ref.hardware import Hardware
 from plena_ref.machine import Machine
 from scripts import cycles, options
 from tb import harness, mutants, simulate
@@ -68,18 +67,6 @@ def _comparison_seconds(workload: Workload, got: JobResult) -> tuple[float, floa
     return middle - started, time.perf_counter() - middle
 
 
-def _public_model(hw: Hardware) -> simulate.Model:
-    """The bench with the signals of `_PUBLIC` within reach of Python."""
-    return simulate.build(
-        "plena_tb",
-        simulate.rtl_sources() + harness.BENCH_SOURCES,
-        parameters=harness.build(hw, "verilator").parameters,
-        simulator="verilator",
-        public=[*harness.PUBLIC_SIGNALS, *(f"{module}.*" for module in _PUBLIC)],
-        timing=True,
-    )
-
-
 def measure() -> tuple[list[Cost], dict[str, float]]:
     """Every way of running the case, the ordinary one first, and the seconds of the comparison's parts."""
     workload, job = cycles.prepare(CASE)
@@ -88,7 +75,9 @@ def measure() -> tuple[list[Cost], dict[str, float]]:
         "ordinary": lambda: harness.build(hw, "verilator"),
         "waves": lambda: harness.build(hw, "verilator", waves=True),
         "coverage of lines": lambda: harness.build(hw, "verilator", extra=("--coverage-line",)),
-        "signals of core and units public": lambda: _public_model(hw),
+        "signals of core and units public": lambda: harness.build(
+            hw, "verilator", public=[f"{module}.*" for module in _PUBLIC]
+        ),
     }
     costs = []
     for name, build in models.items():

@@ -27,8 +27,8 @@ from tb import images, job_runner, simulate
 #: Storage of the memory model behind the HBM data, for programs.
 PROGRAM_BYTES = 4 << 20
 DEFAULT_LATENCY = 100
-BENCH_SOURCES = ["tb/axi_checker.sv", "tb/axi_memory.sv", "tb/plena_tb.sv"]
-PUBLIC_SIGNALS = [f"plena_tb.{name}" for name in ("job", "go", "running", "done")]
+_BENCH_SOURCES = ["tb/axi_checker.sv", "tb/axi_memory.sv", "tb/plena_tb.sv"]
+_PUBLIC_SIGNALS = [f"plena_tb.{name}" for name in ("job", "go", "running", "done")]
 #: Byte offsets of all control registers.
 _OFFSETS = [
     register.address(index) for register in csr.REGISTERS.values() for index in range(register.count)
@@ -131,19 +131,20 @@ def build(
     waves: bool = False,
     root: Path = simulate.REPO,
     extra: Sequence[str] = (),
+    public: Sequence[str] = (),
 ) -> simulate.Model:
     """Return the compiled system bench for one machine shape; arguments as in :func:`run`.
 
-    ``extra`` are more command-line options for the compiler.
+    ``extra`` are more command-line options for the compiler, ``public`` more signals within reach of Python.
     """
     parameters = {**hw.rtl_parameters(), "MEMORY_BYTES": hw.hbm_bytes + PROGRAM_BYTES}
     return simulate.build(
         "plena_tb",
-        simulate.rtl_sources(root) + BENCH_SOURCES,
+        simulate.rtl_sources(root) + _BENCH_SOURCES,
         parameters=parameters,
         simulator=simulator,
         defines={"PLENA_WAVES": 1} if waves else None,
-        public=PUBLIC_SIGNALS,
+        public=[*_PUBLIC_SIGNALS, *public],
         timing=True,
         waves=waves,
         extra=extra,

@@ -38,12 +38,6 @@ bool call_value_callbacks() {
     return called;
 }
 
-// Calls what waits for a region of the time step; tells whether anything was called.
-bool call_region(std::uint32_t region) {
-    const bool called = VerilatedVpi::callCbs(region);
-    return call_value_callbacks() || called;
-}
-
 // The rest of a time step after its first evaluation, with the callbacks of all its regions.
 bool finish_step(Vtop& top) {
     bool called = false;
@@ -107,7 +101,10 @@ int main(int argc, char** argv) {
         const std::uint64_t next = std::min(due, top->eventsPending() ? top->nextTimeSlot() : NEVER);
         if (next == NEVER) break;
         now = next;
-        if (awake) call_region(cbNextSimTime);
+        if (awake) {
+            VerilatedVpi::callCbs(cbNextSimTime);
+            call_value_callbacks();
+        }
         if (due <= now) {
             VerilatedVpi::callTimedCbs();
             call_value_callbacks();

@@ -21,6 +21,7 @@ import importlib.util
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -392,10 +394,11 @@ def _verilator_arguments(options: _Options) -> list[str]:
     """The part of Verilator's command line that names no file.
 
     CFG_CXXFLAGS_PCH_I is empty in the makefile of the PyPI package, so make is always told its value.
+    Functions are split because the time of g++ grows faster than their length.
     """
     return [
         *("--cc", "--exe", "--vpi", "--prefix", "Vtop", "--top-module", options.top, "-o", "model"),
-        *("-O3", "--assert", "--x-assign", "fast", "--x-initial", "fast"),
+        *("-O3", "--output-split-cfuncs", "1000", "--assert", "--x-assign", "fast", "--x-initial", "fast"),
         *("-Wno-fatal", "-Wno-lint", "-Wno-style", "--quiet", "-CFLAGS", "-std=c++20"),
         "--timing" if options.timing else "--no-timing",
         *(["--trace-fst", "-CFLAGS", f"-idirafter{_COMPRESSION}"] if options.waves else []),
@@ -428,34 +431,64 @@ def _compile_verilator(tool: Tool, scratch: Path, files: list[Path], root: Path,
         *map(str, files),
     ]
     environment = dict(tool.environment)
-    _execute(command, f"verilator: {options.top}", environment, scratch)
-    runtime = _runtime_folder(tool, options)
-    for file in runtime.glob("verilated*.o"):
+    # Verilator itself has one thread, so the library is compiled beside it.
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        runtime = beside.submit(_runtime_library, tool, options)
+        _execute(command, f"verilator: {options.top}", environment, scratch)
+    for file in runtime.result().glob("verilated*.o"):
         shutil.copy(file, objects)
-    make = ["make", "-s", f"-j{len(os.sched_getaffinity(0))}", "-C", str(objects), "-f", "Vtop.mk"]
+    make = _make(objects)
     if options.waves:
         make.append("LDLIBS=$(VM_USER_LDLIBS) -pthread " + _compression_libraries())
-    _execute(make + _MAKE_ARGUMENTS, f"C++ compiler: {options.top}", environment, scratch)
-    if not runtime.exists():
-        _keep_runtime(objects, runtime)
+    _execute(make, f"C++ compiler: {options.top}", environment, scratch)
     (objects / "model").rename(scratch / "model")
     shutil.rmtree(objects)
 
 
-def _runtime_folder(tool: Tool, options: _Options) -> Path:
-    """Where the compiled run-time library of Verilator is kept: it costs more than a small block does."""
-    key = json.dumps([tool.version, options.timing, options.waves, options.extra, _MAKE_ARGUMENTS])
-    return BUILD / "models" / f"verilated-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+def _make(objects: Path) -> list[str]:
+    """The command that compiles what Verilator wrote into a folder."""
+    jobs = len(os.sched_getaffinity(0))
+    return ["make", "-s", f"-j{jobs}", "-C", str(objects), "-f", "Vtop.mk", *_MAKE_ARGUMENTS]
 
 
-def _keep_runtime(objects: Path, runtime: Path) -> None:
-    scratch = Path(tempfile.mkdtemp(prefix=runtime.name + ".", dir=runtime.parent))
-    for file in objects.glob("verilated*.o"):
-        shutil.copy(file, scratch)
-    try:
-        scratch.rename(runtime)
-    except OSError:
-        shutil.rmtree(scratch)
+# A module that makes Verilator list every part of its run-time library that a bench may need.
+_RUNTIME_USER = """module runtime_user;
+  bit visible  /* verilator public_flat_rw */;
+  initial #1 $finish;
+endmodule
+"""
+
+
+def _runtime_library(tool: Tool, options: _Options) -> Path:
+    """Compile Verilator's run-time library, or find it in the cache: it costs more than a small block does.
+
+    Returns:
+        the folder with its object files, for models with these options.
+    """
+    extra = _verilator_arguments(
+        dataclasses.replace(options, top="runtime_user", parameters={}, defines={}, public=())
+    )
+    key = json.dumps([tool.version, extra, _MAKE_ARGUMENTS])
+    folder = BUILD / "models" / f"verilated-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    if folder.exists():
+        return folder
+    with _locked(folder.with_suffix(".lock")):
+        if folder.exists():
+            return folder
+        scratch = Path(tempfile.mkdtemp(prefix=folder.name + ".", dir=folder.parent))
+        try:
+            (scratch / "runtime_user.sv").write_text(_RUNTIME_USER)
+            command = [*tool.command, *extra, "-Mdir", "obj", "runtime_user.sv", str(_MAIN)]
+            environment = dict(tool.environment)
+            _execute(command, "verilator: run-time library", environment, scratch)
+            objects = scratch / "obj"
+            parts = re.findall(r"^  (verilated\w*)", (objects / "Vtop_classes.mk").read_text(), re.MULTILINE)
+            targets = [f"{part}.o" for part in parts]
+            _execute([*_make(objects), *targets], "C++ compiler: run-time library", environment, scratch)
+            objects.rename(folder)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    return folder
 
 
 def _compile_icarus(tool: Tool, scratch: Path, files: list[Path], root: Path, options: _Options) -> None:

@@ -70,7 +70,8 @@ module systolic_array #(
   // at the end.
 
   // Left operands of a row one element on; the lower lane of a mini-array's first word enters. Two lanes share a word.
-  function automatic logic [AW-1:0] handed_on(input logic [AW-1:0] taps, input logic [AW-1:0] entering);
+  function automatic logic [AW-1:0] handed_on(input logic [AW-1:0] taps,
+                                              input logic [AW-1:0] entering);
     // verilator no_inline_task
     // verilator unroll_disable
     for (int unsigned n = 0; n < MLEN / 2; n += BLEN / 2) begin
@@ -82,8 +83,8 @@ module systolic_array #(
   endfunction
 
   // Rows of right operands that wait, with the taps of one column put in.
-  function automatic logic [BLEN*AW-1:0] with_column(input logic [BLEN*AW-1:0] rows, input logic [AW-1:0] taps,
-                                                     input logic [LB-1:0] column);
+  function automatic logic [BLEN*AW-1:0] with_column(
+      input logic [BLEN*AW-1:0] rows, input logic [AW-1:0] taps, input logic [LB-1:0] column);
     // verilator no_inline_task
     logic [31:0] keep;
     logic [31:0] pair;
@@ -134,9 +135,9 @@ module systolic_array #(
 
   // Sums of a row with its products: the old ones are +0 in the columns of `from_zero`, else those of bank 1 in the columns
   // of `from_one`, else those of bank 0.
-  function automatic logic [RW-1:0] sums(input logic [BLEN-1:0] from_zero, input logic [BLEN-1:0] from_one,
-                                         input logic [RW-1:0] one, input logic [RW-1:0] zero,
-                                         input logic [RW-1:0] terms);
+  function automatic logic [RW-1:0] sums(input logic [BLEN-1:0] from_zero,
+                                         input logic [BLEN-1:0] from_one, input logic [RW-1:0] one,
+                                         input logic [RW-1:0] zero, input logic [RW-1:0] terms);
     // verilator no_inline_task
     logic [31:0] lane[0:MLEN-1];
     logic [31:0] old;
