@@ -146,7 +146,7 @@ package plena_fp;
     wide = (sml[30:23] == 8'd0) ? 32'd0 : {6'b000001, sml[22:0], 3'd0};
     addend = wide >> gap[4:0];
     addend = addend | {31'd0, (wide & ~(32'hffff_ffff << gap[4:0])) != 32'd0};
-    sum = {6'b000001, big[22:0], 3'd0} + (addend ^ (32'd0 - sub)) + sub;
+    sum = {6'b000001, big[22:0], 3'd0} + (addend ^ {32{sub[0]}}) + sub;
 
     // leading bit to bit 31; without one (sum zero) bit 31 stays 0
     sum = sum << 4;

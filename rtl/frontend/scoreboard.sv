@@ -114,7 +114,8 @@ NM
 
   // Dependencies of the new instruction on every slot: wait for done (read-after-write, write-after-write) or for the
   // sources to be read (write-after-read). In-order units need only read-after-write among their own rows, and the vector
-  // unit, which forwards, not even that.
+  // unit, which forwards, not even that. Units without live slots are passed over, and so is the matrix unit when the
+  // instruction touches neither rows nor tiles.
   logic [NS-1:0] need_done, need_read;
   logic push_m, push_v, push_f, push_h;
   assign {push_h, push_f, push_v, push_m} = push;
@@ -122,40 +123,44 @@ NM
     need_done = '0;
     need_read = '0;
     if (push != 4'd0) begin
-      for (int i = 0; i < NM; i++) begin
-        if (m_w[i])
-          need_done[i] = (n_ra && n_ra_lo <= m_hi[i] && n_ra_hi >= m_lo[i]) ||
+      if (live_q[0+:NM] != '0 && (n_ra || n_rb || n_w || n_t_write))
+        for (int i = 0; i < NM; i++) begin
+          if (m_w[i])
+            need_done[i] = (n_ra && n_ra_lo <= m_hi[i] && n_ra_hi >= m_lo[i]) ||
               (n_rb && n_rb_row <= m_hi[i] && n_rb_row >= m_lo[i]) ||
               (n_w && !push_m && n_w_lo <= m_hi[i] && n_w_hi >= m_lo[i]);
-        else
-          need_read[i] = (n_w && !push_m && n_w_lo <= m_hi[i] && n_w_hi >= m_lo[i]) ||
+          else
+            need_read[i] = (n_w && !push_m && n_w_lo <= m_hi[i] && n_w_hi >= m_lo[i]) ||
               (n_t_write && n_tile == m_tile[i]);
-      end
-      for (int i = 0; i < NV; i++) begin
-        need_done[V0+i] = (v_w[i] && !push_v && ((n_ra && n_ra_lo <= v_w_row[i] && n_ra_hi >= v_w_row[i]) ||
+        end
+      if (live_q[V0+:NV] != '0)
+        for (int i = 0; i < NV; i++) begin
+          need_done[V0+i] = (v_w[i] && !push_v && ((n_ra && n_ra_lo <= v_w_row[i] && n_ra_hi >= v_w_row[i]) ||
               (n_w && n_w_lo <= v_w_row[i] && n_w_hi >= v_w_row[i]))) ||
             ((n_f_read | n_f_write) & v_f_write[i]) != 8'd0 ||
             (v_p_write[i] && (n_p_read || n_p_write) && n_p_hi >= v_p_lo[i] && n_p_lo <= v_p_hi[i]);
-        need_read[V0+i] = (n_w && !push_v && ((v_ra[i] && n_w_lo <= v_a_hi[i] && n_w_hi >= v_a_lo[i]) ||
+          need_read[V0+i] = (n_w && !push_v && ((v_ra[i] && n_w_lo <= v_a_hi[i] && n_w_hi >= v_a_lo[i]) ||
               (v_rb[i] && n_w_lo <= v_b_row[i] && n_w_hi >= v_b_row[i]))) ||
             (n_f_write & v_f_read[i]) != 8'd0 ||
             (n_p_write && v_p_read[i] && n_p_hi >= v_p_lo[i] && n_p_lo <= v_p_hi[i]);
-      end
-      for (int i = 0; i < NF; i++) begin
-        need_done[F0+i] = ((n_f_read | n_f_write) & f_f_write[i]) != 8'd0 ||
+        end
+      if (live_q[F0+:NF] != '0)
+        for (int i = 0; i < NF; i++) begin
+          need_done[F0+i] = ((n_f_read | n_f_write) & f_f_write[i]) != 8'd0 ||
             (f_p_write[i] && (n_p_read || n_p_write) && f_p_word[i] >= n_p_lo && f_p_word[i] <= n_p_hi);
-        need_read[F0+i] = (n_f_write & f_f_read[i]) != 8'd0 ||
+          need_read[F0+i] = (n_f_write & f_f_read[i]) != 8'd0 ||
             (n_p_write && f_p_read[i] && f_p_word[i] >= n_p_lo && f_p_word[i] <= n_p_hi);
-      end
-      for (int i = 0; i < NH; i++) begin
-        // HBM bytes: loads wait for older stores and stores for older loads, whatever their addresses.
-        need_done[H0+i] = (h_w[i] && ((n_ra && n_ra_lo <= h_hi[i] && n_ra_hi >= h_lo[i]) ||
+        end
+      if (live_q[H0+:NH] != '0)
+        for (int i = 0; i < NH; i++) begin
+          // HBM bytes: loads wait for older stores and stores for older loads, whatever their addresses.
+          need_done[H0+i] = (h_w[i] && ((n_ra && n_ra_lo <= h_hi[i] && n_ra_hi >= h_lo[i]) ||
               (n_rb && n_rb_row <= h_hi[i] && n_rb_row >= h_lo[i]) ||
               (n_w && !push_h && n_w_lo <= h_hi[i] && n_w_hi >= h_lo[i]))) ||
             (h_t[i] && n_t_read && n_tile == h_tile[i]) ||
             (push_h && h_ra[i] != n_ra);
-        need_read[H0+i] = n_w && h_ra[i] && n_w_lo <= h_hi[i] && n_w_hi >= h_lo[i];
-      end
+          need_read[H0+i] = n_w && h_ra[i] && n_w_lo <= h_hi[i] && n_w_hi >= h_lo[i];
+        end
     end
   end
 
