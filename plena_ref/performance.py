@@ -14,7 +14,7 @@ from plena_ref.kernels.operands import AttentionShape
 from plena_ref.kernels.softmax import ROWS_IN_FLIGHT
 
 # Constants in cycles. The first three follow from latencies of docs/microarchitecture.md, the others are
-# fitted to RTL runs of seq 64, 128, 256 and 512 at MLEN 64, BLEN 16.
+# fitted to RTL runs of seq 64, 128, 256 and 512, batch 1, 2, 4 and 8, at MLEN 64, BLEN 16.
 #: A vector instruction issues every cycle.
 ISSUE = 1
 #: A maximum or sum that continues the one of the tile before, beyond log2(MLEN)/2 or log2(MLEN) tree levels.
@@ -22,17 +22,15 @@ REDUCTION = 2
 #: Memory latencies before the first product and after the last: program, scales, elements, partly overlapped.
 MEMORY_TRIPS = 1.75
 #: Rows in flight: the start and end of their chain, scaling of Q, division by the sum.
-ROWS = 32.5
-#: Rows in flight and one key tile: what reductions and elementwise passes leave unused.
-TILE = 2
+ROWS = 35
 #: Rows in flight and one masked key tile.
-MASK = 10.5
-#: Share of a row group's softmax that the array does not run beside: it works in two portions.
-EXPOSED = 0.5
+MASK = 9.5
+#: Share of a row group's softmax that the array does not run beside: dispatch stands before its full queue.
+EXPOSED = 0.4
 #: Work left in the queue of the array when dispatch turns to the next row group.
-OVERLAP = 76
+OVERLAP = 72
 #: A head begins before the one ahead of it has ended.
-HEAD_OVERLAP = 162
+HEAD_OVERLAP = 138
 #: A row of the diagonal mask, made once.
 MASK_ROW = 1
 
@@ -112,5 +110,5 @@ def _softmax(hw: Hardware, step: _Step) -> float:
     passes = 2 * ROWS_IN_FLIGHT * ISSUE  # S - m, exp
     maximum = max(ROWS_IN_FLIGHT * ISSUE, -(-levels // 2) + REDUCTION)
     total = max(ROWS_IN_FLIGHT * ISSUE, levels + REDUCTION)
-    rows = ROWS + step.tiles * (passes + maximum + total + TILE) + step.masked * MASK
+    rows = ROWS + step.tiles * (passes + maximum + total) + step.masked * MASK
     return hw.blen // ROWS_IN_FLIGHT * rows

@@ -82,9 +82,12 @@ module plena_core #(
   localparam int LM = $clog2(MLEN);
   localparam int FAW = $clog2(FP_WORDS);
   localparam int IAW = $clog2(INT_WORDS);
-  // Queue depths. Matrix: two tiles' worth of products, 16 to 32; 16 cover the latency of a write-out at BLEN = 4.
-  localparam int PRODUCTS = 2 * P * P;
-  localparam int NM = PRODUCTS > 32 ? 32 : PRODUCTS < 16 ? 16 : PRODUCTS;
+  // Queue depths. Matrix: P V of two column blocks, products and write-outs, so that dispatch goes on beside them; at least
+  // 16, which cover the latency of a write-out at BLEN = 4, and at most 64; 32 where products are short and a simulated
+  // cycle is cheap beside the scoreboard's.
+  localparam int PRODUCTS = 4 * P * P;
+  localparam int MOST = MLEN < 32 ? 32 : 64;
+  localparam int NM = PRODUCTS > MOST ? MOST : PRODUCTS < 16 ? 16 : PRODUCTS;
   localparam int NV = 8;
   localparam int NF = 8;
   localparam int NH = 4;
