@@ -483,8 +483,10 @@ def _runtime_library(tool: Tool, options: _Options) -> Path:
             _execute(command, "verilator: run-time library", environment, scratch)
             objects = scratch / "obj"
             parts = re.findall(r"^  (verilated\w*)", (objects / "Vtop_classes.mk").read_text(), re.MULTILINE)
-            targets = [f"{part}.o" for part in parts]
-            _execute([*_make(objects), *targets], "C++ compiler: run-time library", environment, scratch)
+            # The largest part first and alone: more compilers than cores beside Verilator would hold it up.
+            for chosen in (["verilated"], [part for part in parts if part != "verilated"]):
+                targets = [f"{part}.o" for part in chosen]
+                _execute([*_make(objects), *targets], "C++ compiler: run-time library", environment, scratch)
             objects.rename(folder)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
