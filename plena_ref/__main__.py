@@ -7,10 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from plena_ref import codegen, isa
-from plena_ref.assembler import AssemblyError, assemble
-from plena_ref.disassembler import disassemble
-from plena_ref.machine_code import MachineCodeError, read_program, write_program
+from plena_ref.isa import codegen
+from plena_ref.isa import instructions as isa
+from plena_ref.isa.assembler import AssemblyError, assemble
+from plena_ref.isa.disassembler import disassemble
+from plena_ref.isa.machine_code import MachineCodeError, read_program, write_program
 
 
 def _assemble(arguments: argparse.Namespace) -> int:

@@ -15,7 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 from plena_ref import golden
-from plena_ref.cases import (
+from plena_ref.analysis.error_prediction import rounding_variances
+from plena_ref.analysis.rounding_model import F64, STAGES, attention
+from plena_ref.machine.reference import Machine
+from plena_ref.verdict.compare import result_values
+from plena_ref.workloads.cases import (
     CASES,
     STRICT,
     Case,
@@ -25,10 +29,6 @@ from plena_ref.cases import (
     draw_inputs,
     staged_keys_and_values,
 )
-from plena_ref.compare import result_values
-from plena_ref.error_prediction import rounding_variances
-from plena_ref.machine import Machine
-from plena_ref.rounding_model import F64, STAGES, attention
 
 
 def measure(case: Case, seeds: int) -> list[tuple[str, F64, F64, float | None]]:

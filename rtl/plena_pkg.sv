@@ -1,6 +1,6 @@
 // Constants of the PLENA instruction set and control registers, and the decode tables.
 // Parameters and combinational functions of the opcode only: no state, no timing.
-// Generated from plena_ref/isa.py and csr.py; specified in docs/isa.md and docs/registers.md.
+// Generated from the tables of plena_ref/isa; specified in docs/isa.md and docs/registers.md.
 `timescale 1ns / 1ps
 `default_nettype none
 

@@ -22,10 +22,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from plena_ref.hardware import Hardware
+from plena_ref.machine.hardware import Hardware
 from scripts import cycles, options
-from tb import harness, simulate
-from tb.harness import JobResult
+from tb.bench import harness
+from tb.bench.harness import JobResult
+from tb.engine import simulate
 
 #: Cycles that a simulation runs when its speed is measured, in whole runs of the program, at least two.
 RATE_CYCLES = 100_000

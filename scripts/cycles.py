@@ -12,11 +12,12 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable
 
-from plena_ref.cases import CASES, CaseError, Workload, build
-from plena_ref.hardware import Hardware
+from plena_ref.machine.hardware import Hardware
+from plena_ref.workloads.cases import CASES, CaseError, Workload, build
 from scripts import options
-from tb import harness, simulate
-from tb.harness import Job
+from tb.bench import harness
+from tb.bench.harness import Job
+from tb.engine import simulate
 
 #: The committed table.
 TABLE = simulate.REPO / "tb" / "system" / "cycles.json"

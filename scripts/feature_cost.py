@@ -15,13 +15,15 @@ from dataclasses import dataclass, replace
 from rich.console import Console
 from rich.table import Table
 
-from plena_ref import compare
-from plena_ref.cases import Workload
-from plena_ref.machine import Machine
+from plena_ref.machine.reference import Machine
+from plena_ref.verdict import compare
+from plena_ref.workloads.cases import Workload
 from scripts import cycles, options
-from tb import harness, mutants, simulate
-from tb.harness import Job, JobResult
-from tb.mutant_table import Mutant
+from tb.bench import harness
+from tb.bench.harness import Job, JobResult
+from tb.engine import simulate
+from tb.mutants import trial as mutants
+from tb.mutants.table import Mutant
 
 CASE = "TEST=mha_ragged"
 REPEATS = 20

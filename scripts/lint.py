@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
-from tb import simulate
+from tb.engine import simulate
 
 #: Machine shapes that the core is elaborated for: (MLEN, BLEN, HLEN).
 SHAPES = ((64, 16, 64), (16, 4, 8), (8, 8, 8))

@@ -8,7 +8,8 @@ import subprocess
 import sys
 
 from scripts import options
-from tb import simulate, waves
+from tb.bench import waves
+from tb.engine import simulate
 
 
 def main(arguments: list[str]) -> int:

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from plena_ref.cases import CASES, CaseError
+from plena_ref.workloads.cases import CASES, CaseError
 from scripts import options
-from tb import case_runner, harness, simulate, waves
+from tb.bench import case_runner, harness, waves
+from tb.engine import simulate
 
 #: Where runs leave their files, one folder a case.
 RUNS = simulate.BUILD / "runs"

@@ -10,10 +10,11 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
-from plena_ref.hardware import Hardware, HardwareError
-from plena_ref.machine_code import MachineCodeError, read_program
+from plena_ref.isa.machine_code import MachineCodeError, read_program
+from plena_ref.machine.hardware import Hardware, HardwareError
 from scripts import options
-from tb import case_runner, harness, images, program_runner, simulate, waves
+from tb.bench import case_runner, harness, images, program_runner, waves
+from tb.engine import simulate
 
 _RUN_OPTIONS = ("SIM", "LATENCY", "JITTER", "SEED", "WATCHDOG", "WAVES")
 _HARDWARE = {field.name.upper(): field.name for field in fields(Hardware)}

@@ -25,8 +25,8 @@ from rich.progress import (
 from rich.table import Table
 
 from scripts import options
-from tb import simulate
-from tb.mutant_table import MUTANTS
+from tb.engine import simulate
+from tb.mutants.table import MUTANTS
 from tb.sweep import matrix as matrices
 from tb.sweep import plan as plans
 from tb.sweep import report, workers

@@ -28,8 +28,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from plena_ref.hardware import Hardware
-from tb import simulate
+from plena_ref.machine.hardware import Hardware
+from tb.engine import simulate
 
 #: The machine that is mapped.
 MACHINE = Hardware(16, 4, 16, vram_elems=4096, msram_tiles=4)

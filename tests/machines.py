@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from plena_ref.assembler import assemble
-from plena_ref.hardware import Hardware
-from plena_ref.machine import Machine, StopReport
-from plena_ref.state import MemoryImages
+from plena_ref.isa.assembler import assemble
+from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.reference import Machine, StopReport
+from plena_ref.machine.state import MemoryImages
 
 #: The machine most tests use: two mini-arrays, two lanes, every memory small.
 SMALL = Hardware(

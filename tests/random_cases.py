@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from hypothesis import strategies as st
 
-from plena_ref.cases import KERNELS, Case
-from plena_ref.hardware import Hardware
-from plena_ref.input_data import DATA
+from plena_ref.machine.hardware import Hardware
+from plena_ref.workloads.cases import KERNELS, Case
+from plena_ref.workloads.input_data import DATA
 
 #: Kernels of one query a sequence, those that know sliding windows, and those that know sinks.
 DECODE = ("decode_attention", "decode_attention_one_row", "decode_attention_blocks")

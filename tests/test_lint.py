@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scripts import lint
-from tb import simulate
+from tb.engine import simulate
 
 
 @pytest.mark.parametrize("check", lint.CHECKS)

@@ -8,11 +8,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from plena_ref import isa
-from plena_ref.hardware import Hardware
-from plena_ref.isa import TrapCause
-from plena_ref.machine import Machine, StopReport
-from plena_ref.random_programs import PROGRAM_CAUSES, RandomProgram, generate
+from plena_ref.isa import instructions as isa
+from plena_ref.isa.instructions import TrapCause
+from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.reference import Machine, StopReport
+from tb.fuzz.random_programs import PROGRAM_CAUSES, RandomProgram, generate
 
 SHAPES = [
     Hardware(

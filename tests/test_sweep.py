@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from plena_ref.cases import DEFAULT_HARDWARE, KERNELS, SMALL_HARDWARE, build
-from plena_ref.error_prediction import Prediction
+from plena_ref.analysis.error_prediction import Prediction
+from plena_ref.kernels.layout import HbmAllocator, VramAllocator
 from plena_ref.kernels.operands import HBM_START
-from plena_ref.layout import HbmAllocator, VramAllocator
-from plena_ref.machine import Machine
+from plena_ref.machine.reference import Machine
+from plena_ref.workloads.cases import DEFAULT_HARDWARE, KERNELS, SMALL_HARDWARE, build
 from scripts import sweep
-from tb import simulate
-from tb.mutant_table import MUTANTS
+from tb.engine import simulate
+from tb.mutants.table import MUTANTS
 from tb.sweep import matrix as matrices
 from tb.sweep import plan as plans
 from tb.sweep import report, store, workers

@@ -1,1 +1,1 @@
-"""Kernel generators: each writes one program through `plena_ref.program`."""
+"""Kernel generators: each writes one program through `plena_ref.kernels.program`."""

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from plena_ref.hardware import Hardware
+from plena_ref.kernels.layout import HbmAllocator, Region, VramAllocator
 from plena_ref.kernels.operands import KernelError
-from plena_ref.layout import HbmAllocator, Region, VramAllocator
-from plena_ref.program import GP0, Program, Register
+from plena_ref.kernels.program import GP0, Program, Register
+from plena_ref.machine.hardware import Hardware
 
 #: Products in the body of the loop over input features: three instructions each, and one for the loop.
 PRODUCTS_UNROLLED = 4

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from plena_ref.hardware import Hardware
-from plena_ref.layout import BatchedVram, HbmAllocator, HbmTensor, Region, VramAllocator, round_up
+from plena_ref.kernels.layout import BatchedVram, HbmAllocator, HbmTensor, Region, VramAllocator, round_up
+from plena_ref.machine.hardware import Hardware
 
 #: FP_MEM words that the host stages: 0.0, the softmax scale, -infinity; with WINDOW the lowest finite bf16.
 FP_ZERO, FP_SCALE, FP_NEG_INF, FP_LOWEST = 0, 1, 2, 3

@@ -10,18 +10,18 @@ lane with V_SHFT_V and added there under the mask. Otherwise it is the attention
 
 from __future__ import annotations
 
-from plena_ref.hardware import Hardware
 from plena_ref.kernels.attention import INT_POINTERS, O_HEAD, AttentionKernel, Step
+from plena_ref.kernels.layout import HbmAllocator, Region, VramAllocator
 from plena_ref.kernels.operands import (
     FP_STATE,
     AttentionOperands,
     AttentionShape,
     KernelError,
 )
+from plena_ref.kernels.program import GP0, Register
 from plena_ref.kernels.softmax import RowPointers
 from plena_ref.kernels.tiling import KeyBlock, QueryTile
-from plena_ref.layout import HbmAllocator, Region, VramAllocator
-from plena_ref.program import GP0, Register
+from plena_ref.machine.hardware import Hardware
 
 #: INT_MEM words behind the head pointers: the K head in its column tile, and the bit of the lane in V_MASK.
 COLUMN, LANE = INT_POINTERS, INT_POINTERS + 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from plena_ref.hardware import Hardware
+from plena_ref.kernels.layout import HbmAllocator, HbmTensor, Region, VramAllocator, VramTensor
 from plena_ref.kernels.operands import (
     FP_NEG_INF,
     FP_SCALE,
@@ -18,9 +18,9 @@ from plena_ref.kernels.operands import (
     AttentionShape,
     KernelError,
 )
+from plena_ref.kernels.program import F0, GP0, Program, Register
 from plena_ref.kernels.tiling import KeyTile, QueryTile, query_tiles
-from plena_ref.layout import HbmAllocator, HbmTensor, Region, VramAllocator, VramTensor
-from plena_ref.program import F0, GP0, Program, Register
+from plena_ref.machine.hardware import Hardware
 
 
 class PlainAttentionKernel:

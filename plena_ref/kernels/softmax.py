@@ -11,10 +11,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from plena_ref.kernels.layout import VramTensor
 from plena_ref.kernels.operands import FP_ZERO
+from plena_ref.kernels.program import GP0, Program, Register
 from plena_ref.kernels.tiling import KeyBlock, Mask
-from plena_ref.layout import VramTensor
-from plena_ref.program import GP0, Program, Register
 
 #: Rows whose softmax is under way at a time. Each holds an f register: its maximum, later its sum.
 ROWS_IN_FLIGHT = 4

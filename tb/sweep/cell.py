@@ -1,7 +1,7 @@
 """Run cells of one machine in one simulation, and judge each: bits, stray writes, ending, and error.
 
 Pass or fail does not depend on a tolerance: the largest error of a cell must lie within a factor of the one
-that plena_ref.error_prediction predicts from the cell's data.
+that plena_ref.analysis.error_prediction predicts from the cell's data.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from plena_ref.cases import Workload, build
-from plena_ref.error_prediction import Prediction, predict
-from tb import case_runner, harness, simulate
-from tb.harness import Job
+from plena_ref.analysis.error_prediction import Prediction, predict
+from plena_ref.workloads.cases import Workload, build
+from tb.bench import case_runner, harness
+from tb.bench.harness import Job
+from tb.engine import simulate
 from tb.sweep.matrix import Cell
 
 #: The measured maximum error must lie between the predicted one divided by this and multiplied with this.

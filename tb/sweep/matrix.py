@@ -16,8 +16,8 @@ from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
-from plena_ref.cases import Case, CaseError
-from plena_ref.hardware import Hardware, HardwareError
+from plena_ref.machine.hardware import Hardware, HardwareError
+from plena_ref.workloads.cases import Case, CaseError
 
 #: The matrix of this project.
 MATRIX_FILE = Path(__file__).with_name("matrix.toml")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 
-from tb import mutants
-from tb.mutant_table import Mutant
+from tb.mutants import trial as mutants
+from tb.mutants.table import Mutant
 
 
 @dataclass(frozen=True)

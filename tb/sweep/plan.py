@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
-from tb.mutant_table import MUTANTS, Mutant
+from tb.mutants.table import MUTANTS, Mutant
 from tb.sweep import matrix
 from tb.sweep.matrix import Cell, Matrix
 from tb.sweep.store import Store

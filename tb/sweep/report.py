@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tb.mutant_table import MUTANTS
+from tb.mutants.table import MUTANTS
 from tb.sweep.cell import PREDICTION_FACTOR
 from tb.sweep.matrix import AXES, Matrix
 from tb.sweep.mutant import MutantResult

@@ -12,15 +12,17 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
-from tb import simulate
-from tb.mutant_table import Mutant
+from tb.engine import simulate
+from tb.mutants.table import Mutant
 from tb.sweep.matrix import Cell
 from tb.sweep.unit import Result, read_result
 
 #: Everything that a result depends on; folders stand for the files in them.
-SOURCES = ("rtl", "plena_ref", "requirements.txt", "scripts/run_case.py", "tb/axi_checker.sv")
-SOURCES += ("tb/axi_memory.sv", "tb/case_runner.py", "tb/harness.py", "tb/images.py", "tb/job_runner.py")
-SOURCES += ("tb/main.cpp", "tb/mutants.py", "tb/plena_tb.sv", "tb/simulate.py")
+SOURCES = ("rtl", "plena_ref", "requirements.txt", "scripts/run_case.py", "tb/bench/axi_checker.sv")
+SOURCES += ("tb/bench/axi_memory.sv", "tb/bench/case_runner.py", "tb/bench/harness.py")
+SOURCES += ("tb/bench/images.py", "tb/bench/job_runner.py", "tb/bench/utilisation.py", "tb/sweep/matrix.py")
+SOURCES += ("tb/sweep/unit.py", "scripts/options.py")
+SOURCES += ("tb/engine/main.cpp", "tb/mutants/trial.py", "tb/bench/plena_tb.sv", "tb/engine/simulate.py")
 SOURCES += ("tb/sweep/cell.py", "tb/sweep/mutant.py")
 
 

@@ -13,7 +13,7 @@ from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import Any
 
-from tb.mutant_table import MUTANTS, Mutant
+from tb.mutants.table import MUTANTS, Mutant
 from tb.sweep.cell import CellResult, run_cells
 from tb.sweep.matrix import Cell, Matrix, load
 from tb.sweep.mutant import MutantResult, try_mutant

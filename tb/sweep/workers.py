@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tb import simulate
+from tb.engine import simulate
 from tb.sweep import plan as plans
 from tb.sweep.plan import Plan
 from tb.sweep.store import sources_hash

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from plena_ref.assembler import assemble
-from plena_ref.machine import Machine
-from plena_ref.random_programs import generate
-from tb.harness import Job, run
+from plena_ref.isa.assembler import assemble
+from plena_ref.machine.reference import Machine
+from tb.bench.harness import Job, run
+from tb.fuzz.random_programs import generate
 from tb.system.equivalence import (
     DIRECTED,
     bounded,

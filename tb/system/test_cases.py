@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from plena_ref.assembler import assemble
-from plena_ref.cases import CASES, build
-from plena_ref.counters import GROUPS
-from plena_ref.machine_code import read_program
+from plena_ref.isa.assembler import assemble
+from plena_ref.isa.counters import GROUPS
+from plena_ref.isa.machine_code import read_program
+from plena_ref.workloads.cases import CASES, build
 from scripts import run_case
-from tb import simulate
+from tb.engine import simulate
 
 REGRESSION = [(name, simulator) for name in CASES if name != "mha" for simulator in CASES[name].simulators]
 

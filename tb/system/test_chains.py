@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from plena_ref.assembler import assemble
-from plena_ref.hardware import Hardware
+from plena_ref.isa.assembler import assemble
+from plena_ref.machine.hardware import Hardware
 from tb.system.equivalence import DIRECTED, bounded, check, random_images
 from tb.system.test_fuzz import machine
 

@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plena_ref import isa
-from plena_ref.assembler import assemble
-from plena_ref.counters import DISPATCH, QUEUE, QUEUES, work_of
-from plena_ref.hardware import Hardware
-from plena_ref.random_programs import generate
-from tb import simulate
-from tb.harness import Job, JobResult, run
-from tb.mutant_table import Mutant
-from tb.mutants import tree_with
+from plena_ref.isa import instructions as isa
+from plena_ref.isa.assembler import assemble
+from plena_ref.isa.counters import DISPATCH, QUEUE, QUEUES, work_of
+from plena_ref.machine.hardware import Hardware
+from tb.bench.harness import Job, JobResult, run
+from tb.engine import simulate
+from tb.fuzz.random_programs import generate
+from tb.mutants.table import Mutant
+from tb.mutants.trial import tree_with
 from tb.system.equivalence import DIRECTED, bounded, random_images
 from tb.system.test_fuzz import machine
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from plena_ref.cases import CASES, build
-from tb import case_runner, harness, simulate
-from tb.harness import Job
+from plena_ref.workloads.cases import CASES, build
+from tb.bench import case_runner, harness
+from tb.bench.harness import Job
+from tb.engine import simulate
 
 KERNELS = ("decode_attention", "decode_attention_one_row", "decode_attention_blocks", "attention")
 #: Query heads, heads of K and V.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plena_ref.assembler import assemble
-from plena_ref.isa import TrapCause
-from tb.dispatch_pairs import LINE_WORDS, PAIRS, place
-from tb.harness import run
+from plena_ref.isa.assembler import assemble
+from plena_ref.isa.instructions import TrapCause
+from tb.bench.harness import run
+from tb.system.dispatch_pairs import LINE_WORDS, PAIRS, place
 from tb.system.equivalence import DIRECTED, bounded, check, random_images
 
 #: Places of the first of a pair: within a line, and the last word of one.

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from plena_ref.__main__ import main as plena_ref
-from plena_ref.assembler import assemble
-from plena_ref.machine_code import write_program
+from plena_ref.isa.assembler import assemble
+from plena_ref.isa.machine_code import write_program
 from scripts import run_case, run_program
-from tb import simulate
+from tb.engine import simulate
 
 REFUSED_CASES = [
     (["TEST=mha_batch9"], ["mha_batch9", "mha_batch2"]),

@@ -11,9 +11,9 @@ import sys
 import numpy as np
 import pytest
 
-from plena_ref.hardware import Hardware
-from plena_ref.random_programs import generate
-from tb.harness import Job
+from plena_ref.machine.hardware import Hardware
+from tb.bench.harness import Job
+from tb.fuzz.random_programs import generate
 from tb.system.equivalence import repetitions, run_both
 
 #: (MLEN, BLEN, HLEN, DISPATCH_WIDTH), first seed, programs.

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from plena_ref.assembler import assemble
-from plena_ref.machine import Machine
+from plena_ref.isa.assembler import assemble
+from plena_ref.machine.reference import Machine
 from tb.system.equivalence import DIRECTED, MEMORIES, bounded, check, random_images
 
 GAPS = (0, 1, 2, 5, 12)

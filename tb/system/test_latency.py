@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from plena_ref.assembler import assemble
-from plena_ref.cases import CASES, Case, build
-from plena_ref.hardware import Hardware
-from tb.case_runner import judge
-from tb.harness import Job, run
+from plena_ref.isa.assembler import assemble
+from plena_ref.machine.hardware import Hardware
+from plena_ref.workloads.cases import CASES, Case, build
+from tb.bench.case_runner import judge
+from tb.bench.harness import Job, run
 from tb.system.equivalence import DIRECTED, bounded, check, random_images
 
 #: The machine of the attention programs in this folder that need no default sizes.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from plena_ref.cases import CASES, Case
-from tb import utilisation
-from tb.case_runner import run_case
+from plena_ref.workloads.cases import CASES, Case
+from tb.bench import utilisation
+from tb.bench.case_runner import run_case
 
 #: The array's share of peak from start to stop. The issue of the project asks for it from first to last M_MM
 #: only; the whole run has the wait for the first weights and the drain besides.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plena_ref.cases import CASES, Case, Tolerance, build
-from plena_ref.compare import accuracy, result_values
 from plena_ref.kernels import tiling
-from plena_ref.machine import Machine
-from tb import simulate
-from tb.mutant_table import HISTORICAL, MUTANTS, Mutant
-from tb.mutants import MutantError, Trial, mutated, run_case, run_mutant, tree_with
+from plena_ref.machine.reference import Machine
+from plena_ref.verdict.compare import accuracy, result_values
+from plena_ref.workloads.cases import CASES, Case, Tolerance, build
+from tb.engine import simulate
+from tb.mutants.table import HISTORICAL, MUTANTS, Mutant
+from tb.mutants.trial import MutantError, Trial, mutated, run_case, run_mutant, tree_with
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from plena_ref.cases import CASES
-from plena_ref.performance import OutsideModel, attention_cycles
+from plena_ref.analysis.performance import OutsideModel, attention_cycles
+from plena_ref.workloads.cases import CASES
 from scripts import cycles
-from tb import harness
+from tb.bench import harness
 
 #: Constants are fitted at seq 64, 128, 256 and 512; batch 1 to 8 of them are what the model is for.
 SHAPES = (

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from plena_ref.cases import PLAIN_CASES, PLAIN_FORMS, build
-from plena_ref.hardware import Hardware
-from tb import case_runner, harness, simulate
-from tb.harness import Job
+from plena_ref.machine.hardware import Hardware
+from plena_ref.workloads.cases import PLAIN_CASES, PLAIN_FORMS, build
+from tb.bench import case_runner, harness
+from tb.bench.harness import Job
+from tb.engine import simulate
 
 MACHINES = sorted({case.hardware for case in PLAIN_CASES}, key=lambda hw: hw.mlen)
 

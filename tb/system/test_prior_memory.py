@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plena_ref.cases import Case, Workload, build
-from plena_ref.compare import result_values
-from plena_ref.state import MemoryImages
-from tb.case_runner import judge
-from tb.harness import Job, run
+from plena_ref.machine.state import MemoryImages
+from plena_ref.verdict.compare import result_values
+from plena_ref.workloads.cases import Case, Workload, build
+from tb.bench.case_runner import judge
+from tb.bench.harness import Job, run
 from tb.system.equivalence import MEMORIES
 from tb.system.test_latency import ATTENTION
 

@@ -1,7 +1,7 @@
 """Random shapes and data on the RTL, bit for bit as the reference machine has them.
 
-The cases are those of tests/random_cases.py; tests/test_random_cases.py holds their results to the error
-bound. More of them: PLENA_FUZZ=1000 in the environment.
+The cases are those of tests/random_cases.py; tests/workloads/test_random_cases.py holds their results to the
+error bound. More of them: PLENA_FUZZ=1000 in the environment.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from plena_ref.cases import PACKED_HARDWARE, Case, build, command
-from plena_ref.hardware import Hardware
-from tb import case_runner, harness, simulate
-from tb.harness import Job
+from plena_ref.machine.hardware import Hardware
+from plena_ref.workloads.cases import PACKED_HARDWARE, Case, build, command
+from tb.bench import case_runner, harness
+from tb.bench.harness import Job
+from tb.engine import simulate
 from tb.system.equivalence import repetitions
 from tests.random_cases import cases
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from plena_ref.assembler import assemble
-from plena_ref.isa import TrapCause
-from plena_ref.random_programs import generate
-from tb.harness import run
+from plena_ref.isa.assembler import assemble
+from plena_ref.isa.instructions import TrapCause
+from tb.bench.harness import run
+from tb.fuzz.random_programs import generate
 from tb.system.equivalence import DIRECTED, bounded, check, memory_differences, random_images
 
 FOREVER = """

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plena_ref.counters import GROUPS
-from plena_ref.machine_code import write_program
-from plena_ref.random_programs import generate
+from plena_ref.isa.counters import GROUPS
+from plena_ref.isa.machine_code import write_program
 from scripts import run_program
-from tb import images, simulate
+from tb.bench import images
+from tb.engine import simulate
+from tb.fuzz.random_programs import generate
 from tb.system.equivalence import DIRECTED
 
 SHAPE = ["MLEN=16", "BLEN=4", "HLEN=8", "VRAM_ELEMS=4096", "MSRAM_TILES=4", f"HBM_BYTES={1 << 16}"]

@@ -17,11 +17,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plena_ref.cases import Workload, build
-from plena_ref.numerics import bf16_from_float, bf16_to_f32
+from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
+from plena_ref.workloads.cases import Workload, build
 from scripts import sweep
-from tb import harness, simulate
-from tb.harness import Job, JobResult
+from tb.bench import harness
+from tb.bench.harness import Job, JobResult
+from tb.engine import simulate
 from tb.sweep import cell as cells_module
 from tb.sweep import matrix, unit
 from tb.sweep.cell import PREDICTION_FACTOR, run_cells

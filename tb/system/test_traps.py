@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from plena_ref.assembler import assemble
-from plena_ref.isa import TrapCause
-from plena_ref.machine import Machine
-from plena_ref.random_programs import PROGRAM_CAUSES, generate
-from tb.harness import run
+from plena_ref.isa.assembler import assemble
+from plena_ref.isa.instructions import TrapCause
+from plena_ref.machine.reference import Machine
+from tb.bench.harness import run
+from tb.fuzz.random_programs import PROGRAM_CAUSES, generate
 from tb.system.equivalence import (
     DIRECTED,
     bounded,

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import pywellen
 
-from plena_ref import isa
-from plena_ref.assembler import assemble
+from plena_ref.isa import instructions as isa
+from plena_ref.isa.assembler import assemble
 from scripts import run_program
-from tb import simulate, waves
+from tb.bench import waves
+from tb.engine import simulate
 
 SMALL = ["MLEN=8", "BLEN=4", "VRAM_ELEMS=1024", "MSRAM_TILES=2", "FP_WORDS=64", "INT_WORDS=64"]
 PROGRAM = """

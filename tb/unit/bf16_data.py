@@ -7,7 +7,7 @@ import random
 import numpy as np
 from numpy.typing import NDArray
 
-from plena_ref import numerics
+from plena_ref.machine import numerics
 
 #: Raw bf16 patterns at every border of the number format, each with both signs.
 CORNERS: tuple[int, ...] = tuple(

@@ -1,4 +1,4 @@
-"""Drives tb/axi_memory.sv by hand, cycle by cycle, and keeps its own picture of the contents."""
+"""Drives tb/bench/axi_memory.sv by hand, cycle by cycle, and keeps its own picture of the contents."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge
 
-from tb import simulate
+from tb.engine import simulate
 
 FILL = 0xA5
 OKAY, SLVERR, DECERR = 0, 2, 3

@@ -8,7 +8,7 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
-from tb.simulate import parameter
+from tb.engine.simulate import parameter
 
 PATIENCE = 8
 

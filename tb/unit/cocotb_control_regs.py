@@ -10,7 +10,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
-from plena_ref import csr
+from plena_ref.isa import csr
 
 OFFSET = {register.name: register.offset for register in csr.REGISTERS.values()}
 

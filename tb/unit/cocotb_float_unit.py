@@ -16,8 +16,8 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
-from plena_ref import numerics
-from tb.simulate import parameter
+from plena_ref.machine import numerics
+from tb.engine.simulate import parameter
 
 ADD, SUB, MAX, MUL, EXP, RECI, SQRT, LD, ST, RED = range(10)
 LATENCY = {ADD: 1, SUB: 1, MAX: 1, MUL: 1, EXP: 2, RECI: 2, SQRT: 2, LD: 1, ST: 1}

@@ -10,7 +10,7 @@ from bf16_data import unpack
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
-from tb.simulate import parameter
+from tb.engine.simulate import parameter
 
 
 @cocotb.test()

@@ -10,11 +10,11 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
-from plena_ref.hardware import Hardware
-from plena_ref.machine import Machine
-from plena_ref.state import MemoryImages
-from tb.dispatch_pairs import LINE_WORDS, PAIRS, place
-from tb.simulate import parameter
+from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.reference import Machine
+from plena_ref.machine.state import MemoryImages
+from tb.engine.simulate import parameter
+from tb.system.dispatch_pairs import LINE_WORDS, PAIRS, place
 
 HW = Hardware(16, 4, 8, vram_elems=1 << 12, msram_tiles=4, hbm_bytes=1 << 16)
 

@@ -18,8 +18,8 @@ from cocotb.triggers import FallingEdge, Timer
 from cocotb.utils import get_sim_steps, get_sim_time
 from cocotbext.axi import AxiBus, AxiRam
 
-from plena_ref import mx
-from tb import simulate
+from plena_ref.machine import mx
+from tb.engine import simulate
 
 PERIOD = 2  # ns
 BEAT = 64

@@ -20,8 +20,8 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 from numpy.typing import NDArray
 
-from plena_ref import numerics
-from tb.simulate import parameter
+from plena_ref.machine import numerics
+from tb.engine.simulate import parameter
 
 # Operation codes of the unit: {per-head, one row, write-out, transposed tile}.
 M_MM, M_TMM, M_MM_WO = 0, 1, 2

@@ -8,7 +8,7 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
-from plena_ref.counters import DISPATCH, GROUPS, QUEUE, QUEUES, TOTALS
+from plena_ref.isa.counters import DISPATCH, GROUPS, QUEUE, QUEUES, TOTALS
 
 HAZARDS = ("f", "row", "tile", "fp_mem", "order")
 INPUTS = ("init", "running", "counter_read", "counter_address", "hazards", "head_bus")

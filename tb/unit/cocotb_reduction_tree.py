@@ -10,8 +10,8 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
 
-from plena_ref import numerics
-from tb.simulate import parameter
+from plena_ref.machine import numerics
+from tb.engine.simulate import parameter
 
 
 def reduce(maximum: bool, row: np.ndarray, mask: list[int], f: int) -> int:

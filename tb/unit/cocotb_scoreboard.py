@@ -9,7 +9,7 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
-from tb.simulate import parameter
+from tb.engine.simulate import parameter
 
 UNITS = ("M", "V", "F", "H")
 #: Kinds of resources in the order of the bits of `hazards`.

@@ -10,8 +10,8 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
-from plena_ref import numerics
-from tb.simulate import parameter
+from plena_ref.machine import numerics
+from tb.engine.simulate import parameter
 
 #: By policy: logits and places.
 POLICIES = ((32, 4), (128, 8))

@@ -2,7 +2,7 @@
 
 The bench plays everything around the unit: the scoreboard (only f registers: rows are the unit's own
 business), VRAM ports whose data are valid for one cycle, FP_MEM, the f registers. The expected
-effects come from running the program in order on `plena_ref.numerics`.
+effects come from running the program in order on `plena_ref.machine.numerics`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 from numpy.typing import NDArray
 
-from plena_ref import numerics
-from tb.simulate import parameter
+from plena_ref.machine import numerics
+from tb.engine.simulate import parameter
 
 ADD, SUB, MUL, RSUB, MAX, MIN, EXP, RECI, SHFT, MAP, RED_SUM, RED_MAX = range(12)
 SLOTS = 8

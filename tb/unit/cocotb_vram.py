@@ -12,7 +12,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 from numpy.typing import NDArray
 
-from tb.simulate import parameter
+from tb.engine.simulate import parameter
 
 READERS, WRITERS, BANKS = 4, 3, 8
 PATIENCE = 8

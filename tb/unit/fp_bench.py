@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tb import simulate
+from tb.engine import simulate
 
 # In the order of the codes of fp_vectors.sv.
 FUNCTIONS = (

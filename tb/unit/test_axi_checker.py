@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tb import simulate
+from tb.engine import simulate
 
 
 @pytest.mark.parametrize("simulator", simulate.SIMULATORS)
 def test_axi_checker(simulator: str) -> None:
-    simulate.run_unit("axi_checker", ["tb/axi_checker.sv"], "cocotb_axi_checker", {}, simulator)
+    simulate.run_unit("axi_checker", ["tb/bench/axi_checker.sv"], "cocotb_axi_checker", {}, simulator)

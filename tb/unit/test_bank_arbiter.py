@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tb import simulate
+from tb.engine import simulate
 
 
 @pytest.mark.parametrize(("ports", "simulator"), [(3, "verilator"), (4, "verilator"), (4, "icarus")])

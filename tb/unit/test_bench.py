@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plena_ref.hardware import Hardware
-from plena_ref.state import MemoryImages
+from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.state import MemoryImages
 from scripts import options
-from tb import harness, images, simulate
+from tb.bench import harness, images
+from tb.engine import simulate
 
 SHAPES = [Hardware(8, 4, vram_elems=1024, msram_tiles=2), Hardware(64, 16), Hardware(16, 16, msram_tiles=3)]
 COUNTER = """

@@ -15,7 +15,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from tb import simulate
+from tb.engine import simulate
 from tb.unit import exact_float as exact
 from tb.unit import fp_bench
 

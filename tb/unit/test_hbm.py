@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tb import simulate
+from tb.engine import simulate
 
 SOURCES = [
     "rtl/hbm/plena_mx.sv",
@@ -16,7 +16,7 @@ SOURCES = [
     "rtl/hbm/row_scatter.sv",
     "rtl/hbm/dma_write.sv",
     "rtl/hbm/hbm_unit.sv",
-    "tb/axi_checker.sv",
+    "tb/bench/axi_checker.sv",
     "tb/unit/hdl/hbm_bench.sv",
 ]
 

@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from tb import simulate
+from tb.engine import simulate
 from tb.unit import exact_float as exact
 from tb.unit import fp_bench
 from tb.unit.test_float import check, exactly, fast_narrow

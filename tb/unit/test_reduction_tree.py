@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tb import simulate
+from tb.engine import simulate
 
 SOURCES = ["rtl/float/plena_fp.sv", "rtl/vector/reduction_tree.sv"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tb import simulate
+from tb.engine import simulate
 
 SOURCES = ["rtl/memory/bank_arbiter.sv", "rtl/memory/vram_bank.sv", "rtl/memory/vram.sv"]
 

@@ -1,0 +1,1 @@
+"""The instruction set: table, text and machine code, control registers, counters."""

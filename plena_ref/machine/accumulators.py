@@ -1,0 +1,130 @@
+"""The accumulators of the matrix unit: f32 sums in the order that docs/isa.md, "Numbers", lays down.
+
+`BlockSums` holds `m` (M_MM, M_TMM) and `v` (M_MV, M_TMV): every mini-array adds its own taps, one product
+at a time. `HeadSums` holds `hm` (M_BMM, M_BTMM) and `hv` (M_BMV, M_BTMV): groups of taps are summed by
+themselves, meet in a balanced tree, and join the accumulator with one addition.
+
+Both skip the flushing of subnormals where it cannot matter: when every product and every sum so far is a
+whole multiple of 2^-126.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plena_ref.machine import numerics
+from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.numerics import BF16_TO_F32
+
+F32 = NDArray[np.float32]
+U16 = NDArray[np.uint16]
+
+# A product of two bf16 that is at least this large has no bit below 2^-126; see `numerics.on_f32_grid`.
+_PRODUCT_GRID = 2.0**-111
+
+
+class BlockSums:
+    """`rows` x BLEN sums, each spread over the P mini-arrays.
+
+    Args:
+        hw: the machine.
+        rows: VRAM rows that one instruction multiplies: BLEN for `m`, 1 for `v`.
+    """
+
+    def __init__(self, hw: Hardware, rows: int) -> None:
+        self._p, self._blen, self._rows = hw.p, hw.blen, rows
+        self._product = np.empty((hw.p, rows, hw.blen), np.float32)
+        self.clear()
+
+    def clear(self) -> None:
+        """Set every sum to +0."""
+        self._sums = np.zeros((self._p, self._rows, self._blen), np.float32)
+        self._on_grid = True
+
+    def accumulate(self, left: U16, right: U16) -> None:
+        """Add left @ right: raw bf16 `left` [rows, MLEN] and `right` [MLEN, BLEN].
+
+        Mini-array p owns taps p*BLEN..p*BLEN+BLEN-1 and adds their products, one f32 multiply and one f32 add
+        each, in rising order into its own sums.
+        """
+        p, blen, rows = self._p, self._blen, self._rows
+        a, b = BF16_TO_F32.take(left), BF16_TO_F32.take(right)
+        exact = self._on_grid and _least_product(a, b) >= _PRODUCT_GRID
+        a_taps = np.ascontiguousarray(a.reshape(rows, p, blen).transpose(2, 1, 0))[:, :, :, None]
+        b_taps = np.ascontiguousarray(b.reshape(p, blen, blen).transpose(1, 0, 2))[:, :, None, :]
+        sums, product = self._sums, self._product
+        if exact:
+            for a_tap, b_tap in zip(a_taps, b_taps, strict=True):
+                np.multiply(a_tap, b_tap, out=product)
+                np.add(sums, product, out=sums)
+            return
+        for a_tap, b_tap in zip(a_taps, b_taps, strict=True):
+            sums = numerics.f32_flush(sums + numerics.f32_flush(a_tap * b_tap))
+        self._sums = sums
+        self._on_grid = False
+
+    def write_out(self) -> U16:
+        """Raw bf16 [rows, BLEN]: the mini-arrays summed in the balanced tree, rounded once; then clear."""
+        block = numerics.f32_to_bf16(numerics.tree_sum(np.moveaxis(self._sums, 0, -1)))
+        self.clear()
+        return block
+
+
+class HeadSums:
+    """LANES x `rows` x MLEN sums, one matrix a head.
+
+    Args:
+        hw: the machine.
+        rows: VRAM rows that one instruction multiplies: MLEN for `hm`, 1 for `hv`.
+    """
+
+    def __init__(self, hw: Hardware, rows: int) -> None:
+        self._shape = (hw.lanes, rows, hw.mlen)
+        self._group = min(hw.blen, hw.hlen)
+        self.clear()
+
+    def clear(self) -> None:
+        """Set every sum to +0."""
+        self._sums: F32 | None = None
+        self._on_grid = True
+
+    def accumulate(self, left: U16, right: U16) -> None:
+        """Add left[b] @ right for each head b: raw bf16 `left` [LANES, rows, HLEN], `right` [HLEN, MLEN].
+
+        Taps go in groups of min(BLEN, HLEN). A group adds its products from +0 in rising order, the groups
+        meet in the balanced tree, and one f32 addition puts the total into the sum.
+        """
+        a, b = BF16_TO_F32.take(left), BF16_TO_F32.take(right)
+        exact = self._on_grid and _least_product(a, b) >= _PRODUCT_GRID
+        lanes, rows, mlen = self._shape
+        a_taps = a.reshape(lanes, rows, -1, self._group).transpose(3, 0, 1, 2)[:, :, :, None, :]
+        b_taps = np.ascontiguousarray(b.reshape(-1, self._group, mlen).transpose(1, 2, 0))
+        groups = np.zeros((lanes, rows, mlen, b_taps.shape[-1]), np.float32)
+        for a_tap, b_tap in zip(a_taps, b_taps, strict=True):
+            if exact:
+                groups += a_tap * b_tap
+            else:
+                groups = numerics.f32_flush(groups + numerics.f32_flush(a_tap * b_tap))
+        total = numerics.tree_sum(groups)
+        held = np.zeros(self._shape, np.float32) if self._sums is None else self._sums
+        self._sums = held + total if exact else numerics.f32_flush(held + total)
+        self._on_grid = exact
+
+    def write_out(self) -> U16:
+        """Raw bf16 [LANES, rows, MLEN]: every sum rounded once; then clear."""
+        sums = np.zeros(self._shape, np.float32) if self._sums is None else self._sums
+        self.clear()
+        return numerics.f32_to_bf16(sums)
+
+
+def _least_product(a: F32, b: F32) -> float:
+    """A lower bound of the products of `a` and `b` that are not zero; NaN when one holds a NaN."""
+    return _least_magnitude(a) * _least_magnitude(b)
+
+
+def _least_magnitude(x: F32) -> float:
+    """The smallest magnitude in `x` that is not zero; infinity when all are zero, NaN when one is NaN."""
+    magnitude = np.abs(x)
+    magnitude[magnitude == 0] = np.inf
+    return float(magnitude.min())

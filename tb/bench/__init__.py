@@ -1,0 +1,1 @@
+"""The system bench around the core: jobs in, memories and registers out."""

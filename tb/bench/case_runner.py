@@ -1,0 +1,165 @@
+"""Run one case on the RTL and judge it: what ``make sim`` and the system tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from plena_ref.isa.disassembler import disassemble
+from plena_ref.isa.machine_code import write_program
+from plena_ref.machine.reference import Machine, StopReport
+from plena_ref.verdict import compare
+from plena_ref.verdict.compare import Verdict
+from plena_ref.workloads.cases import Case, Workload, build
+from tb.bench import harness, images, utilisation
+from tb.bench.harness import Job, JobResult
+from tb.engine import simulate
+
+
+@dataclass(frozen=True)
+class CaseOutcome:
+    """A case that has run.
+
+    Attributes:
+        case: what ran.
+        simulator: where.
+        verdict: comparison with the reference machine and with the golden.
+        got: what the RTL left.
+        reference: how the reference machine stopped.
+        build_seconds: time to build the model, 0.0 if it came from the cache.
+    """
+
+    case: Case
+    simulator: str
+    verdict: Verdict
+    got: JobResult
+    reference: StopReport
+    build_seconds: float
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the run did not pass, besides what the verdict says."""
+        found = []
+        got, reference = self.got, self.reference
+        if (got.status, got.cause, got.pc) != (reference.status, reference.cause, reference.pc):
+            found.append(
+                f"ended with {_ending(got.status, got.cause, got.pc)}, "
+                f"the reference machine with {_ending(reference.status, reference.cause, reference.pc)}"
+            )
+        elif got.status != "stopped":
+            found.append(f"ended with {_ending(got.status, got.cause, got.pc)}")
+        if got.instructions != reference.instructions:
+            found.append(f"{got.instructions} instructions completed, reference {reference.instructions}")
+        if got.protocol_errors:
+            found.append(f"{got.protocol_errors} violations of the AXI protocol")
+        return tuple(found)
+
+    @property
+    def passed(self) -> bool:
+        """The verdict passes and the program ended as on the reference machine."""
+        return self.verdict.passed and not self.reasons
+
+    def to_json(self) -> dict[str, object]:
+        """The contents of ``result.json``."""
+        verdict = self.verdict.to_json()
+        hw = self.case.hardware
+        return {
+            "test": self.case.name,
+            "simulator": self.simulator,
+            "hardware": {"mlen": hw.mlen, "blen": hw.blen, "hlen": hw.hlen},
+            "passed": self.passed,
+            "bit_exact": verdict["bit_exact"],
+            "tolerance": {"atol": self.case.tolerance.atol, "rtol": self.case.tolerance.rtol},
+            "batches": verdict["batches"],
+            "out_of_bounds_writes": verdict["out_of_bounds_writes"],
+            "cycles": self.got.cycles,
+            "instructions": self.got.instructions,
+            **utilisation.summary(self.got.counters, self.got.cycles, hw),
+            "counters": self.got.counters.to_json(),
+            "build_seconds": round(self.build_seconds, 3),
+            "sim_seconds": round(self.got.seconds, 4),
+            "cycles_per_second": round(self.got.cycles / self.got.seconds),
+        }
+
+    def print(self, console: Console) -> None:
+        """Print what a person wants to know about the run."""
+        case, hw = self.case, self.case.hardware
+        console.print(f"{case.name}: {case.problem}, seed {case.seed}", soft_wrap=True)
+        console.print(
+            f"MLEN {hw.mlen}, BLEN {hw.blen}, HLEN {hw.hlen}, kernel {case.kernel}, on {self.simulator}"
+        )
+        rate = self.got.cycles / self.got.seconds
+        built = f"built in {self.build_seconds:.1f} s" if self.build_seconds else "model from the cache"
+        console.print(
+            f"{self.got.cycles} cycles, {self.got.instructions} instructions; {built}, "
+            f"ran in {self.got.seconds:.2f} s ({rate:,.0f} cycles/s)"
+        )
+        utilisation.print_bars(console, self.got.counters, self.got.cycles, hw)
+        for reason in self.reasons:
+            console.print(f"  {reason}", markup=False, soft_wrap=True)
+        self.verdict.print(console)
+        if self.verdict.passed and not self.passed:
+            console.print("FAIL: the results match, but the run did not end as it must")
+
+
+def run_case(
+    case: Case,
+    simulator: str | None = None,
+    *,
+    latency: int = harness.DEFAULT_LATENCY,
+    jitter: int = 0,
+    waves: bool = False,
+    folder: Path | None = None,
+    root: Path = simulate.REPO,
+) -> CaseOutcome:
+    """Build, run and judge a case.
+
+    Args:
+        case: what to run.
+        simulator, waves, root: see :func:`tb.harness.run`.
+        latency: memory latency in cycles.
+        jitter: chance in 256 that a memory channel pauses in a cycle; the case's seed seeds it.
+        folder: where to leave listing, program, images, dumps and the simulation's log.
+
+    Raises:
+        CaseError: the case cannot be built.
+        SimulatorMissing, SimulationError: see tb/engine/simulate.py.
+    """
+    simulator = simulator or simulate.default_simulator()
+    workload = build(case)
+    job = Job(workload.words, workload.images, workload.limit, latency, jitter, case.seed, trace=waves)
+    run = harness.run(case.hardware, [job], simulator, waves, folder, root)
+    outcome = judge(workload, run.jobs[0], simulator, run.build_seconds)
+    if folder is not None:
+        _leave_files(folder, workload, run.jobs[0])
+    return outcome
+
+
+def judge(workload: Workload, got: JobResult, simulator: str, build_seconds: float = 0.0) -> CaseOutcome:
+    """Run the reference machine and compare."""
+    hw = workload.case.hardware
+    machine = Machine(hw, workload.images.copy(), workload.limit)
+    report = machine.run(workload.words)
+    verdict = compare.compare(workload, got.images, machine.images, got.registers, report.registers)
+    return CaseOutcome(workload.case, simulator, verdict, got, report, build_seconds)
+
+
+def describe_trap(words: Sequence[int], cause: str | None, pc: int) -> str:
+    """One line about a trap: cause, pc and the instruction there."""
+    where = disassemble(words[pc]) if pc < len(words) else "end of the program"
+    return f"trap {cause} at pc {pc}: {where}"
+
+
+def _ending(status: str, cause: str | None, pc: int) -> str:
+    return f"trap {cause} at pc {pc}" if status == "trap" else f"{status} at pc {pc}"
+
+
+def _leave_files(folder: Path, workload: Workload, got: JobResult) -> None:
+    (folder / "program.lst").write_text(workload.listing)
+    write_program(folder / "program.mem", workload.words)
+    staged = images.used_bytes(workload.images)
+    images.write(folder / "images", workload.images, staged)
+    images.write(folder / "dumps", got.images, max(staged, got.hbm_high_water + 1))

@@ -1,0 +1,109 @@
+"""Run any PLENA machine-code file on raw memory images: what ``make run`` does."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from plena_ref.isa.counters import Counters
+from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.reference import Machine
+from plena_ref.machine.state import MemoryImages, Registers
+from tb.bench import harness, images
+from tb.bench.harness import Job
+
+#: Memories that a program may be given, by the name of the option that carries the file.
+IMAGE_OPTIONS = {"VRAM": "vram", "FPMEM": "fpmem", "INTMEM": "intmem", "HBM": "hbm"}
+
+
+@dataclass(frozen=True)
+class ProgramOutcome:
+    """How a program ended.
+
+    ``cycles`` and ``counters`` are None on the reference machine; ``hbm_bytes`` is what to dump of HBM.
+    """
+
+    status: str
+    cause: str | None
+    pc: int
+    cycles: int | None
+    instructions: int
+    counters: Counters | None
+    registers: Registers
+    images: MemoryImages
+    hbm_bytes: int
+
+    def to_json(self) -> dict[str, object]:
+        """The contents of ``stats.json``."""
+        return {
+            "status": self.status,
+            "cause": self.cause,
+            "pc": self.pc,
+            "cycles": self.cycles,
+            "instructions": self.instructions,
+            "counters": None if self.counters is None else self.counters.to_json(),
+            "registers": dataclasses.asdict(self.registers),
+        }
+
+
+def run_program(
+    hw: Hardware,
+    words: Sequence[int],
+    image_files: Mapping[str, Path],
+    simulator: str,
+    *,
+    latency: int = harness.DEFAULT_LATENCY,
+    jitter: int = 0,
+    seed: int = 1,
+    watchdog: int = 0,
+    waves: bool = False,
+    folder: Path | None = None,
+) -> ProgramOutcome:
+    """Run ``words`` on memories that are zero but for the given images.
+
+    Args:
+        hw: machine shape.
+        words: machine code.
+        image_files: files by memory name (the values of ``IMAGE_OPTIONS``).
+        simulator: "verilator", "icarus" or "reference".
+        latency, jitter, seed, watchdog: see :class:`tb.harness.Job`; the reference machine ignores them.
+        waves, folder: see :func:`tb.harness.run`.
+
+    Raises:
+        ImageError: an image is missing or does not fit.
+        SimulatorMissing, SimulationError: see tb/engine/simulate.py.
+    """
+    memories = MemoryImages.zeros(hw)
+    staged = 0
+    for memory, path in image_files.items():
+        size = images.read_into(memories, memory, path)
+        staged = size if memory == "hbm" else staged
+    if simulator == "reference":
+        machine = Machine(hw, memories)
+        report = machine.run(words)
+        return ProgramOutcome(
+            report.status,
+            report.cause,
+            report.pc,
+            None,
+            report.instructions,
+            None,
+            report.registers,
+            machine.images,
+            max(staged, machine.hbm_high_water + 1),
+        )
+    job = Job(words, memories, latency=latency, jitter=jitter, seed=seed, watchdog=watchdog)
+    got = harness.run(hw, [job], simulator, waves, folder).jobs[0]
+    return ProgramOutcome(
+        got.status,
+        got.cause,
+        got.pc,
+        got.cycles,
+        got.instructions,
+        got.counters,
+        got.registers,
+        got.images,
+        max(staged, got.hbm_high_water + 1),
+    )

@@ -1,0 +1,67 @@
+"""How a run used the machine: one bar a unit with its share of cycles by reason, and the kernel's bound."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from plena_ref.isa.counters import DISPATCH, QUEUE, QUEUES, Counters, bound
+from plena_ref.machine.hardware import Hardware
+
+#: Characters of a whole bar.
+_WIDTH = 24
+_WORKING, _WAITING, _IDLE = "█", "▒", "·"
+#: Names of the states in which a unit gets on, and in which it has nothing to do; it waits in the others.
+_GETS_ON = ("one", "two", "issue")
+_NOTHING = ("empty", "drain")
+
+
+def _bar(shares: dict[str, float]) -> str:
+    """A bar of `_WIDTH` characters: first the working share, then the waiting one, then the idle one."""
+    working = sum(share for name, share in shares.items() if name in _GETS_ON)
+    idle = sum(share for name, share in shares.items() if name in _NOTHING)
+    first = round(_WIDTH * working)
+    last = min(round(_WIDTH * idle), _WIDTH - first)
+    return _WORKING * first + _WAITING * (_WIDTH - first - last) + _IDLE * last
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}%"
+
+
+def summary(counters: Counters, cycles: int, hw: Hardware) -> dict[str, object]:
+    """Bound, its resource and the utilisations for `result.json`, as shares of 1."""
+    least = bound(counters.totals, hw)
+    return {
+        "bound_cycles": least.cycles,
+        "bound_resource": least.resource,
+        "utilisation": round(least.utilisation(cycles), 4),
+        "array_utilisation": round(counters.totals["macs"] / (hw.blen * hw.mlen * cycles), 4),
+    }
+
+
+def print_bars(console: Console, counters: Counters, cycles: int, hw: Hardware) -> None:
+    """Print the bars of dispatch and of the four queues, and the utilisation against the kernel's bound."""
+    table = Table(
+        title=f"cycles by reason ({_WORKING} gets on, {_WAITING} waits, {_IDLE} nothing to do)",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    for column in ("unit", "", "busy", "reasons"):
+        table.add_column(column, justify="right" if column == "busy" else "left", no_wrap=column != "reasons")
+    for unit in ("dispatch", *QUEUES):
+        values = getattr(counters, unit)
+        names = [counter.name for counter in (DISPATCH if unit == "dispatch" else QUEUE)]
+        shares = {name: values[name] / cycles for name in names}
+        busy = "" if unit == "dispatch" else _percent(counters.totals[f"{unit}_busy"] / cycles)
+        reasons = sorted((name for name in names if shares[name] >= 0.01), key=lambda name: -shares[name])
+        text = ", ".join(f"{name} {_percent(shares[name])}" for name in reasons)
+        table.add_row(unit, _bar(shares), busy, text)
+    console.print(table)
+    least = bound(counters.totals, hw)
+    macs = counters.totals["macs"] / (hw.blen * hw.mlen * cycles)
+    console.print(
+        f"bound {least.cycles} cycles ({least.resource}): utilisation {_percent(least.utilisation(cycles))}; "
+        f"multiply-accumulates {_percent(macs)} of the array's peak"
+    )

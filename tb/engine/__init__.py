@@ -1,0 +1,1 @@
+"""Simulators: finding them, building models, running them."""

@@ -1,0 +1,1 @@
+"""Named faults that the bench must catch."""

@@ -1,0 +1,104 @@
+"""Named faults that the bench must catch: one exact substitution in a copy of the source tree, then one case.
+
+The faults are data, in tb/mutants/table.py.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tb.engine import simulate
+from tb.mutants.table import Mutant
+
+_TREE = ("rtl", "tb", "plena_ref", "scripts")
+
+
+class MutantError(ValueError):
+    """A mutant that does not apply: its text is not exactly once in its file."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The run of a mutant's case.
+
+    Attributes:
+        mutant: the fault.
+        status: exit status of the run.
+        printed: its report.
+    """
+
+    mutant: Mutant
+    status: int
+    printed: str
+
+    @property
+    def caught(self) -> bool:
+        """The case FAILed, and for the mutant's own reason."""
+        return self.status == 1 and "FAIL" in self.printed and self.mutant.reason in self.printed
+
+
+def mutated(mutant: Mutant, text: str) -> str:
+    """The text of the mutant's file with the fault in it.
+
+    Raises:
+        MutantError: the old text is not there exactly once.
+    """
+    count = text.count(mutant.old)
+    if count != 1:
+        raise MutantError(f"{mutant.name}: {mutant.file} has its text {count} times, not once")
+    return text.replace(mutant.old, mutant.new)
+
+
+@contextmanager
+def tree_with(mutant: Mutant | None) -> Iterator[Path]:
+    """A copy of the source tree with the fault in it (without one: None), removed afterwards.
+
+    The copy shares the cache of models, whose names depend on the text of the sources.
+    """
+    models = simulate.BUILD / "models"
+    models.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="mutant-", dir=simulate.BUILD) as name:
+        root = Path(name)
+        for part in _TREE:
+            shutil.copytree(simulate.REPO / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+        (root / "build").mkdir()
+        (root / "build" / "models").symlink_to(models)
+        if mutant is not None:
+            file = root / mutant.file
+            file.write_text(mutated(mutant, file.read_text()))
+        yield root
+
+
+def run_case(root: Path, case: str, overrides: tuple[tuple[str, str], ...] = ()) -> tuple[int, str]:
+    """Run a case with the sources in ``root`` on Verilator; its exit status and what it printed."""
+    options = [f"{key}={value}" for key, value in (("TEST", case), ("SIM", "verilator"), *overrides)]
+    result = subprocess.run(
+        [sys.executable, "-m", "scripts.run_case", *options],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root), "COLUMNS": "200"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    return result.returncode, result.stdout
+
+
+def run_mutant(mutant: Mutant) -> Trial:
+    """Run the mutant's case in a copy of the source tree that has its fault.
+
+    Raises:
+        MutantError: the fault does not apply.
+    """
+    with tree_with(mutant) as root:
+        status, printed = run_case(root, mutant.case, mutant.overrides)
+    return Trial(mutant, status, printed)

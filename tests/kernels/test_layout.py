@@ -1,0 +1,156 @@
+"""Tensor placement: addresses, views, slabs, HBM bytes and the comparison parameters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from plena_ref.kernels.layout import (
+    BatchedVram,
+    ComparisonParameters,
+    HbmAllocator,
+    HbmTensor,
+    LayoutError,
+    Region,
+    VramAllocator,
+    VramTensor,
+    region_mask,
+    remap_rows,
+)
+from plena_ref.machine.hardware import Hardware
+
+HW = Hardware(16, 4, vram_elems=1 << 14, hbm_bytes=1 << 16)
+
+
+def test_column_blocks_lie_physical_rows_apart() -> None:
+    tensor = VramTensor("t", 320, rows=5, cols=40, physical_rows=32, mlen=16)
+    assert tensor.column_blocks == 3 and tensor.physical_cols == 48
+    for row, col in ((0, 0), (4, 15), (4, 16), (0, 39), (31, 47)):
+        expected = 320 + (col // 16) * 32 * 16 + row * 16 + col % 16
+        assert tensor.address(row, col) == expected
+    assert len(np.unique(tensor.addresses())) == 5 * 40
+    assert tensor.addresses()[4, 39] == tensor.address(4, 39)
+
+
+def test_a_row_view_keeps_the_physical_height() -> None:
+    parent = VramTensor("t", 0, rows=48, cols=40, physical_rows=48, mlen=16)
+    view = parent.row_view(16, 4)
+    assert view.address(2, 33) == parent.address(18, 33)
+    assert view.block_stride == parent.block_stride
+
+
+def test_a_column_view_begins_at_a_block() -> None:
+    parent = VramTensor("t", 0, rows=48, cols=48, physical_rows=48, mlen=16)
+    assert parent.column_view(32, 16).address(3, 5) == parent.address(3, 37)
+    with pytest.raises(LayoutError, match="begins no block"):
+        parent.column_view(8, 16)
+
+
+def test_batch_views_address_the_parents_elements() -> None:
+    slabs = VramAllocator(HW).slabs("q", batch=3, seq=20, cols=40)
+    assert slabs.rows_per_batch == 32
+    for batch in range(3):
+        view = slabs.batch_view(batch)
+        for row, col in ((0, 0), (19, 39), (7, 16)):
+            assert view.address(row, col) == slabs.parent.address(batch * 32 + row, col)
+
+
+def test_packed_batches_lie_at_seq_stride() -> None:
+    packed = VramAllocator(HW).packed("o", batch=3, seq=5, cols=16)
+    assert packed.batch_view(2).address(1, 3) == packed.parent.address(11, 3)
+    assert packed.parent.physical_rows == 16
+
+
+def test_store_and_extract_agree_on_where_active_rows_are() -> None:
+    allocator = VramAllocator(HW)
+    allocator.tensor("in front", 7, 16)
+    slabs = allocator.slabs("o", batch=3, seq=20, cols=40)
+    values = np.arange(3 * 20 * 40, dtype=np.uint16).reshape(3, 20, 40)
+    vram = np.full(HW.vram_elems, 0xFFA5, np.uint16)
+    slabs.store(vram, values)
+    parameters = ComparisonParameters.of(slabs)
+    compact = parameters.extract(vram)
+    assert compact.shape == (60, 48)
+    np.testing.assert_array_equal(compact[:, :40].reshape(3, 20, 40), values)
+    assert (compact[:, 40:] == 0xFFA5).all()
+    covered = region_mask(slabs.active_regions(), "vram", HW.vram_elems)
+    assert covered.sum() == 60 * 48
+    np.testing.assert_array_equal(vram != 0xFFA5, covered & (vram != 0xFFA5))
+
+
+def test_comparison_parameters_describe_slabs_and_packed_rows() -> None:
+    slabs = VramAllocator(HW).slabs("o", batch=2, seq=4, cols=32)
+    assert ComparisonParameters.of(slabs) == ComparisonParameters(
+        start_row_idx=0,
+        num_rows=64,
+        num_batches=8,
+        elements_per_batch=32,
+        row_dim=16,
+        physical_rows=32,
+        use_stride_mode=True,
+        rows_per_batch=16,
+        active_seq_per_batch=4,
+    )
+    packed = ComparisonParameters.of(VramAllocator(HW).packed("o", batch=2, seq=4, cols=16))
+    assert (packed.rows_per_batch, packed.physical_rows, packed.use_stride_mode) == (4, 16, False)
+    assert packed.batch == 2
+
+
+def test_remapping_puts_packed_rows_back_into_slabs() -> None:
+    compact = np.arange(1, 13, dtype=np.uint16).reshape(6, 2)
+    slabs = remap_rows(compact, seq=3, rows_per_batch=8, fill=99)
+    np.testing.assert_array_equal(slabs[0:3], compact[:3])
+    np.testing.assert_array_equal(slabs[8:11], compact[3:])
+    assert (slabs[3:8] == 99).all() and (slabs[11:] == 99).all()
+    with pytest.raises(LayoutError):
+        remap_rows(compact, seq=4, rows_per_batch=8)
+
+
+@pytest.mark.parametrize(("rows", "cols", "footprint"), [(3, 8, 64), (16, 16, 288), (33, 8, 352)])
+def test_hbm_footprint_pads_elements_and_scales(rows: int, cols: int, footprint: int) -> None:
+    assert HbmTensor("k", 0, rows, cols, 8).footprint == footprint
+
+
+def test_hbm_scales_follow_the_elements_directly() -> None:
+    tensor = HbmTensor("k", 64, rows=3, cols=16, mx_block=8)
+    hbm = np.full(256, 0xFF, np.uint8)
+    tensor.store(hbm, np.arange(48, dtype=np.uint8).reshape(3, 16), np.full((3, 2), 200, np.uint8))
+    assert tensor.scale_offset == 48 and tensor.offset(2, 5) == 37
+    np.testing.assert_array_equal(hbm[64:112], np.arange(48))
+    assert (hbm[112:118] == 200).all() and (hbm[118:] == 0xFF).all() and (hbm[:64] == 0xFF).all()
+
+
+@pytest.mark.parametrize(("mlen", "blen", "alignment"), [(16, 4, 16), (128, 32, 128), (256, 64, 65536)])
+def test_hbm_bases_are_aligned(mlen: int, blen: int, alignment: int) -> None:
+    allocator = HbmAllocator(Hardware(mlen, blen), start=8)
+    first, second = allocator.tensor("a", 3, mlen), allocator.tensor("b", 1, mlen)
+    assert first.base == alignment and second.base % alignment == 0
+    assert second.base >= first.base + first.footprint
+
+
+def test_full_memories_say_so() -> None:
+    with pytest.raises(LayoutError, match="VRAM is full: big needs"):
+        VramAllocator(HW).tensor("big", HW.vram_rows + 1, 16)
+    with pytest.raises(LayoutError, match="HBM is full: big needs"):
+        HbmAllocator(HW).tensor("big", 1 << 13, 16)
+
+
+def test_broken_placements_are_refused() -> None:
+    with pytest.raises(LayoutError, match="not a multiple of MLEN"):
+        VramTensor("t", 8, 1, 16, 1, 16)
+    with pytest.raises(LayoutError, match="do not fit"):
+        VramTensor("t", 0, 5, 16, 4, 16)
+    with pytest.raises(LayoutError, match="outside"):
+        VramTensor("t", 0, 4, 16, 4, 16).address(4)
+    parent = VramTensor("t", 0, 32, 16, 32, 16)
+    with pytest.raises(LayoutError, match="below seq"):
+        BatchedVram(parent, 2, 20, 16)
+    with pytest.raises(LayoutError, match="do not fit"):
+        BatchedVram(parent, 3, 4, 16)
+    with pytest.raises(LayoutError, match="MX_BLOCK"):
+        HbmTensor("k", 0, 1, 12, 8)
+
+
+def test_region_mask_covers_only_its_memory() -> None:
+    regions = [Region("vram", 2, 4, "a"), Region("msram", 0, 9, "b")]
+    assert region_mask(regions, "vram", 6).tolist() == [False, False, True, True, False, False]

@@ -1,0 +1,125 @@
+"""The linear layer on the reference machine: shapes, the ring of tiles, and what it may touch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from plena_ref.kernels.layout import region_mask
+from plena_ref.kernels.linear import LinearKernel
+from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.reference import Machine
+from plena_ref.verdict.compare import compare
+from plena_ref.workloads.cases import CASES, STRICT, Case, CaseError, Workload, build, command
+from tests.kernels.test_attention import executed
+
+
+def run(workload: Workload) -> Machine:
+    """Run the program on the reference machine until its normal stop."""
+    machine = Machine(workload.case.hardware, workload.images.copy(), workload.limit)
+    report = machine.run(workload.words)
+    assert (report.status, report.cause) == ("stopped", None)
+    return machine
+
+
+def check(case: Case) -> Workload:
+    """Build and run a case; accurate, and exactly what the kernel declares is written."""
+    workload = build(case)
+    machine = run(workload)
+    verdict = compare(workload, machine.images, machine.images, machine.registers, machine.registers)
+    assert verdict.passed, verdict.reasons
+    for memory in ("vram", "msram", "fpmem", "intmem", "hbm"):
+        written = getattr(machine.written, memory)
+        declared = region_mask([*workload.outputs, *workload.scratch], memory, len(written))
+        np.testing.assert_array_equal(written, declared, err_msg=memory)
+    return workload
+
+
+def linear(mlen: int, blen: int, in_features: int, out_features: int, **values: object) -> Case:
+    """A case on a machine with small memories; `msram_tiles` belongs to the machine."""
+    tiles = values.pop("msram_tiles", 64)
+    hw = Hardware(mlen, blen, vram_elems=1 << 16, hbm_bytes=1 << 18, msram_tiles=tiles)
+    shape = {"in_features": in_features, "out_features": out_features}
+    return Case("layer", hardware=hw, kernel="linear", tolerance=STRICT, **shape, **values)
+
+
+def test_the_registered_layer_passes() -> None:
+    check(CASES["linear"])
+
+
+@pytest.mark.parametrize(
+    ("mlen", "blen", "in_features", "out_features", "batch", "seq"),
+    [
+        (8, 4, 8, 4, 1, 1),
+        (8, 8, 70, 24, 2, 9),
+        (16, 4, 1, 20, 1, 4),
+        (16, 4, 100, 100, 3, 7),
+        (16, 16, 48, 64, 1, 33),
+        (32, 8, 95, 40, 2, 32),
+        (64, 16, 130, 144, 1, 5),
+    ],
+)
+def test_shapes(mlen: int, blen: int, in_features: int, out_features: int, batch: int, seq: int) -> None:
+    """Features and rows below, at and above a tile; rows and features that fill no block or tile."""
+    check(linear(mlen, blen, in_features, out_features, batch=batch, seq=seq))
+
+
+@pytest.mark.parametrize("tiles", [7, 8, 10, 13, 14, 20, 21])
+@pytest.mark.parametrize("seq", [1, 5, 16])
+def test_each_tile_is_fetched_once_however_small_the_ring(tiles: int, seq: int) -> None:
+    """Five panels of seven tiles in rings of seven and more; as many tiles a block as it takes to keep up."""
+    counts = executed(check(linear(16, 4, 112, 80, seq=seq, msram_tiles=tiles)).words)
+    assert counts["H_PREFETCH_M"] == 5 * 7
+    groups = -(-seq // 4)
+    assert (counts["M_MM"], counts["M_MM_WO"]) == (20 * groups * 7, 20 * groups)
+
+
+def test_a_tile_that_is_lost_changes_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ring without regard for the tiles in use overwrites one before its last product; that is noticed."""
+    case = linear(16, 4, 112, 32, seq=16, msram_tiles=7)
+    check(case)
+    real = LinearKernel._panel
+
+    def greedy(kernel: LinearKernel, panel: int, ahead: range) -> None:
+        real(kernel, panel, range(7, 8) if panel == 0 else ahead)
+
+    monkeypatch.setattr(LinearKernel, "_panel", greedy)
+    with pytest.raises(AssertionError, match="batch 0"):
+        check(case)
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [
+        ({"in_features": 0}, "IN_FEATURES must be at least 1"),
+        ({"seq": 0}, "SEQ must be at least 1"),
+        ({"batch": 0}, "BATCH must be at least 1"),
+        ({"out_features": 30}, "OUT_FEATURES must be a multiple of BLEN"),
+        ({"msram_tiles": 35}, "a panel of W needs MSRAM_TILES >= ceil\\(IN_FEATURES/MLEN\\) = 36"),
+        ({"heads": 2}, "KERNEL = linear has no HEADS"),
+        ({"causal": 1}, "KERNEL = linear has no CAUSAL"),
+        ({"kernel": "attention"}, "IN_FEATURES and OUT_FEATURES belong to KERNEL = linear"),
+    ],
+)
+def test_impossible_layers_name_their_rule(values: dict[str, object], rule: str) -> None:
+    with pytest.raises(CaseError, match=rule):
+        CASES["linear_16x4"].override(**values)
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [({"seq": 4000, "batch": 8}, "VRAM is full"), ({"hbm_bytes": 1 << 16}, "HBM is full")],
+)
+def test_layers_that_do_not_fit_say_what_is_full(values: dict[str, object], rule: str) -> None:
+    with pytest.raises(CaseError, match=rule):
+        build(CASES["linear_16x4"].override(**values))
+
+
+def test_attention_has_no_features() -> None:
+    with pytest.raises(CaseError, match="IN_FEATURES and OUT_FEATURES belong to KERNEL = linear"):
+        CASES["mha"].override(IN_FEATURES=64)
+    with pytest.raises(CaseError, match="which needs both"):
+        CASES["mha"].override(KERNEL="linear", IN_FEATURES=64)
+    layer = CASES["mha"].override(KERNEL="linear", IN_FEATURES=64, OUT_FEATURES=32)
+    assert layer.problem == "batch 1, seq 4, 64 to 32 features"
+    assert command(layer) == "make sim TEST=mha IN_FEATURES=64 OUT_FEATURES=32 KERNEL=linear"

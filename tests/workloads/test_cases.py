@@ -1,0 +1,230 @@
+"""The case registry: what it holds, how it is overridden, what it refuses, and what it stages."""
+
+from __future__ import annotations
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.numerics import bf16_to_f32
+from plena_ref.machine.state import POISON_BF16, POISON_HBM, POISON_INT
+from plena_ref.workloads.cases import (
+    BF16_LIMITED,
+    CASES,
+    LINEAR_CASES,
+    PLAIN_CASES,
+    STRICT,
+    Case,
+    CaseError,
+    build,
+    draw_inputs,
+)
+
+
+def test_the_registered_cases_are_those_of_the_plan() -> None:
+    table = {
+        name: (
+            case.hardware.mlen,
+            case.hardware.blen,
+            case.batch,
+            case.seq,
+            case.kv_seq,
+            case.heads,
+            case.head_dim,
+            case.causal,
+        )
+        for name, case in CASES.items()
+        if case not in (*PLAIN_CASES, *LINEAR_CASES)
+    }
+    lanes = {name: case.hardware.hlen for name, case in CASES.items() if name.startswith("gqa_packed")}
+    assert lanes == {"gqa_packed": 16, "gqa_packed_wide": 8, "gqa_packed_narrow": 8}
+    assert table == {
+        "mha": (64, 16, 1, 4, 4, 2, 64, False),
+        "mha_batch1": (64, 16, 1, 4, 4, 2, 64, False),
+        "mha_batch2": (64, 16, 2, 4, 4, 2, 64, False),
+        "mha_batch2_sub64": (16, 4, 2, 4, 4, 2, 64, False),
+        "mha_causal_tiles": (64, 16, 1, 128, 128, 1, 64, True),
+        "mha_ragged": (16, 4, 3, 20, 20, 1, 24, True),
+        "gqa_cached": (16, 4, 2, 5, 37, 4, 16, True),
+        "gqa_packed": (64, 16, 1, 20, 70, 8, 16, True),
+        "gqa_packed_wide": (16, 4, 2, 20, 20, 8, 8, True),
+        "gqa_packed_narrow": (16, 16, 2, 20, 37, 4, 8, True),
+        "decode_batch": (64, 16, 4, 1, 200, 2, 64, True),
+        "decode_grouped": (16, 4, 2, 1, 75, 10, 24, True),
+        "window_sinks": (16, 4, 1, 20, 50, 2, 24, True),
+        "long_cache": (16, 4, 1, 18, 150, 1, 24, True),
+        "mha_head72": (64, 16, 2, 20, 70, 2, 72, True),
+        "decode_head40": (64, 16, 2, 1, 150, 6, 40, True),
+    }
+    special = {
+        name: (case.kv_heads, case.window, case.sinks)
+        for name, case in CASES.items()
+        if case not in (*PLAIN_CASES, *LINEAR_CASES)
+        and (case.kv_heads, case.window, case.sinks) != (case.heads, None, False)
+    }
+    assert special == {
+        "gqa_cached": (2, None, False),
+        "gqa_packed": (2, None, False),
+        "gqa_packed_wide": (2, None, False),
+        "gqa_packed_narrow": (2, 18, False),
+        "decode_grouped": (2, 41, True),
+        "decode_head40": (2, 100, True),
+        "window_sinks": (2, 19, True),
+        "long_cache": (1, None, True),
+    }
+    for name, case in CASES.items():
+        exceptions = ("window_sinks", "long_cache", "mha_head72", "plain_ragged", "plain_vision")
+        assert case.sigma == (1.0 if name in exceptions else 1.5)
+        assert "verilator" in case.simulators or name == "linear_16x4"
+        assert case.tolerance == (BF16_LIMITED if name == "mha" else STRICT)
+    assert [name for name, case in CASES.items() if "icarus" in case.simulators] == [
+        "mha_batch2_sub64",
+        "mha_ragged",
+    ]
+
+
+def test_overrides_take_text_and_numbers() -> None:
+    case = CASES["mha"].override(
+        MLEN="32", BLEN="8", BATCH="3", SEQ="20", HEAD_DIM="64", CAUSAL="1", SEED="7", SIGMA="0.5"
+    )
+    assert (case.hardware.mlen, case.hardware.blen, case.hardware.hlen) == (32, 8, 32)
+    assert (case.batch, case.seq, case.kv_seq, case.head_dim) == (3, 20, 20, 64)
+    assert (case.causal, case.seed, case.sigma) == (True, 7, 0.5)
+    assert case.tolerance == BF16_LIMITED
+    assert case.override(seq=24, kv_seq=40).kv_seq == 40
+    assert case.override(kv_seq=40).override(seq=24).kv_seq == 40
+    grouped = CASES["mha"].override(HEADS="4", KV_HEADS="2", CAUSAL=1, WINDOW="7", SINKS="1")
+    assert (grouped.kv_heads, grouped.window, grouped.sinks) == (2, 7, True)
+    assert grouped.override(heads=8).kv_heads == 2 and grouped.override(window="none").window is None
+    assert CASES["mha"].override(heads=8).kv_heads == 8
+    assert CASES["mha_batch2"].override() is CASES["mha_batch2"]
+
+
+def test_derived_hardware_parameters_follow_their_leader() -> None:
+    hw = CASES["mha"].override(BLEN=8).hardware
+    assert (hw.vpref, hw.vstore, hw.hlen) == (8, 8, 64)
+    assert CASES["mha"].override(HLEN=16).override(MLEN=32).hardware.hlen == 16
+    assert CASES["mha"].override(HLEN=32).override(MLEN=16).hardware.hlen == 16
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [
+        ({"BLEN": 128}, "BLEN must not exceed MLEN"),
+        ({"MLEN": 48}, "MLEN must be a power of two"),
+        ({"HLEN": 128}, "HLEN must not exceed MLEN"),
+        ({"HEAD_DIM": 0}, "HEAD_DIM must be at least 1"),
+        ({"BATCH": 0}, "BATCH must be at least 1"),
+        ({"SEQ": 0}, "SEQ must be at least 1"),
+        ({"HEADS": -1}, "HEADS must be at least 1"),
+        ({"CAUSAL": 1, "SEQ": 8, "KV_SEQ": 4}, "KV_SEQ must not be below SEQ"),
+        ({"CAUSAL": 1, "WINDOW": 0}, "every query needs a visible key: WINDOW must be at least 1"),
+        ({"CAUSAL": 1, "WINDOW": -3}, "WINDOW must be at least 1"),
+        ({"WINDOW": 4}, "WINDOW needs CAUSAL"),
+        ({"HEADS": 4, "KV_HEADS": 3}, "HEADS must be a multiple of KV_HEADS"),
+        ({"HEADS": 2, "KV_HEADS": 4}, "HEADS must be a multiple of KV_HEADS"),
+        ({"KV_HEADS": 0}, "KV_HEADS must be at least 1"),
+        ({"FP_WORDS": 256, "SINKS": 1, "HEADS": 64}, "the sinks need FP_WORDS >= 266"),
+        ({"WINDOW": "wide"}, "WINDOW = 'wide' cannot be read"),
+        ({"SIGMA": 0}, "SIGMA must be positive"),
+        ({"SIGMA": "nan"}, "SIGMA must be positive"),
+        ({"MASK_VALUE": "-1000"}, r"MASK_VALUE must not exceed -60000 \(got -1000\)"),
+        ({"MASK_VALUE": "nan"}, "MASK_VALUE must not exceed"),
+        ({"DATA": "large", "MASK_VALUE": "-6e4"}, "MASK_VALUE = -60000 hides no score of DATA = large"),
+        ({"DATA": "nice"}, "DATA must be one of normal, large"),
+        ({"SEED": -1}, "SEED must not be negative"),
+        ({"SEQ": "four"}, "SEQ = 'four' cannot be read"),
+        ({"CAUSAL": "maybe"}, "CAUSAL = 'maybe' cannot be read"),
+        ({"SEQ": 2.5}, "SEQ = 2.5 cannot be read"),
+        ({"SEQUENCE": 4}, "SEQUENCE is no override"),
+        ({"KERNEL": "nothing"}, "KERNEL must be one of attention"),
+        ({"FP_WORDS": 128}, "the softmax state needs FP_WORDS >= 202"),
+    ],
+)
+def test_impossible_overrides_name_their_rule(values: dict[str, object], rule: str) -> None:
+    with pytest.raises(CaseError, match=rule):
+        CASES["mha"].override(**values)
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [
+        ({"VRAM_ELEMS": 1 << 14}, "VRAM is full"),
+        ({"HBM_BYTES": 1 << 13}, "HBM is full"),
+        ({"MSRAM_TILES": 1}, "a key tile needs MSRAM_TILES >= 2"),
+    ],
+)
+def test_cases_that_do_not_fit_say_what_is_full(values: dict[str, int], rule: str) -> None:
+    with pytest.raises(CaseError, match=rule):
+        build(CASES["mha"].override(**values))
+
+
+def test_staging_leaves_poison_everywhere_else() -> None:
+    case = CASES["mha_ragged"].override(hbm_bytes=1 << 16)
+    images = build(case).images
+    slab, head_cols, staged_rows = 32 * 16, 32, 20
+    q = images.vram[: 3 * slab * 2].reshape(2, 3, 32, 16)
+    assert (q[:, :, staged_rows:] == POISON_BF16).all()
+    assert (q[1, :, :staged_rows, 24 - 16 :] == 0).all()
+    assert (images.vram[3 * slab * 2 :] == POISON_BF16).all()
+    assert (images.msram == POISON_BF16).all() and (images.intmem == POISON_INT).all()
+    assert (images.fpmem[3:] == POISON_BF16).all()
+    k_elements = 3 * 32 * head_cols
+    assert (images.hbm[:4096] == POISON_HBM).all()
+    k = images.hbm[4096 : 4096 + k_elements].reshape(3, 32, head_cols)
+    assert (k[:, staged_rows:] == 0).all() and (k[:, :, 24:] == 0).all() and (k[:, :20, :24] != 0).any()
+
+
+def test_constants_are_where_kernels_look() -> None:
+    fpmem = build(CASES["mha_batch1"].override(hbm_bytes=1 << 16)).images.fpmem
+    assert fpmem[:3].tolist() == [0x0000, 0x3E00, 0xFF80]
+
+
+def test_a_finite_number_may_hide_scores() -> None:
+    fpmem = build(CASES["mha_batch1"].override(hbm_bytes=1 << 16, mask_value="-6e4")).images.fpmem
+    assert bf16_to_f32(fpmem[2:3]).tolist() == [-59904.0]
+    assert CASES["mha"].override(MASK_VALUE="-inf").mask_value == -np.inf
+
+
+def test_constants_of_windows_and_sinks() -> None:
+    case = CASES["mha_batch1"].override(hbm_bytes=1 << 16, causal=1, window=3, sinks=1)
+    fpmem, sinks = build(case).images.fpmem, draw_inputs(case).sinks
+    assert fpmem[3] == 0xFF7F and (fpmem[4 : 10 + 3 * 64] == POISON_BF16).all()
+    assert sinks.shape == (2,) and bf16_to_f32(fpmem[202:204]).tolist() == sinks.tolist()
+    assert (fpmem[204:] == POISON_BF16).all()
+    plain = draw_inputs(case.override(sinks=0))
+    assert plain.sinks is None and np.array_equal(plain.q, draw_inputs(case).q)
+
+
+def test_staged_keys_are_the_inputs_within_mx_precision() -> None:
+    """E4M3 has 4 significant bits: rounding moves an element by up to 1/16 of itself."""
+    case = CASES["mha_batch1"].override(hbm_bytes=1 << 16)
+    images, inputs = build(case).images, draw_inputs(case)
+    elements = images.hbm[4096 : 4096 + 64 * 128].view(ml_dtypes.float8_e4m3fn).astype(np.float64)
+    scales = images.hbm[4096 + 64 * 128 :][: 64 * 16].view(ml_dtypes.float8_e8m0fnu).astype(np.float64)
+    dense = (elements.reshape(-1, 8) * scales[:, None]).reshape(64, 2, 64)
+    wanted = inputs.k[0].transpose(1, 0, 2)
+    step = np.abs(wanted).reshape(4, 2, 8, 8).max(axis=-1).repeat(8, axis=-1).reshape(4, 2, 64)
+    assert (np.abs(dense[:4] - wanted) <= np.maximum(np.abs(wanted) / 16, step * 2.0**-16)).all()
+
+
+def test_inputs_depend_on_the_seed_alone() -> None:
+    first, again = draw_inputs(Case("a", batch=3)), draw_inputs(Case("b", batch=3))
+    np.testing.assert_array_equal(first.q, again.q)
+    assert not np.array_equal(first.q, draw_inputs(Case("a", batch=3, seed=1)).q)
+    values = draw_inputs(Case("a", batch=8, seq=64)).k
+    assert values.std() == pytest.approx(1.5, rel=0.02) and abs(values.mean()) < 0.02
+
+
+def test_the_limit_covers_the_tensors_and_no_more() -> None:
+    workload = build(CASES["mha_batch2"].override(hbm_bytes=1 << 17))
+    end = int(np.flatnonzero(workload.images.hbm != POISON_HBM)[-1]) + 1
+    assert end <= workload.limit < end + 64 + 32
+
+
+def test_a_case_may_be_written_freely() -> None:
+    case = Case("mine", hardware=Hardware(16, 8), seq=3, head_dim=8)
+    assert case.kv_seq == 3
+    with pytest.raises(CaseError, match="mine: HEADS must be a multiple of KV_HEADS"):
+        Case("mine", hardware=Hardware(16, 8), heads=3, kv_heads=2)
