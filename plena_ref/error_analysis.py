@@ -14,9 +14,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from plena_ref import golden
 from plena_ref.analysis.error_prediction import rounding_variances
 from plena_ref.analysis.rounding_model import F64, STAGES, attention
+from plena_ref.golden import attention as golden
 from plena_ref.machine.reference import Machine
 from plena_ref.verdict.compare import result_values
 from plena_ref.workloads.cases import (

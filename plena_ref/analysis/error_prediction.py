@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from plena_ref import golden
 from plena_ref.analysis.rounding_model import STAGES, attention, initial_maximum, round_to_bf16, visible
+from plena_ref.golden import attention as golden
 from plena_ref.kernels.tiling import KeyTile, QueryTile, query_tiles
 from plena_ref.workloads.cases import Case, block_tiles, draw_inputs, staged_keys_and_values
 

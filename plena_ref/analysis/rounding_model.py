@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from plena_ref import golden
+from plena_ref.golden import attention as golden
 from plena_ref.kernels.tiling import KeyTile, QueryTile, query_tiles
 from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.workloads.cases import Case, block_tiles

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from plena_ref import golden
+from plena_ref.golden import attention as golden
 
 F64 = NDArray[np.float64]
 

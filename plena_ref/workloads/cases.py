@@ -12,7 +12,8 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from plena_ref import golden
+from plena_ref.golden import attention as golden
+from plena_ref.golden.linear import linear
 from plena_ref.kernels.attention import AttentionKernel
 from plena_ref.kernels.decode_attention import (
     DecodeAttentionKernel,
@@ -417,7 +418,7 @@ def _build_linear(case: Case) -> Workload:
         tensor.store(images.hbm, elements, scales)
     read = np.concatenate([mx.dequantise(*panel) for panel in panels], axis=1)
     read = read[: shape.in_features, : shape.out_features]
-    exact = golden.linear(bf16_to_f32(x).astype(np.float64), read.astype(np.float64))
+    exact = linear(bf16_to_f32(x).astype(np.float64), read.astype(np.float64))
     return Workload(
         case=case,
         words=words,

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from plena_ref.analysis.rounding_model import STAGES, attention
 from plena_ref.error_analysis import main, measure, report
-from plena_ref.golden import attention as golden_attention
+from plena_ref.golden.attention import attention as golden_attention
 from plena_ref.workloads.cases import CASES, Case, draw_inputs, staged_keys_and_values
 
 

@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from plena_ref import golden
+from plena_ref.golden import attention as golden
 from plena_ref.isa.assembler import assemble
 from plena_ref.isa.instructions import BY_OPCODE, IMM22, INSTRUCTIONS
 from plena_ref.kernels import attention

@@ -1,4 +1,4 @@
-"""The numerical goldens in float64. Attention: softmax(scale * Q K^T + mask) V, per batch and head.
+"""Attention in float64: softmax(scale * Q K^T + mask) V, per batch and head.
 
 Grouped queries: Ainslie et al. 2023. A sink is a logit without a value; its exponential joins the
 denominator.
@@ -29,11 +29,6 @@ def visible_keys(seq: int, kv_seq: int, causal: bool, window: int | None = None)
     age = positions - np.arange(kv_seq)[None, :]
     visible = age >= 0 if causal else np.ones((seq, kv_seq), dtype=bool)
     return visible if window is None else visible & (age < window)
-
-
-def linear(x: F64, w: F64) -> F64:
-    """Linear layer without bias: x (... x in_features) times w (in_features x out_features)."""
-    return x @ w
 
 
 def attention(

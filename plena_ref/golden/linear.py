@@ -1,0 +1,13 @@
+"""The linear layer in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+
+
+def linear(x: F64, w: F64) -> F64:
+    """Linear layer without bias: x (... x in_features) times w (in_features x out_features)."""
+    return x @ w
