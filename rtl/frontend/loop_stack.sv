@@ -40,6 +40,11 @@ module loop_stack #(
     else if (push) depth_q <= depth_q + 1'b1;
     else if (pop) depth_q <= below;
   end
+
+  `PLENA_ASSERT_RESET(clear)
+  `PLENA_ASSERT(loop_push_full, !(push && full), "a loop is opened on a full stack")
+  `PLENA_ASSERT(loop_pop_empty, !(pop && empty), "a loop is closed on an empty stack")
+  `PLENA_ASSERT(loop_push_pop, !(push && pop), "a loop is opened and one closed in the same cycle")
 endmodule
 
 `default_nettype wire

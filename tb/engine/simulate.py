@@ -138,12 +138,16 @@ def _processor() -> str:
     return hashlib.sha256(macros).hexdigest()[:16]
 
 
+#: The macros for contracts in RTL: the first source of every build.
+ASSERTIONS = "rtl/assertions.svh"
+
+
 def rtl_sources(root: Path = REPO) -> list[str]:
-    """Return every synthesizable source of a tree, relative to it, packages first, in a fixed order."""
+    """Every synthesizable source of a tree, relative to it: macros, then packages, then the rest in order."""
     sources = sorted(str(path.relative_to(root)) for path in (root / "rtl").rglob("*.sv"))
     packages = ("plena_pkg.sv", "plena_fp.sv", "plena_mx.sv")
     first = [source for package in packages for source in sources if source.endswith("/" + package)]
-    return first + [source for source in sources if source not in first]
+    return [ASSERTIONS, *first, *(source for source in sources if source not in first)]
 
 
 def build(
@@ -164,7 +168,8 @@ def build(
 
     Args:
         top: name of the top module.
-        sources: SystemVerilog files in compile order, relative to ``root``.
+        sources: SystemVerilog files in compile order, relative to ``root``; the macros for contracts come
+            first, listed or not.
         parameters: values of the top module's parameters.
         simulator: "verilator" or "icarus"; None takes :func:`default_simulator`.
         includes: folders of `include files, relative to ``root``.
@@ -182,6 +187,7 @@ def build(
     """
     tool = find_tool(simulator or default_simulator())
     parameters = dict(parameters or {})
+    sources = [ASSERTIONS, *(source for source in sources if source != ASSERTIONS)]
     options = _Options(
         top=top,
         parameters=parameters,

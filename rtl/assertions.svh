@@ -1,0 +1,27 @@
+// Macros for contracts: what a module may rely on, checked at every rising edge of `clk` in every simulation.
+// A broken contract ends the simulation with time, module path, name and message; synthesis sees nothing of it.
+// Specified in docs/assertions.md. Stands first in the list of sources.
+//
+//   `PLENA_ASSERT_RESET(rst)                        once in a module, before its first assertion
+//   `PLENA_ASSERT(name, condition, "what is wrong when it does not hold")
+//
+// Nothing is checked before the first cycle of the reset, nor while it lasts. A condition that is unknown is broken.
+// Names are unique in rtl. No semicolon follows.
+`ifdef SYNTHESIS
+`define PLENA_NO_ASSERTIONS
+`endif
+`ifdef PLENA_NO_ASSERTIONS
+`define PLENA_ASSERT_RESET(RESET)
+`define PLENA_ASSERT(NAME, CONDITION, MESSAGE)
+`else
+`define PLENA_ASSERT_RESET(RESET) \
+  logic assert_armed; \
+  wire  assert_reset = RESET; \
+  initial assert_armed = 1'b0; \
+  always @(posedge clk) if (assert_reset === 1'b1) assert_armed <= 1'b1;
+`define PLENA_ASSERT(NAME, CONDITION, MESSAGE) \
+  always @(posedge clk) begin : NAME \
+    if (assert_armed && assert_reset !== 1'b1) \
+      assert (CONDITION) else $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE); \
+  end
+`endif
