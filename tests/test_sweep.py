@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from plena_ref.analysis.error_prediction import Prediction
-from plena_ref.kernels.layout import HbmAllocator, VramAllocator
+from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator
 from plena_ref.kernels.operands import HBM_START
 from plena_ref.machine.reference import Machine
 from plena_ref.workloads.cases import DEFAULT_HARDWARE, KERNELS, SMALL_HARDWARE, build

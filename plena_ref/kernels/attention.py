@@ -16,7 +16,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
-from plena_ref.kernels.layout import HbmAllocator, HbmTensor, Region, VramAllocator, VramTensor, round_up
+from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator
+from plena_ref.kernels.layout.hbm import HbmTensor
+from plena_ref.kernels.layout.rules import round_up
+from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.kernels.operands import (
     FP_LOWEST,
     FP_NEG_INF,
@@ -31,6 +34,7 @@ from plena_ref.kernels.program import F0, GP0, Program, Register
 from plena_ref.kernels.softmax import ROWS_IN_FLIGHT, BlockSoftmax, RowPointers
 from plena_ref.kernels.tiling import KeyBlock, KeyTile, Mask, QueryTile, query_tiles
 from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.regions import Region
 
 #: Key tiles of a block at most: each is written out in the softmax of a row.
 BLOCK_TILES = 8

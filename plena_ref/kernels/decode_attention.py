@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from plena_ref.kernels.layout import HbmAllocator, Region, VramAllocator, VramTensor, round_up
+from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator
+from plena_ref.kernels.layout.rules import round_up
+from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.kernels.operands import (
     FP_NEG_INF,
     FP_SCALE,
@@ -23,6 +25,7 @@ from plena_ref.kernels.operands import (
 from plena_ref.kernels.program import F0, GP0, Program, Register
 from plena_ref.kernels.tiling import query_tiles
 from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.regions import Region
 
 #: Rows whose softmax runs side by side: a maximum and a sum each, in the f-registers beside the scale.
 ROWS_AT_ONCE = 3

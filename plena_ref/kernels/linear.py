@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from plena_ref.kernels.layout import HbmAllocator, Region, VramAllocator
+from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator
 from plena_ref.kernels.operands import KernelError
 from plena_ref.kernels.program import GP0, Program, Register
 from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.regions import Region
 
 #: Products in the body of the loop over input features: three instructions each, and one for the loop.
 PRODUCTS_UNROLLED = 4

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from plena_ref.kernels.layout import BatchedVram, HbmAllocator, HbmTensor, Region, VramAllocator, round_up
+from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator
+from plena_ref.kernels.layout.batched import BatchedVram
+from plena_ref.kernels.layout.hbm import HbmTensor
+from plena_ref.kernels.layout.rules import round_up
 from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.regions import Region
 
 #: FP_MEM words that the host stages: 0.0, the softmax scale, -infinity; with WINDOW the lowest finite bf16.
 FP_ZERO, FP_SCALE, FP_NEG_INF, FP_LOWEST = 0, 1, 2, 3

@@ -11,7 +11,7 @@ lane with V_SHFT_V and added there under the mask. Otherwise it is the attention
 from __future__ import annotations
 
 from plena_ref.kernels.attention import INT_POINTERS, O_HEAD, AttentionKernel, Step
-from plena_ref.kernels.layout import HbmAllocator, Region, VramAllocator
+from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator
 from plena_ref.kernels.operands import (
     FP_STATE,
     AttentionOperands,
@@ -22,6 +22,7 @@ from plena_ref.kernels.program import GP0, Register
 from plena_ref.kernels.softmax import RowPointers
 from plena_ref.kernels.tiling import KeyBlock, QueryTile
 from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.regions import Region
 
 #: INT_MEM words behind the head pointers: the K head in its column tile, and the bit of the lane in V_MASK.
 COLUMN, LANE = INT_POINTERS, INT_POINTERS + 1

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from plena_ref.kernels.layout import HbmAllocator, HbmTensor, Region, VramAllocator, VramTensor
+from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator
+from plena_ref.kernels.layout.hbm import HbmTensor
+from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.kernels.operands import (
     FP_NEG_INF,
     FP_SCALE,
@@ -21,6 +23,7 @@ from plena_ref.kernels.operands import (
 from plena_ref.kernels.program import F0, GP0, Program, Register
 from plena_ref.kernels.tiling import KeyTile, QueryTile, query_tiles
 from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.regions import Region
 
 
 class PlainAttentionKernel:

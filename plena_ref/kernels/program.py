@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from plena_ref.isa import instructions as isa
-from plena_ref.kernels.layout import VramTensor
+from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.machine.hardware import Hardware
 
 IMM18_LIMIT = 1 << isa.IMM18.width

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from plena_ref.kernels.layout import VramTensor
+from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.kernels.operands import FP_ZERO
 from plena_ref.kernels.program import GP0, Program, Register
 from plena_ref.kernels.tiling import KeyBlock, Mask

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from plena_ref.kernels.layout import region_mask
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.numerics import bf16_to_f32
+from plena_ref.machine.regions import region_mask
 from plena_ref.machine.state import MemoryImages, Registers
 from plena_ref.workloads.cases import Tolerance, Workload
 

@@ -20,15 +20,9 @@ from plena_ref.kernels.decode_attention import (
     decode_attention_blocks,
     decode_attention_one_row,
 )
-from plena_ref.kernels.layout import (
-    ComparisonParameters,
-    HbmAllocator,
-    HbmTensor,
-    LayoutError,
-    Region,
-    VramAllocator,
-    round_up,
-)
+from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator
+from plena_ref.kernels.layout.hbm import HbmTensor
+from plena_ref.kernels.layout.rules import LayoutError, round_up
 from plena_ref.kernels.linear import LinearKernel, LinearShape
 from plena_ref.kernels.operands import (
     FP_LOWEST,
@@ -47,9 +41,12 @@ from plena_ref.kernels.plain_attention import PlainAttentionKernel, plain_attent
 from plena_ref.machine import mx
 from plena_ref.machine.hardware import Hardware, HardwareError
 from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
+from plena_ref.machine.regions import Region
 from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict import error_bound
+from plena_ref.verdict.comparison import ComparisonParameters
 from plena_ref.workloads.input_data import DATA
+from plena_ref.workloads.placement import comparison_of
 
 #: The largest number that hides a score.
 MASK_VALUE_MAX = -6e4
@@ -386,7 +383,7 @@ def build(case: Case) -> Workload:
         limit=round_up(hbm.next_free, LIMIT_ALIGNMENT),
         outputs=kernel.outputs(),
         scratch=kernel.scratch(),
-        comparison=ComparisonParameters.of(operands.o),
+        comparison=comparison_of(operands.o),
         golden=exact,
         interval=bounds,
         head_cols=operands.head_cols,
@@ -427,7 +424,7 @@ def _build_linear(case: Case) -> Workload:
         limit=round_up(hbm.next_free, LIMIT_ALIGNMENT),
         outputs=kernel.outputs(),
         scratch=kernel.scratch(),
-        comparison=ComparisonParameters.of(kernel.y),
+        comparison=comparison_of(kernel.y),
         golden=exact.reshape(case.batch, case.seq, 1, shape.out_features),
         interval=None,
         head_cols=kernel.y.parent.physical_cols,

@@ -96,7 +96,7 @@ _RTL = (
 _PYTHON = (
     Mutant(
         name="batch views cut to the slab height",
-        file="plena_ref/kernels/layout.py",
+        file="plena_ref/kernels/layout/batched.py",
         old="            physical_rows=self.parent.physical_rows,",
         new="            physical_rows=self.rows_per_batch,",
         case="mha_batch2",
@@ -105,7 +105,7 @@ _PYTHON = (
     ),
     Mutant(
         name="batch stride rows_per_batch*columns",
-        file="plena_ref/kernels/layout.py",
+        file="plena_ref/kernels/layout/batched.py",
         old="        return self.rows_per_batch * self.parent.mlen",
         new="        return self.rows_per_batch * self.parent.physical_cols",
         case="mha_batch2",
@@ -157,7 +157,7 @@ _PYTHON = (
     ),
     Mutant(
         name="comparison that reads padding rows",
-        file="plena_ref/kernels/layout.py",
+        file="plena_ref/verdict/comparison.py",
         old="        return dense[batch * self.rows_per_batch + row]",
         new="        return dense[: self.num_batches]",
         case="mha_batch2",

@@ -14,12 +14,13 @@ from plena_ref.golden import attention as golden
 from plena_ref.isa.assembler import assemble
 from plena_ref.isa.instructions import BY_OPCODE, IMM22, INSTRUCTIONS
 from plena_ref.kernels import attention
-from plena_ref.kernels.layout import region_mask, remap_rows
+from plena_ref.kernels.layout.batched import remap_rows
 from plena_ref.kernels.operands import AttentionShape
 from plena_ref.kernels.tiling import diagonal_shift, query_tiles
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.numerics import bf16_from_float
 from plena_ref.machine.reference import Machine
+from plena_ref.machine.regions import region_mask
 from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict.compare import compare, result_values
 from plena_ref.workloads.cases import (

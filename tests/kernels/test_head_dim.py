@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from plena_ref.kernels.layout import round_up
+from plena_ref.kernels.layout.rules import round_up
 from plena_ref.kernels.operands import AttentionShape
 from plena_ref.machine.hardware import Hardware
 from plena_ref.verdict.compare import result_values

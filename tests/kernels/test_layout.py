@@ -5,19 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plena_ref.kernels.layout import (
-    BatchedVram,
-    ComparisonParameters,
-    HbmAllocator,
-    HbmTensor,
-    LayoutError,
-    Region,
-    VramAllocator,
-    VramTensor,
-    region_mask,
-    remap_rows,
-)
+from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator
+from plena_ref.kernels.layout.batched import BatchedVram, remap_rows
+from plena_ref.kernels.layout.hbm import HbmTensor
+from plena_ref.kernels.layout.rules import LayoutError
+from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.regions import Region, region_mask
+from plena_ref.verdict.comparison import ComparisonParameters
+from plena_ref.workloads.placement import comparison_of
 
 HW = Hardware(16, 4, vram_elems=1 << 14, hbm_bytes=1 << 16)
 
@@ -68,7 +64,7 @@ def test_store_and_extract_agree_on_where_active_rows_are() -> None:
     values = np.arange(3 * 20 * 40, dtype=np.uint16).reshape(3, 20, 40)
     vram = np.full(HW.vram_elems, 0xFFA5, np.uint16)
     slabs.store(vram, values)
-    parameters = ComparisonParameters.of(slabs)
+    parameters = comparison_of(slabs)
     compact = parameters.extract(vram)
     assert compact.shape == (60, 48)
     np.testing.assert_array_equal(compact[:, :40].reshape(3, 20, 40), values)
@@ -80,7 +76,7 @@ def test_store_and_extract_agree_on_where_active_rows_are() -> None:
 
 def test_comparison_parameters_describe_slabs_and_packed_rows() -> None:
     slabs = VramAllocator(HW).slabs("o", batch=2, seq=4, cols=32)
-    assert ComparisonParameters.of(slabs) == ComparisonParameters(
+    assert comparison_of(slabs) == ComparisonParameters(
         start_row_idx=0,
         num_rows=64,
         num_batches=8,
@@ -91,7 +87,7 @@ def test_comparison_parameters_describe_slabs_and_packed_rows() -> None:
         rows_per_batch=16,
         active_seq_per_batch=4,
     )
-    packed = ComparisonParameters.of(VramAllocator(HW).packed("o", batch=2, seq=4, cols=16))
+    packed = comparison_of(VramAllocator(HW).packed("o", batch=2, seq=4, cols=16))
     assert (packed.rows_per_batch, packed.physical_rows, packed.use_stride_mode) == (4, 16, False)
     assert packed.batch == 2
 

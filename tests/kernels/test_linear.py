@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plena_ref.kernels.layout import region_mask
 from plena_ref.kernels.linear import LinearKernel
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.reference import Machine
+from plena_ref.machine.regions import region_mask
 from plena_ref.verdict.compare import compare
 from plena_ref.workloads.cases import CASES, STRICT, Case, CaseError, Workload, build, command
 from tests.kernels.test_attention import executed

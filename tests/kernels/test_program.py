@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plena_ref.isa.assembler import assemble
-from plena_ref.kernels.layout import VramTensor
+from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.kernels.program import F0, GP0, Program, ProgramError
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.reference import Machine

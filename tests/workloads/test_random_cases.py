@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 
-from plena_ref.kernels.layout import region_mask
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.reference import Machine
+from plena_ref.machine.regions import region_mask
 from plena_ref.verdict import error_bound
 from plena_ref.verdict.compare import result_values
 from plena_ref.workloads.cases import (

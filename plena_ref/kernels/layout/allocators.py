@@ -1,0 +1,68 @@
+"""Who hands out the room of VRAM and HBM."""
+
+from __future__ import annotations
+
+from plena_ref.kernels.layout.batched import BatchedVram
+from plena_ref.kernels.layout.hbm import HbmTensor, hbm_alignment
+from plena_ref.kernels.layout.rules import LayoutError, round_up
+from plena_ref.kernels.layout.vram import VramTensor
+from plena_ref.machine.hardware import Hardware
+
+
+class VramAllocator:
+    """Hands out whole VRAM rows from row 0 upwards.
+
+    Raises:
+        LayoutError: the memory is full.
+    """
+
+    def __init__(self, hw: Hardware) -> None:
+        self._hw = hw
+        self.next_free = 0
+
+    def tensor(self, name: str, rows: int, cols: int, physical_rows: int | None = None) -> VramTensor:
+        """A new tensor of logical shape rows x cols; columns are padded to whole blocks."""
+        tensor = VramTensor(name, self.next_free, rows, cols, physical_rows or rows, self._hw.mlen)
+        if tensor.base + tensor.elems > self._hw.vram_elems:
+            raise LayoutError(
+                f"VRAM is full: {name} needs {tensor.elems} elements at {tensor.base}, "
+                f"VRAM_ELEMS = {self._hw.vram_elems}"
+            )
+        self.next_free += tensor.elems
+        return tensor
+
+    def slabs(self, name: str, batch: int, seq: int, cols: int) -> BatchedVram:
+        """A batched tensor with every batch in a slab of whole MLEN rows."""
+        rows_per_batch = round_up(seq, self._hw.mlen)
+        parent = self.tensor(name, batch * rows_per_batch, cols)
+        return BatchedVram(parent, batch, seq, rows_per_batch)
+
+    def packed(self, name: str, batch: int, seq: int, cols: int) -> BatchedVram:
+        """A batched tensor with the batches' rows one behind the other, its height padded to whole slabs."""
+        rows = batch * seq
+        parent = self.tensor(name, rows, cols, round_up(rows, self._hw.mlen))
+        return BatchedVram(parent, batch, seq, seq)
+
+
+class HbmAllocator:
+    """Hands out HBM bytes upwards from `start`, bases rounded as docs/isa.md section 6 says.
+
+    Raises:
+        LayoutError: the memory is full.
+    """
+
+    def __init__(self, hw: Hardware, start: int = 0) -> None:
+        self._hw = hw
+        self.next_free = start
+
+    def tensor(self, name: str, rows: int, cols: int) -> HbmTensor:
+        """A new tensor of physical shape rows x cols."""
+        base = round_up(self.next_free, hbm_alignment(self._hw))
+        tensor = HbmTensor(name, base, rows, cols, self._hw.mx_block)
+        if base + tensor.footprint > self._hw.hbm_bytes:
+            raise LayoutError(
+                f"HBM is full: {name} needs {tensor.footprint} bytes at {base}, "
+                f"HBM_BYTES = {self._hw.hbm_bytes}"
+            )
+        self.next_free = base + tensor.footprint
+        return tensor
