@@ -13,8 +13,8 @@ import pytest
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.state import MemoryImages
 from scripts import options
-from tb.bench import harness, images
-from tb.engine import simulate
+from tb.bench import images, word_order
+from tb.engine import paths, simulate
 
 SHAPES = [Hardware(8, 4, vram_elems=1024, msram_tiles=2), Hardware(64, 16), Hardware(16, 16, msram_tiles=3)]
 COUNTER = """
@@ -38,12 +38,12 @@ def test_images_survive_the_way_through_the_banks(hw: Hardware) -> None:
     vram = rng.integers(0, 1 << 16, hw.vram_elems, np.uint16)
     msram = rng.integers(0, 1 << 16, hw.msram_tiles * hw.tile_elems, np.uint16)
     fpmem = rng.integers(0, 1 << 16, hw.fp_words, np.uint16)
-    vram_dump = _from_bench(harness._vram_words(hw, vram), hw.mlen)
-    msram_dump = harness._msram_words(hw, msram).astype("<u2")
-    fpmem_dump = _from_bench(harness._fpmem_words(hw, fpmem), hw.mlen)
-    assert np.array_equal(harness._vram_image(hw, vram_dump), vram)
-    assert np.array_equal(harness._msram_image(hw, msram_dump), msram)
-    assert np.array_equal(harness._fpmem_image(hw, fpmem_dump), fpmem)
+    vram_dump = _from_bench(word_order.vram_words(hw, vram), hw.mlen)
+    msram_dump = word_order.msram_words(hw, msram).astype("<u2")
+    fpmem_dump = _from_bench(word_order.fpmem_words(hw, fpmem), hw.mlen)
+    assert np.array_equal(word_order.vram_image(hw, vram_dump), vram)
+    assert np.array_equal(word_order.msram_image(hw, msram_dump), msram)
+    assert np.array_equal(word_order.fpmem_image(hw, fpmem_dump), fpmem)
 
 
 def test_element_places_are_those_of_the_rtl() -> None:
@@ -52,12 +52,12 @@ def test_element_places_are_those_of_the_rtl() -> None:
     vram = np.zeros(hw.vram_elems, np.uint16)
     row = 0x9B
     vram[row * 16 + 5] = 0x1234
-    words = harness._vram_words(hw, vram).reshape(8, hw.vram_rows // 8, 16)
+    words = word_order.vram_words(hw, vram).reshape(8, hw.vram_rows // 8, 16)
     bank = (row & 7) ^ (row >> 4 & 7)
     assert words[bank, row >> 3, 15 - 5] == 0x1234
     msram = np.zeros(hw.msram_tiles * 256, np.uint16)
     msram[3 * 256 + 9 * 16 + 12] = 0x4321
-    assert harness._msram_words(hw, msram)[(9 + 12) % 16].reshape(-1)[3 * 16 + 9] == 0x4321
+    assert word_order.msram_words(hw, msram)[(9 + 12) % 16].reshape(-1)[3 * 16 + 9] == 0x4321
 
 
 def test_hbm_is_stored_relative_to_its_fill() -> None:
@@ -65,12 +65,12 @@ def test_hbm_is_stored_relative_to_its_fill() -> None:
     hw = Hardware(8, 4, hbm_bytes=1 << 10)
     hbm = np.full(hw.hbm_bytes, 0xFF, np.uint8)
     hbm[:20] = range(20)
-    stored = harness._hbm_words(hbm[:24], 0xFF)
+    stored = word_order.hbm_words(hbm[:24], 0xFF)
     assert stored.reshape(-1)[:8].tolist() == [0xFF ^ value for value in range(7, -1, -1)]
     back = stored.reshape(-1, 8)[:, ::-1].reshape(-1)
-    assert np.array_equal(harness._hbm_image(hw, np.ascontiguousarray(back), 0xFF), hbm)
+    assert np.array_equal(word_order.hbm_image(hw, np.ascontiguousarray(back), 0xFF), hbm)
     with pytest.raises(simulate.SimulationError, match="the end of HBM"):
-        harness._hbm_image(hw, np.zeros(hw.hbm_bytes + 8, np.uint8), 0xFF)
+        word_order.hbm_image(hw, np.zeros(hw.hbm_bytes + 8, np.uint8), 0xFF)
 
 
 def test_used_bytes() -> None:
@@ -127,7 +127,7 @@ def test_builds_are_cached_by_content(
     simulate.require(simulator)
     for runtime in (simulate.BUILD / "models").glob("verilated-" + 16 * "[0-9a-f]"):
         shutil.copytree(runtime, tmp_path / "build" / "models" / runtime.name)
-    monkeypatch.setattr(simulate, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(paths, "BUILD", tmp_path / "build")
     source = tmp_path / "counter.sv"
     source.write_text(COUNTER)
 
@@ -177,7 +177,7 @@ def test_stand_ins_for_the_compression_libraries(tmp_path: Path) -> None:
         "  std::fwrite(block.data(), 1, packed, stdout);\n"
         "}\n"
     )
-    folder = simulate.REPO / "tb" / "compression"
+    folder = simulate.REPO / "tb" / "engine" / "compression"
     subprocess.run(["g++", "-Wall", "-Werror", f"-I{folder}", "-o", tmp_path / "pack", program], check=True)
     for size in (0, 1, 14, 15, 16, 269, 270, 271, 65535, 65536, 200_000):
         data = bytes((i * 7 + i // 256) & 0xFF for i in range(size))

@@ -1,0 +1,89 @@
+"""One program run of the system bench: what is asked of it, and what it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plena_ref.isa.counters import Counters
+from plena_ref.machine.state import MemoryImages, Registers
+
+#: Cycles from a memory request to its answer when nobody says otherwise.
+DEFAULT_LATENCY = 100
+
+
+@dataclass(frozen=True)
+class Job:
+    """One program run.
+
+    Attributes:
+        words: machine code, one 32-bit word an instruction.
+        images: memories before the run; None keeps what the previous job left in the machine.
+        limit: HBM limit register in bytes; None means all of HBM.
+        latency: cycles from a memory request to its answer.
+        jitter: chance in 256 that a memory channel pauses in a cycle.
+        seed: seed of those pauses. It takes effect with ``reset``.
+        error_range: HBM byte range [low, high) whose accesses answer with a bus error.
+        watchdog: cycles after which the machine itself stops; 0 for never.
+        reset: reset the machine before the run.
+        resume_pc: continue there with CTRL.RESUME instead of starting at pc 0.
+        program_base: HBM byte address of the program; None means just above HBM's data.
+        length: value of the length register; None means ``len(words)``.
+        trace: record the retired instructions.
+        timeout: cycles after which the bench gives up (status "hang").
+    """
+
+    words: Sequence[int]
+    images: MemoryImages | None
+    limit: int | None = None
+    latency: int = DEFAULT_LATENCY
+    jitter: int = 0
+    seed: int = 1
+    error_range: tuple[int, int] | None = None
+    watchdog: int = 0
+    reset: bool = True
+    resume_pc: int | None = None
+    program_base: int | None = None
+    length: int | None = None
+    trace: bool = False
+    timeout: int = 100_000_000
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What a program left behind.
+
+    Attributes:
+        status: "stopped", "trap", or "hang" when the bench gave up.
+        cause: name of the trap, or None.
+        pc: pc of the stop or of the trap's culprit.
+        cycles: cycles from start to stop, drain included.
+        instructions: completed instructions.
+        counters: performance counters.
+        bus_beats: data beats read from and written to HBM, as counted on the bus by the bench.
+        registers: architectural registers.
+        images: all memories, whole.
+        hbm_high_water: highest HBM byte address written since reset, or -1.
+        control: every control register word by byte offset.
+        trace: retired instructions as uint32[n, 3] of (pc, word, cycle), or None when not asked for.
+        protocol_errors: violations that the AXI checker counted.
+        seconds: wall-clock time from start to stop.
+    """
+
+    status: str
+    cause: str | None
+    pc: int
+    cycles: int
+    instructions: int
+    counters: Counters
+    bus_beats: tuple[int, int]
+    registers: Registers
+    images: MemoryImages
+    hbm_high_water: int
+    control: dict[int, int]
+    trace: NDArray[np.uint32] | None
+    protocol_errors: int
+    seconds: float

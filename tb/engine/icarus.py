@@ -1,0 +1,52 @@
+"""Icarus Verilog: compiles in a second, runs slowly, and knows X and Z."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import cocotb_tools.config
+
+from tb.engine.model import Model, Options
+from tb.engine.simulator import Simulator
+from tb.engine.tools import Tool, execute, need
+
+
+class Icarus(Simulator):
+    """``iverilog`` and ``vvp`` from the path."""
+
+    name = "icarus"
+    model_file = "model.vvp"
+    four_state = True
+
+    def find(self) -> Tool:
+        """The installed compiler; its version is the first line of ``iverilog -V``."""
+        need(self.name, ("iverilog", "vvp"), ("iverilog",))
+        compiler = shutil.which("iverilog") or ""
+        version = subprocess.run([compiler, "-V"], capture_output=True, text=True, check=False).stdout
+        return Tool(self.name, (compiler,), version.split("\n", 1)[0])
+
+    def key(self, options: Options) -> list[str]:
+        """No arguments but those that follow from the options."""
+        return [self.name]
+
+    def compile(self, tool: Tool, scratch: Path, files: list[Path], root: Path, options: Options) -> None:
+        """Compile into ``scratch/model.vvp``."""
+        command = [
+            *tool.command,
+            *("-g2012", "-o", str(scratch / self.model_file), "-s", options.top),
+            *(f"-P{options.top}.{name}={value}" for name, value in options.parameters.items()),
+            *(f"-D{name}={value}" for name, value in options.defines.items()),
+            *(f"-I{root / include}" for include in options.includes),
+            *options.extra,
+            *map(str, files),
+        ]
+        execute(command, f"iverilog: {options.top}", {}, scratch)
+
+    def command(self, model: Model, plusargs: Sequence[str]) -> list[str]:
+        """``vvp`` with cocotb's VPI library."""
+        library = cocotb_tools.config.lib_entry("vpi", "icarus")
+        waves = "-fst" if model.waves else "-none"
+        return ["vvp", "-m", str(library), str(model.executable), *plusargs, waves]
