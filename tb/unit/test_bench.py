@@ -128,6 +128,8 @@ def test_builds_are_cached_by_content(
     for runtime in (simulate.BUILD / "models").glob("verilated-" + 16 * "[0-9a-f]"):
         shutil.copytree(runtime, tmp_path / "build" / "models" / runtime.name)
     monkeypatch.setattr(paths, "BUILD", tmp_path / "build")
+    (tmp_path / "rtl").mkdir()
+    shutil.copy(simulate.REPO / simulate.ASSERTIONS, tmp_path / simulate.ASSERTIONS)
     source = tmp_path / "counter.sv"
     source.write_text(COUNTER)
 
