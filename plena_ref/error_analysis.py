@@ -1,4 +1,4 @@
-"""Where the error of the attention kernel comes from: `python -m plena_ref.error_analysis --help`.
+"""Where the error of a case comes from: `python -m plena_ref.error_analysis --help`.
 
 The model of the roundings with each of them alone and all together, the reference machine's own error beside
 it, and the closed form. Explained in docs/accuracy.md.
@@ -7,66 +7,83 @@ it, and the closed form. Explained in docs/accuracy.md.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from plena_ref.analysis.error_prediction import rounding_variances
-from plena_ref.analysis.rounding_model import F64, STAGES, attention
-from plena_ref.golden import attention as golden
 from plena_ref.machine.reference import Machine
 from plena_ref.verdict.compare import result_values
-from plena_ref.workloads.cases import (
-    CASES,
-    STRICT,
-    Case,
-    CaseError,
-    Tolerance,
-    build,
-    draw_inputs,
-    staged_keys_and_values,
-)
+from plena_ref.workloads.cases import CASES, STRICT, Case, CaseError, Tolerance, build
+from plena_ref.workloads.roundings import roundings_of
+
+F64 = NDArray[np.float64]
 
 
-def measure(case: Case, seeds: int) -> list[tuple[str, F64, F64, float | None]]:
-    """Errors of each stage alone, of all but S, of all together, and of the reference machine.
+@dataclass(frozen=True)
+class Errors:
+    """The errors that some of the roundings make.
 
-    Returns:
-        (name, |error|, golden, predicted rms or None) with the elements of all seeds in a row.
+    Attributes:
+        name: which: a stage, `all but S`, `all`, or `machine` for the reference machine.
+        error, exact: |error| and golden of the elements of all seeds, in a row.
+        predicted: the closed form's rms error, where it has one.
     """
-    subsets: dict[str, tuple[str, ...]] = {name: (name,) for name in STAGES}
-    subsets |= {"all but S": tuple(name for name in STAGES if name != "S"), "all": tuple(STAGES)}
-    errors: dict[str, list[F64]] = {name: [] for name in (*subsets, "machine")}
-    goldens: list[F64] = []
-    predictions: list[dict[str, float]] = []
+
+    name: str
+    error: F64
+    exact: F64
+    predicted: float | None
+
+
+def _subsets(stages: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Each stage alone, all but the scores where there are scores, and all."""
+    subsets = {name: (name,) for name in stages}
+    if "S" in stages:
+        subsets["all but S"] = tuple(name for name in stages if name != "S")
+    return {**subsets, "all": tuple(stages)}
+
+
+def _machine_result(case: Case) -> F64:
+    workload = build(case)
+    machine = Machine(case.hardware, workload.images, workload.limit)
+    machine.run(workload.words)
+    return result_values(workload, machine.images.vram)
+
+
+def measure(case: Case, seeds: int) -> list[Errors]:
+    """Errors of each stage alone, of all but S, of all together, and of the reference machine."""
+    errors: dict[str, list[F64]] = {}
+    exact: list[F64] = []
+    mean_squares: dict[str, list[float]] = {}
     for seed in range(seeds):
         seeded = replace(case, seed=seed)
-        inputs = draw_inputs(seeded)
-        q, sinks = inputs.q, inputs.sinks
-        k, v = staged_keys_and_values(seeded)
-        exact = golden.attention(q, k, v, case.causal, case.window, sinks)
-        goldens.append(exact.reshape(-1))
-        variances = rounding_variances(seeded, q, k, v, sinks)
-        variances["all"] = sum(variances.values())
-        predictions.append({stage: float(variance.mean()) for stage, variance in variances.items()})
-        for name, rounded in subsets.items():
-            errors[name].append(np.abs(attention(seeded, q, k, v, rounded, sinks) - exact).reshape(-1))
-        workload = build(seeded)
-        machine = Machine(seeded.hardware, workload.images, workload.limit)
-        machine.run(workload.words)
-        got = result_values(workload, machine.images.vram).transpose(0, 2, 1, 3)
-        errors["machine"].append(np.abs(got - exact).reshape(-1))
-    every = np.concatenate(goldens)
-    rows = []
-    for name, parts in errors.items():
-        key = "all" if name == "machine" else name
-        known = [prediction[key] for prediction in predictions if key in prediction]
-        predicted = float(np.sqrt(np.mean(known))) if known else None
-        rows.append((name, np.concatenate(parts), every, predicted))
-    return rows
+        roundings = roundings_of(seeded)
+        exact.append(roundings.exact.reshape(-1))
+        results = {
+            name: roundings.rounded(stages) for name, stages in _subsets(list(roundings.stages)).items()
+        }
+        results["machine"] = _machine_result(seeded)
+        for name, result in results.items():
+            errors.setdefault(name, []).append(np.abs(result - roundings.exact).reshape(-1))
+        variances = roundings.variances()
+        variances["all"] = variances["machine"] = sum(variances.values())
+        for name, variance in variances.items():
+            mean_squares.setdefault(name, []).append(float(variance.mean()))
+    every = np.concatenate(exact)
+    return [
+        Errors(
+            name,
+            np.concatenate(parts),
+            every,
+            float(np.sqrt(np.mean(mean_squares[name]))) if name in mean_squares else None,
+        )
+        for name, parts in errors.items()
+    ]
 
 
 def report(case: Case, seeds: int, console: Console, tolerance: Tolerance = STRICT) -> None:
@@ -81,39 +98,42 @@ def report(case: Case, seeds: int, console: Console, tolerance: Tolerance = STRI
         "match %",
     ):
         table.add_column(column, justify="left" if column.startswith("rounded") else "right")
-    for name, error, exact, predicted in measure(case, seeds):
-        misses = float((error > tolerance.atol + tolerance.rtol * np.abs(exact)).mean())
+    for errors in measure(case, seeds):
+        bound = tolerance.atol + tolerance.rtol * np.abs(errors.exact)
+        misses = float((errors.error > bound).mean())
         table.add_row(
-            name,
-            f"{np.sqrt((error**2).mean()):.5f}",
-            "" if predicted is None else f"{predicted:.5f}",
-            f"{error.max():.4f}",
+            errors.name,
+            f"{np.sqrt((errors.error**2).mean()):.5f}",
+            "" if errors.predicted is None else f"{errors.predicted:.5f}",
+            f"{errors.error.max():.4f}",
             f"{1e6 * misses:.0f}",
             f"{100 * (1 - misses):.4f}",
         )
     console.print(table)
 
 
-#: What is analysed unless cases are named.
-ATTENTION_CASES = [name for name, case in CASES.items() if name != "mha" and not case.linear]
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line."""
-    parser = argparse.ArgumentParser(description="where the error of an attention case comes from")
-    parser.add_argument("cases", nargs="*", default=ATTENTION_CASES)
+    """Command line; 2 and one line of reason where it cannot be understood or a case has no model."""
+    parser = argparse.ArgumentParser(description="where the error of a case comes from")
+    parser.add_argument("cases", nargs="*", default=list(CASES))
     parser.add_argument("--seeds", type=int, default=20, help="how many data sets (default 20)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="FIELD=VALUE", help="override a case's field"
     )
     options = parser.parse_args(arguments)
     try:
+        unknown = [name for name in options.cases if name not in CASES]
+        if unknown:
+            raise CaseError(f"no case {', '.join(unknown)}; there are {', '.join(CASES)}")
+        if options.seeds < 1:
+            raise CaseError(f"--seeds must be at least 1 (got {options.seeds})")
         overrides = dict(item.split("=", 1) for item in options.set)
         chosen = [CASES[name].override(**overrides) for name in options.cases]
-        if any(case.linear for case in chosen):
-            raise CaseError("a linear layer is no attention")
-    except (KeyError, ValueError, CaseError) as error:
-        parser.error(str(error))
+        for case in chosen:
+            roundings_of(case)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     console = Console(width=110)
     for case in chosen:
         report(case, options.seeds, console)

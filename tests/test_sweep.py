@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from plena_ref.analysis.error_prediction import Prediction
@@ -295,7 +296,7 @@ def test_a_plan_leaves_out_what_has_a_result(tmp_path: Path) -> None:
     ],
 )
 def test_the_error_must_be_near_the_prediction(error: float, predicted: float, good: bool) -> None:
-    assert agrees(error, Prediction(predicted, 0.0)) is good
+    assert agrees(error, Prediction(predicted, 0.0, np.zeros(1))) is good
 
 
 def reported(folder: Path) -> tuple[dict, str]:

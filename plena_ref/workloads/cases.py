@@ -390,6 +390,15 @@ def build(case: Case) -> Workload:
     )
 
 
+def draw_linear(case: Case) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+    """X (batch*seq x in_features) and W (in_features x out_features, not yet quantised) as raw bf16."""
+    shape = case.linear_shape
+    rng = np.random.default_rng(case.seed)
+    x = bf16_from_float(rng.standard_normal((case.batch * case.seq, shape.in_features)) * case.sigma)
+    spread = case.sigma / np.sqrt(shape.in_features)
+    return x, bf16_from_float(rng.standard_normal((shape.in_features, shape.out_features)) * spread)
+
+
 def _build_linear(case: Case) -> Workload:
     """`build` for a linear layer: X is N(0, 1) * sigma, W that over sqrt(in_features), quantised to MXFP8."""
     hw, shape = case.hardware, case.linear_shape
@@ -399,10 +408,7 @@ def _build_linear(case: Case) -> Workload:
     except (KernelError, LayoutError) as error:
         raise CaseError(f"{case.name}: {error}") from None
     words, listing = kernel.build()
-    rng = np.random.default_rng(case.seed)
-    x = bf16_from_float(rng.standard_normal((case.batch * case.seq, shape.in_features)) * case.sigma)
-    spread = case.sigma / np.sqrt(shape.in_features)
-    w = bf16_from_float(rng.standard_normal((shape.in_features, shape.out_features)) * spread)
+    x, w = draw_linear(case)
     images = MemoryImages.poisoned(hw)
     # Rows up to a whole systolic block and columns up to a whole tile are read: they are 0.
     staged = np.zeros((round_up(len(x), hw.blen), kernel.x.parent.physical_cols), np.uint16)

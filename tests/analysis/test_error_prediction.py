@@ -5,17 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plena_ref.analysis.error_prediction import (
-    expected_maximum,
-    predict,
-    rounding_variance,
-    rounding_variances,
-)
-from plena_ref.analysis.rounding_model import round_to_bf16
+from plena_ref.analysis.error_prediction import expected_maximum, predict
+from plena_ref.analysis.roundings import round_to_bf16, rounding_variance
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.reference import Machine
 from plena_ref.verdict.compare import result_values
-from plena_ref.workloads.cases import Case, build, draw_inputs, staged_keys_and_values
+from plena_ref.workloads.cases import Case, build
+from plena_ref.workloads.roundings import roundings_of
 
 SMALL = Hardware(16, 4, vram_elems=1 << 16, hbm_bytes=1 << 17)
 
@@ -44,7 +40,7 @@ def measured(case: Case) -> float:
 )
 def test_both_predictions_are_near_the_machine(case: Case) -> None:
     """The model meets the machine but for f32 sums; the closed form comes within a factor of two."""
-    prediction, error = predict(case), measured(case)
+    prediction, error = predict(roundings_of(case)), measured(case)
     assert prediction.maximum == pytest.approx(error, rel=0.1)
     assert 0.5 < error / prediction.expected < 2.0
 
@@ -52,23 +48,22 @@ def test_both_predictions_are_near_the_machine(case: Case) -> None:
 def test_a_single_key_has_no_error() -> None:
     case = Case("one key", SMALL, batch=2, seq=1, head_dim=128)
     assert measured(case) == 0
-    prediction = predict(case)
+    prediction = predict(roundings_of(case))
     assert (prediction.maximum, prediction.expected) == (0, 0)
 
 
 def test_the_prediction_follows_the_data() -> None:
     """Quiet inputs make small scores and small outputs."""
-    loud, quiet = (predict(Case("case", SMALL, seq=16, sigma=sigma)) for sigma in (1.5, 0.15))
+    loud, quiet = (predict(roundings_of(Case("case", SMALL, seq=16, sigma=sigma))) for sigma in (1.5, 0.15))
     assert quiet.maximum < loud.maximum / 5 and quiet.expected < loud.expected / 5
 
 
 def test_a_stage_that_rounds_nothing_has_no_variance() -> None:
     """One tile is never rescaled, and a head_dim of 16 has a scale of 1/4, which rounds nothing."""
     case = Case("one tile", SMALL, seq=16, head_dim=16)
-    k, v = staged_keys_and_values(case)
-    variances = rounding_variances(case, draw_inputs(case).q, k, v)
+    variances = roundings_of(case).variances()
     assert {stage for stage, variance in variances.items() if not variance.any()} == {"Qs", "r"}
-    assert all(variance.shape == (1, 2, 16, 16) for variance in variances.values())
+    assert all(variance.shape == (1, 16, 2, 16) for variance in variances.values())
 
 
 def test_the_variance_of_rounding_is_that_of_bf16() -> None:

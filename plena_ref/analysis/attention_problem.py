@@ -1,0 +1,122 @@
+"""One attention problem as the models of its roundings see it: data, and which keys are taken together.
+
+Which keys a query sees, and so which tiles and blocks there are, follows from positions alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plena_ref.golden.attention import visible_keys
+
+F64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a form of the kernel takes the keys of a query tile, as far as that changes a rounding.
+
+    Attributes:
+        mlen: queries and keys of a tile.
+        softmax_tiles: key tiles whose softmax is one; from one block of them to the next it is online.
+        product_tiles: key tiles whose products with V are summed in f32 before they are rounded, at most.
+        scaled_scores: the plain form: S, not Q, is multiplied by the softmax scale, and the sum of a tile's
+            row is rounded before it joins the running sum.
+    """
+
+    mlen: int
+    softmax_tiles: int
+    product_tiles: int
+    scaled_scores: bool = False
+
+
+@dataclass(frozen=True)
+class AttentionProblem:
+    """What is computed.
+
+    Attributes:
+        q: batch x heads x seq x head_dim, the values the machine starts from.
+        k, v: batch x kv_heads x kv_seq x head_dim, the values the machine reads.
+        causal, window: as for `golden.attention.visible_keys`.
+        sinks: a logit a query head, or None.
+    """
+
+    q: F64
+    k: F64
+    v: F64
+    causal: bool
+    window: int | None = None
+    sinks: F64 | None = None
+
+    @property
+    def visible(self) -> NDArray[np.bool_]:
+        """Boolean seq x kv_seq: which keys a query sees."""
+        return visible_keys(self.q.shape[2], self.k.shape[2], self.causal, self.window)
+
+    @property
+    def starts_from_sink(self) -> bool:
+        """The running maximum and sum begin with a sink."""
+        return self.sinks is not None
+
+    def initial_maximum(self) -> F64:
+        """The running maximum before the first key, one a head: the sink, or nothing.
+
+        Under a window a row may see nothing of its first tile: any finite start does, as the rescale factor
+        is 0.
+        """
+        if self.sinks is not None:
+            return self.sinks
+        nothing = -np.inf if self.window is None else float(np.finfo(np.float32).min)
+        return np.full(self.q.shape[1], nothing)
+
+    def keys_and_values(self) -> tuple[F64, F64]:
+        """K and V with a head for each query head."""
+        group = self.q.shape[1] // self.k.shape[1]
+        return np.repeat(self.k, group, axis=1), np.repeat(self.v, group, axis=1)
+
+
+@dataclass(frozen=True)
+class KeyBlock:
+    """Key tiles whose softmax is one, as one query tile sees them.
+
+    Attributes:
+        tiles: the keys of each tile.
+        seen: for each tile, boolean rows x keys.
+    """
+
+    tiles: tuple[slice, ...]
+    seen: tuple[NDArray[np.bool_], ...]
+
+    @property
+    def keys(self) -> slice:
+        """All keys of the block, which lie side by side."""
+        return slice(self.tiles[0].start, self.tiles[-1].stop)
+
+
+@dataclass(frozen=True)
+class QueryTile:
+    """Queries that are treated together, and the blocks of keys that some of them see, in order."""
+
+    rows: slice
+    blocks: tuple[KeyBlock, ...]
+
+
+def tiles_of(length: int, mlen: int) -> Iterator[slice]:
+    """Positions 0..length-1 in tiles of MLEN; the last may be smaller."""
+    return (slice(first, min(first + mlen, length)) for first in range(0, length, mlen))
+
+
+def query_tiles(visible: NDArray[np.bool_], mlen: int, softmax_tiles: int) -> Iterator[QueryTile]:
+    """The tiles of a problem in which query i sees key j when `visible[i, j]`."""
+    for rows in tiles_of(visible.shape[0], mlen):
+        tiles = [keys for keys in tiles_of(visible.shape[1], mlen) if visible[rows, keys].any()]
+        blocks = [
+            tuple(tiles[first : first + softmax_tiles]) for first in range(0, len(tiles), softmax_tiles)
+        ]
+        yield QueryTile(
+            rows, tuple(KeyBlock(block, tuple(visible[rows, keys] for keys in block)) for block in blocks)
+        )

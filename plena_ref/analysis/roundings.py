@@ -1,0 +1,55 @@
+"""What every model of an operator's roundings offers, and what one rounding to bf16 does.
+
+Models know positions, sizes and the rules of rounding; nothing of programs, memories or kernels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
+
+F64 = NDArray[np.float64]
+
+
+class Roundings(Protocol):
+    """An operator on its data, with any subset of its roundings to bf16 switched on.
+
+    Attributes:
+        stages: what is rounded: name to explanation, in the order of the computation.
+        exact: the float64 golden, batch x seq x heads x head_dim.
+    """
+
+    stages: Mapping[str, str]
+    exact: F64
+
+    def rounded(self, stages: Collection[str]) -> F64:
+        """The result with the named stages rounded and all else in float64, shaped as `exact`."""
+
+    def variances(self) -> dict[str, F64]:
+        """Variance of each element's error by the stage that makes it, each shaped as `exact`."""
+
+
+def round_to_bf16(x: F64) -> F64:
+    """The nearest bf16 value, in float64."""
+    return bf16_to_f32(bf16_from_float(x)).astype(np.float64)
+
+
+def rounding_variance(x: F64) -> F64:
+    """Variance of the error of rounding `x` to bf16: uniform over a step of 2^(exponent - 7)."""
+    _, exponent = np.frexp(np.where(x == 0, 1.0, x))
+    return np.where(x == 0, 0.0, np.ldexp(1.0, 2 * (exponent - 8)) / 12)
+
+
+def variance(x: F64) -> F64:
+    """`rounding_variance` where `x` is no bf16 value, else 0."""
+    return np.where(round_to_bf16(x) == x, 0.0, rounding_variance(x))
+
+
+def relative_variance(x: F64) -> F64:
+    """`variance` of `x` by x^2; 0 where `x` is 0."""
+    return np.divide(variance(x), x**2, out=np.zeros_like(x), where=x != 0)
