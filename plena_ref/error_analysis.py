@@ -17,8 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from plena_ref.machine.reference import Machine
-from plena_ref.verdict.compare import result_values
-from plena_ref.workloads.cases import CASES, STRICT, Case, CaseError, Tolerance, build
+from plena_ref.verdict.accuracy import result_values
+from plena_ref.verdict.tolerance import STRICT, Tolerance
+from plena_ref.workloads.cases import CASES, Case, CaseError, build
 from plena_ref.workloads.roundings import roundings_of
 
 F64 = NDArray[np.float64]

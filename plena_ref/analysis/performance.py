@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from plena_ref.kernels.attention import BLOCK_TILES
-from plena_ref.kernels.operands import AttentionShape
-from plena_ref.kernels.softmax import ROWS_IN_FLIGHT
+from plena_ref.analysis.schedule import WIDEST, Sizes
 from plena_ref.machine.hardware import Hardware
+
+#: Rows whose softmax is under way at a time (docs/kernels.md).
+ROWS_IN_FLIGHT = 4
 
 # Constants in cycles. The first three follow from latencies of docs/microarchitecture.md, the others are
 # fitted to RTL runs of seq 64, 128, 256 and 512, batch 1, 2, 4 and 8, at MLEN 64, BLEN 16.
@@ -47,7 +48,7 @@ class _Step:
     masked: int
 
 
-def _check(hw: Hardware, shape: AttentionShape) -> None:
+def _check(hw: Hardware, shape: Sizes) -> None:
     tiles = -(-shape.kv_seq // hw.mlen)
     rules = (
         (hw.dispatch_width == 2, "DISPATCH_WIDTH = 2"),
@@ -57,8 +58,8 @@ def _check(hw: Hardware, shape: AttentionShape) -> None:
         (shape.heads == shape.kv_heads, "as many heads of K and V as of Q"),
         (shape.window is None and not shape.sinks, "no window and no sinks"),
         (
-            tiles <= BLOCK_TILES and 2 * tiles <= hw.msram_tiles,
-            f"at most {BLOCK_TILES} key tiles, all in MSRAM",
+            tiles <= WIDEST and 2 * tiles <= hw.msram_tiles,
+            f"at most {WIDEST} key tiles, all in MSRAM",
         ),
     )
     for holds, rule in rules:
@@ -66,7 +67,7 @@ def _check(hw: Hardware, shape: AttentionShape) -> None:
             raise OutsideModel(f"the cycle model needs {rule}")
 
 
-def attention_cycles(hw: Hardware, shape: AttentionShape, latency: int) -> int:
+def attention_cycles(hw: Hardware, shape: Sizes, latency: int) -> int:
     """Cycles from start to stop of the attention kernel.
 
     Args:

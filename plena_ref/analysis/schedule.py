@@ -24,7 +24,8 @@ class Sizes:
 
     Attributes:
         batch, seq, kv_seq, heads, kv_heads, head_dim, causal, window: as everywhere.
-        packed_output: O's batches lie one behind the other instead of in slabs of whole tiles.
+        sinks: each query head has a sink.
+        packed_output: O's batches lie one after the other instead of in slabs of whole tiles.
     """
 
     batch: int
@@ -35,6 +36,7 @@ class Sizes:
     head_dim: int
     causal: bool
     window: int | None = None
+    sinks: bool = False
     packed_output: bool = False
 
 

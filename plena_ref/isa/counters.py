@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from plena_ref.machine.hardware import Hardware
-
 
 @dataclass(frozen=True)
 class Counter:
@@ -132,55 +130,3 @@ class Counters:
     def to_json(self) -> dict[str, dict[str, int]]:
         """The counters for `result.json` and `stats.json`."""
         return asdict(self)
-
-
-def work_of(mnemonic: str, policy: int, hw: Hardware) -> tuple[int, int]:
-    """Useful multiply-accumulates and vector rows of one instruction (docs/isa.md sections 4 and 5).
-
-    Args:
-        mnemonic: as in the assembly text.
-        policy: the operand of V_TOPK: 0 takes 32 logits, 1 takes 128; anything for the others.
-        hw: machine shape.
-    """
-    macs = {
-        **dict.fromkeys(("M_MM", "M_TMM"), hw.blen * hw.blen * hw.mlen),
-        **dict.fromkeys(("M_MV", "M_TMV"), hw.blen * hw.mlen),
-        **dict.fromkeys(("M_BMM", "M_BTMM"), hw.mlen**3),
-        **dict.fromkeys(("M_BMV", "M_BTMV"), hw.mlen**2),
-    }
-    if mnemonic == "V_TOPK":
-        return 0, max(1, (128 if policy else 32) // hw.mlen)
-    return macs.get(mnemonic, 0), int(mnemonic.startswith("V_") or mnemonic == "S_MAP_V_FP")
-
-
-@dataclass(frozen=True)
-class Bound:
-    """The fewest cycles a program can take on its machine, and the resource that says so."""
-
-    cycles: int
-    resource: str
-
-    def utilisation(self, cycles: int) -> float:
-        """Share of a run's `cycles` that the bound accounts for."""
-        return self.cycles / cycles
-
-
-def bound(totals: dict[str, int], hw: Hardware) -> Bound:
-    """The kernel's bound from the work it did: the resource that needs the most cycles.
-
-    Multiply-accumulates over BLEN*MLEN a cycle, vector rows, beats of the busier direction of the HBM bus,
-    and instructions over the dispatch width; each rounded up.
-
-    Args:
-        totals: the counters of group "totals".
-        hw: machine shape.
-    """
-    instructions = sum(value for name, value in totals.items() if name.endswith("_instructions"))
-    needs = {
-        "matrix work": -(-totals["macs"] // (hw.blen * hw.mlen)),
-        "vector rows": totals["vector_rows"],
-        "DMA beats": max(totals["read_beats"], totals["write_beats"]),
-        "instructions": -(-instructions // hw.dispatch_width),
-    }
-    resource = max(needs, key=lambda name: needs[name])
-    return Bound(needs[resource], resource)

@@ -45,6 +45,7 @@ from plena_ref.machine.regions import Region
 from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict import error_bound
 from plena_ref.verdict.comparison import ComparisonParameters
+from plena_ref.verdict.tolerance import BF16_LIMITED, STRICT, Tolerance
 from plena_ref.workloads.input_data import DATA
 from plena_ref.workloads.placement import comparison_of
 
@@ -72,28 +73,6 @@ LIMIT_ALIGNMENT = 64
 class CaseError(ValueError):
     """A case that cannot be built; the message names the rule it breaks."""
 
-
-@dataclass(frozen=True)
-class Tolerance:
-    """What counts as a match, and how many of a case's elements must.
-
-    Attributes:
-        atol, rtol: an element matches when |got - golden| <= atol + rtol*|golden|.
-        match_percent: share of the case's elements that must match.
-        outer: every element must lie within outer + outer*|golden|, whatever match_percent says.
-    """
-
-    atol: float = 0.02
-    rtol: float = 0.02
-    match_percent: float = 100.0
-    outer: float = 0.1
-
-
-#: Every element within 0.02 + 0.02*|golden|.
-STRICT = Tolerance()
-#: For data and shapes nobody has tried: rounding scores to bf16 alone makes about one element in 10,000
-#: miss the strict bound. docs/accuracy.md holds the analysis and the command that measures it.
-BF16_LIMITED = Tolerance(match_percent=99.9)
 
 DEFAULT_HARDWARE = Hardware(64, 16)
 SMALL_HARDWARE = Hardware(16, 4)
@@ -303,6 +282,16 @@ class Workload:
     interval: tuple[NDArray[np.float64], NDArray[np.float64]] | None
     head_cols: int
 
+    @property
+    def hardware(self) -> Hardware:
+        """The machine."""
+        return self.case.hardware
+
+    @property
+    def tolerance(self) -> Tolerance:
+        """Of the comparison with the golden."""
+        return self.case.tolerance
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -331,17 +320,6 @@ def draw_inputs(case: Case) -> Inputs:
     q = draw(case.data, "q", case.batch, case.heads, case.seq, case.head_dim)
     k, v = (draw(case.data, name, case.batch, case.kv_heads, case.kv_seq, case.head_dim) for name in "kv")
     return Inputs(q, k, v, draw("normal", "sinks", case.heads) if case.sinks else None)
-
-
-def staged_keys_and_values(case: Case) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """K and V as the machine reads them from HBM: batch x kv_heads x kv_seq x head_dim."""
-    inputs = draw_inputs(case)
-    operands = AttentionOperands.place(
-        case.hardware, case.shape, VramAllocator(case.hardware), HbmAllocator(case.hardware, HBM_START)
-    )
-    hbm = np.zeros(case.hardware.hbm_bytes, np.uint8)
-    k = _stage_hbm(case, hbm, operands.k, operands, inputs.k)
-    return k, _stage_hbm(case, hbm, operands.v, operands, inputs.v)
 
 
 def build(case: Case) -> Workload:

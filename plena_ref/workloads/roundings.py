@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 
 from plena_ref.analysis.attention_problem import AttentionProblem, Schedule
@@ -24,20 +26,14 @@ def _linear(case: Case) -> LinearRoundings:
     return LinearRoundings(x.reshape(case.batch, case.seq, -1), quantised_rows(w, case.hardware.mx_block))
 
 
+def sizes_of(case: Case) -> Sizes:
+    """The sizes of an attention case."""
+    return Sizes(**{field.name: getattr(case, field.name) for field in fields(Sizes)})
+
+
 def schedule_of(case: Case) -> Schedule:
     """How the kernel of an attention case takes its keys together."""
-    sizes = Sizes(
-        batch=case.batch,
-        seq=case.seq,
-        kv_seq=case.kv_seq,
-        heads=case.heads,
-        kv_heads=case.kv_heads,
-        head_dim=case.head_dim,
-        causal=case.causal,
-        window=case.window,
-        packed_output=case.packed_output,
-    )
-    return SCHEDULES[case.kernel](case.hardware, sizes)
+    return SCHEDULES[case.kernel](case.hardware, sizes_of(case))
 
 
 def _attention(case: Case) -> AttentionRoundings:

@@ -13,6 +13,7 @@ from plena_ref.isa.machine_code import write_program
 from plena_ref.machine.reference import Machine, StopReport
 from plena_ref.verdict import compare
 from plena_ref.verdict.compare import Verdict
+from plena_ref.verdict.report import print_verdict, to_json
 from plena_ref.workloads.cases import Case, Workload, build
 from tb.bench import harness, images, utilisation
 from tb.bench.harness import Job, JobResult
@@ -64,7 +65,7 @@ class CaseOutcome:
 
     def to_json(self) -> dict[str, object]:
         """The contents of ``result.json``."""
-        verdict = self.verdict.to_json()
+        verdict = to_json(self.verdict)
         hw = self.case.hardware
         return {
             "test": self.case.name,
@@ -100,7 +101,7 @@ class CaseOutcome:
         utilisation.print_bars(console, self.got.counters, self.got.cycles, hw)
         for reason in self.reasons:
             console.print(f"  {reason}", markup=False, soft_wrap=True)
-        self.verdict.print(console)
+        print_verdict(self.verdict, console)
         if self.verdict.passed and not self.passed:
             console.print("FAIL: the results match, but the run did not end as it must")
 

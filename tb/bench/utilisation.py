@@ -5,7 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from plena_ref.isa.counters import DISPATCH, QUEUE, QUEUES, Counters, bound
+from plena_ref.analysis.cycle_bound import bound
+from plena_ref.isa.counters import DISPATCH, QUEUE, QUEUES, Counters
 from plena_ref.machine.hardware import Hardware
 
 #: Characters of a whole bar.

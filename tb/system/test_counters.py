@@ -15,7 +15,7 @@ import pytest
 
 from plena_ref.isa import instructions as isa
 from plena_ref.isa.assembler import assemble
-from plena_ref.isa.counters import DISPATCH, QUEUE, QUEUES, work_of
+from plena_ref.isa.counters import DISPATCH, QUEUE, QUEUES
 from plena_ref.machine.hardware import Hardware
 from tb.bench.harness import Job, JobResult, run
 from tb.engine import simulate
@@ -24,6 +24,7 @@ from tb.mutants.table import Mutant
 from tb.mutants.trial import tree_with
 from tb.system.equivalence import DIRECTED, bounded, random_images
 from tb.system.test_fuzz import machine
+from tests.instruction_work import work_of
 
 #: Name of the counter of retired instructions, by unit of the instruction table.
 INSTRUCTIONS = {

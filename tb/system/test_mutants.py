@@ -7,8 +7,9 @@ import pytest
 
 from plena_ref.kernels import tiling
 from plena_ref.machine.reference import Machine
-from plena_ref.verdict.compare import accuracy, result_values
-from plena_ref.workloads.cases import CASES, Case, Tolerance, build
+from plena_ref.verdict.accuracy import accuracy, result_values
+from plena_ref.verdict.tolerance import Tolerance
+from plena_ref.workloads.cases import CASES, Case, build
 from tb.engine import simulate
 from tb.mutants.table import HISTORICAL, MUTANTS, Mutant
 from tb.mutants.trial import MutantError, Trial, mutated, run_case, run_mutant, tree_with

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from plena_ref.machine.state import MemoryImages
-from plena_ref.verdict.compare import result_values
+from plena_ref.verdict.accuracy import result_values
 from plena_ref.workloads.cases import Case, Workload, build
 from tb.bench.case_runner import judge
 from tb.bench.harness import Job, run

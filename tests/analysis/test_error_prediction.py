@@ -9,7 +9,7 @@ from plena_ref.analysis.error_prediction import expected_maximum, predict
 from plena_ref.analysis.roundings import round_to_bf16, rounding_variance
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.reference import Machine
-from plena_ref.verdict.compare import result_values
+from plena_ref.verdict.accuracy import result_values
 from plena_ref.workloads.cases import Case, build
 from plena_ref.workloads.roundings import roundings_of
 

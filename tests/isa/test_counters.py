@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from plena_ref.analysis.cycle_bound import bound
 from plena_ref.isa import csr
-from plena_ref.isa.counters import GROUPS, TOTALS, Counters, bound, work_of
+from plena_ref.isa.counters import GROUPS, TOTALS, Counters
 from plena_ref.machine.hardware import Hardware
+from tests.instruction_work import work_of
 
 HW = Hardware(64, 16)
 

@@ -22,19 +22,18 @@ from plena_ref.machine.numerics import bf16_from_float
 from plena_ref.machine.reference import Machine
 from plena_ref.machine.regions import region_mask
 from plena_ref.machine.state import MemoryImages
-from plena_ref.verdict.compare import compare, result_values
+from plena_ref.verdict.accuracy import result_values
+from plena_ref.verdict.compare import compare
+from plena_ref.verdict.tolerance import BF16_LIMITED, STRICT
 from plena_ref.workloads.cases import (
-    BF16_LIMITED,
     CASES,
-    STRICT,
     Case,
     CaseError,
     Workload,
     block_tiles,
     build,
-    draw_inputs,
-    staged_keys_and_values,
 )
+from plena_ref.workloads.roundings import roundings_of
 
 PLAIN = ("plain_attention", "plain_attention_element_offsets")
 
@@ -187,7 +186,8 @@ def test_sinks_join_the_denominator(causal: bool) -> None:
     workload = build(case.override(sinks=True))
     sinks = np.array([3.0, 2.0, 4.0, 5.0])
     workload.images.fpmem[10 + 3 * 16 :][:4] = bf16_from_float(sinks)
-    inputs = (draw_inputs(case).q, *staged_keys_and_values(case), causal, None)
+    data = roundings_of(case).problem
+    inputs = (data.q, data.k, data.v, causal, None)
     wanted, unsunk = golden.attention(*inputs, sinks), golden.attention(*inputs)
     assert np.abs(wanted - unsunk).max(axis=(0, 2, 3)).min() > 0.1
     assert np.abs(wanted - golden.attention(*inputs, sinks[::-1])).max(axis=(0, 2, 3)).min() > 0.1

@@ -13,7 +13,7 @@ import pytest
 from plena_ref.kernels.layout.rules import round_up
 from plena_ref.kernels.operands import AttentionShape
 from plena_ref.machine.hardware import Hardware
-from plena_ref.verdict.compare import result_values
+from plena_ref.verdict.accuracy import result_values
 from plena_ref.workloads.cases import KERNELS, Case, CaseError, build
 from tests.kernels.test_attention import check, hardware
 from tests.random_cases import DECODE, SINKS, WINDOWS

@@ -10,7 +10,8 @@ from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.reference import Machine
 from plena_ref.machine.regions import region_mask
 from plena_ref.verdict.compare import compare
-from plena_ref.workloads.cases import CASES, STRICT, Case, CaseError, Workload, build, command
+from plena_ref.verdict.tolerance import STRICT
+from plena_ref.workloads.cases import CASES, Case, CaseError, Workload, build, command
 from tests.kernels.test_attention import executed
 
 

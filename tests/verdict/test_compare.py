@@ -13,8 +13,12 @@ from rich.console import Console
 from plena_ref.machine.numerics import bf16_from_float
 from plena_ref.machine.reference import Machine
 from plena_ref.machine.state import MemoryImages, Registers
-from plena_ref.verdict.compare import MEMORIES, Verdict, accuracy, allowed_misses, compare, result_values
-from plena_ref.workloads.cases import BF16_LIMITED, CASES, STRICT, Tolerance, Workload, build
+from plena_ref.verdict.accuracy import accuracy, allowed_misses, result_values
+from plena_ref.verdict.compare import Verdict, compare
+from plena_ref.verdict.memory import MEMORIES
+from plena_ref.verdict.report import print_verdict, to_json
+from plena_ref.verdict.tolerance import BF16_LIMITED, STRICT, Tolerance
+from plena_ref.workloads.cases import CASES, Workload, build
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +192,7 @@ def test_the_verdict_is_valid_json_even_with_nan(
     workload, reference, _ = finished
     images = reference.copy()
     images.vram[workload.outputs[0].start] = 0x7FC0
-    text = json.dumps(verdict_of(finished, images).to_json(), allow_nan=False)
+    text = json.dumps(to_json(verdict_of(finished, images)), allow_nan=False)
     loaded = json.loads(text)
     assert loaded["passed"] is False and loaded["bit_exact"] is False
     assert loaded["batches"][0]["max_abs_error"] == "inf"
@@ -201,7 +205,7 @@ def test_the_printed_table_has_a_line_a_batch(
     finished: tuple[Workload, MemoryImages, Registers],
 ) -> None:
     console = Console(file=io.StringIO(), width=120)
-    verdict_of(finished, finished[1]).print(console)
+    print_verdict(verdict_of(finished, finished[1]), console)
     text = console.file.getvalue()
     assert text.count("PASS") == 3 and "FAIL" not in text
     assert "bit-exact with the reference machine: yes" in text

@@ -11,7 +11,7 @@ from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.machine.reference import Machine
 from plena_ref.verdict import error_bound
-from plena_ref.verdict.compare import accuracy, result_values
+from plena_ref.verdict.accuracy import accuracy, result_values
 from plena_ref.workloads.cases import Case, build, draw_inputs
 from plena_ref.workloads.input_data import DATA
 

@@ -9,17 +9,8 @@ import pytest
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.numerics import bf16_to_f32
 from plena_ref.machine.state import POISON_BF16, POISON_HBM, POISON_INT
-from plena_ref.workloads.cases import (
-    BF16_LIMITED,
-    CASES,
-    LINEAR_CASES,
-    PLAIN_CASES,
-    STRICT,
-    Case,
-    CaseError,
-    build,
-    draw_inputs,
-)
+from plena_ref.verdict.tolerance import BF16_LIMITED, STRICT
+from plena_ref.workloads.cases import CASES, LINEAR_CASES, PLAIN_CASES, Case, CaseError, build, draw_inputs
 
 
 def test_the_registered_cases_are_those_of_the_plan() -> None:

@@ -11,11 +11,11 @@ from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.reference import Machine
 from plena_ref.machine.regions import region_mask
 from plena_ref.verdict import error_bound
-from plena_ref.verdict.compare import result_values
+from plena_ref.verdict.accuracy import result_values
+from plena_ref.verdict.tolerance import STRICT
 from plena_ref.workloads.cases import (
     CASES,
     KERNELS,
-    STRICT,
     Case,
     build,
     command,

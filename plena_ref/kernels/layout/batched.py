@@ -49,11 +49,6 @@ class BatchedVram:
             physical_rows=self.parent.physical_rows,
         )
 
-    @property
-    def active_rows(self) -> np.ndarray:
-        """Physical row numbers (int64, batch*seq) of the active rows, in batch order."""
-        return (np.arange(self.batch)[:, None] * self.rows_per_batch + np.arange(self.seq)).reshape(-1)
-
     def store(self, vram: np.ndarray, values: np.ndarray) -> None:
         """Write raw bf16 `values` (uint16, batch x n x cols) into rows 0..n-1 of each batch."""
         batch, rows, cols = values.shape

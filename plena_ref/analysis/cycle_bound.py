@@ -1,0 +1,40 @@
+"""The fewest cycles that the work of a program can take, from the counters of its run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from plena_ref.machine.hardware import Hardware
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The fewest cycles a program can take on its machine, and the resource that says so."""
+
+    cycles: int
+    resource: str
+
+    def utilisation(self, cycles: int) -> float:
+        """Share of a run's `cycles` that the bound accounts for."""
+        return self.cycles / cycles
+
+
+def bound(totals: dict[str, int], hw: Hardware) -> Bound:
+    """The kernel's bound from the work it did: the resource that needs the most cycles.
+
+    Multiply-accumulates over BLEN*MLEN a cycle, vector rows, beats of the busier direction of the HBM bus,
+    and instructions over the dispatch width; each rounded up.
+
+    Args:
+        totals: the counters of group "totals".
+        hw: machine shape.
+    """
+    instructions = sum(value for name, value in totals.items() if name.endswith("_instructions"))
+    needs = {
+        "matrix work": -(-totals["macs"] // (hw.blen * hw.mlen)),
+        "vector rows": totals["vector_rows"],
+        "DMA beats": max(totals["read_beats"], totals["write_beats"]),
+        "instructions": -(-instructions // hw.dispatch_width),
+    }
+    resource = max(needs, key=lambda name: needs[name])
+    return Bound(needs[resource], resource)

@@ -1,0 +1,81 @@
+"""Where memories and registers differ from the reference machine's, and what was written astray.
+
+Padding is checked here: it must still hold what it held before the run.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.regions import region_mask
+from plena_ref.machine.state import MemoryImages, Registers
+from plena_ref.verdict.judged import Judged
+
+MEMORIES = ("vram", "msram", "fpmem", "intmem", "hbm")
+
+
+def _name_of(hw: Hardware, memory: str, index: int) -> str:
+    """A word of a memory as a person would look for it."""
+    if memory == "vram":
+        return f"VRAM element {index} (row {index // hw.mlen}, column {index % hw.mlen})"
+    if memory == "msram":
+        tile, rest = divmod(index, hw.tile_elems)
+        return f"MSRAM element {index} (tile {tile}, row {rest // hw.mlen}, column {rest % hw.mlen})"
+    return f"{ {'fpmem': 'FP_MEM word', 'intmem': 'INT_MEM word', 'hbm': 'HBM byte'}[memory] } {index}"
+
+
+def memory_difference(
+    hw: Hardware, memory: str, got: NDArray, reference: NDArray, before: NDArray
+) -> str | None:
+    """The first difference in a memory, or None.
+
+    A dump may end early where the reference changed nothing after its end.
+    """
+    length = len(got)
+    if length > len(reference):
+        return f"{memory}: the dump has {length} words, the memory {len(reference)}"
+    if not np.array_equal(reference[length:], before[length:]):
+        return f"{memory}: the dump ends at word {length}, the reference wrote behind it"
+    if np.array_equal(got, reference[:length]):
+        return None
+    differs = np.flatnonzero(got != reference[:length])
+    first = int(differs[0])
+    digits = 2 * got.dtype.itemsize
+    return (
+        f"{_name_of(hw, memory, first)}: got 0x{int(got[first]):0{digits}X}, "
+        f"reference 0x{int(reference[first]):0{digits}X} ({len(differs)} words differ)"
+    )
+
+
+def register_differences(got: Registers, reference: Registers) -> list[str]:
+    """Every register that differs."""
+    found = []
+    for file in ("gp", "f", "a"):
+        pairs = zip(getattr(got, file), getattr(reference, file), strict=True)
+        for index, (value, wanted) in enumerate(pairs):
+            if value != wanted:
+                found.append(f"register {file}{index}: got 0x{value:X}, reference 0x{wanted:X}")
+    for name in ("scale", "stride", "v_mask"):
+        value, wanted = getattr(got, name), getattr(reference, name)
+        if value != wanted:
+            found.append(f"register {name.upper()}: got 0x{value:X}, reference 0x{wanted:X}")
+    return found
+
+
+def out_of_bounds(work: Judged, got: MemoryImages) -> tuple[int, str | None]:
+    """Words changed outside the declared regions: their number and the first one's name."""
+    hw = work.hardware
+    count, first = 0, None
+    for memory in MEMORIES:
+        after = getattr(got, memory)
+        before = getattr(work.images, memory)[: len(after)]
+        if np.array_equal(after, before):
+            continue
+        stray = after != before
+        stray &= ~region_mask([*work.outputs, *work.scratch], memory, len(after))
+        count += int(stray.sum())
+        if first is None and stray.any():
+            first = _name_of(hw, memory, int(np.argmax(stray)))
+    return count, first

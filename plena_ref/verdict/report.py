@@ -1,0 +1,76 @@
+"""A verdict as people and programs read it."""
+
+from __future__ import annotations
+
+import math
+
+from rich.console import Console
+from rich.table import Table
+
+from plena_ref.verdict.accuracy import BatchRow
+from plena_ref.verdict.compare import Verdict
+
+
+def to_json(verdict: Verdict) -> dict[str, object]:
+    """A dictionary for `result.json`; numbers that JSON does not know are the strings "nan" and "inf"."""
+    return {
+        "passed": verdict.passed,
+        "bit_exact": verdict.bit_exact,
+        "differences": list(verdict.differences),
+        "tolerance": {
+            "atol": verdict.tolerance.atol,
+            "rtol": verdict.tolerance.rtol,
+            "match_percent": verdict.tolerance.match_percent,
+            "outer": verdict.tolerance.outer,
+        },
+        "batches": [_batch_json(row) for row in verdict.batches],
+        "out_of_bounds_writes": verdict.out_of_bounds_writes,
+        "reasons": list(verdict.reasons),
+    }
+
+
+def _batch_json(row: BatchRow) -> dict[str, object]:
+    worst = row.worst
+    return {
+        "batch": row.batch,
+        "rows": row.rows,
+        "match_percent": row.match_percent,
+        "max_abs_error": _number(row.max_abs_error),
+        "worst": {
+            "head": worst.head,
+            "row": worst.row,
+            "column": worst.column,
+            "golden": _number(worst.golden),
+            "got": _number(worst.got),
+        },
+    }
+
+
+def _number(value: float) -> float | str:
+    return value if math.isfinite(value) else str(value)
+
+
+def print_verdict(verdict: Verdict, console: Console) -> None:
+    """Print the table, a line a batch, and the reasons of a failure."""
+    table = Table(title="verdict per batch", title_justify="left")
+    columns = ("batch", "rows", "match %", "max error", "worst (head, row, column)", "golden", "got", "")
+    for name in columns:
+        table.add_column(name, justify="right")
+    for row in verdict.batches:
+        worst = row.worst
+        table.add_row(
+            str(row.batch),
+            str(row.rows),
+            f"{row.match_percent:.3f}",
+            f"{row.max_abs_error:.5f}",
+            f"({worst.head}, {worst.row}, {worst.column})",
+            f"{worst.golden:.5f}",
+            f"{worst.got:.5f}",
+            "PASS" if row.passed else "FAIL",
+        )
+    console.print(table)
+    console.print(f"bit-exact with the reference machine: {'yes' if verdict.bit_exact else 'NO'}")
+    console.print(f"words written outside the tensors: {verdict.out_of_bounds_writes}")
+    for reason in verdict.reasons:
+        console.print(f"  {reason}", markup=False, soft_wrap=True)
+    console.print("PASS" if verdict.passed else "FAIL")
