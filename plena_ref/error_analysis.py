@@ -19,8 +19,10 @@ from rich.table import Table
 from plena_ref.machine.reference import Machine
 from plena_ref.verdict.accuracy import result_values
 from plena_ref.verdict.tolerance import STRICT, Tolerance
-from plena_ref.workloads.cases import CASES, Case, CaseError, build
-from plena_ref.workloads.roundings import roundings_of
+from plena_ref.workloads.base import CaseError
+from plena_ref.workloads.build import build
+from plena_ref.workloads.case import Case
+from plena_ref.workloads.registry import CASES
 
 F64 = NDArray[np.float64]
 
@@ -63,7 +65,7 @@ def measure(case: Case, seeds: int) -> list[Errors]:
     mean_squares: dict[str, list[float]] = {}
     for seed in range(seeds):
         seeded = replace(case, seed=seed)
-        roundings = roundings_of(seeded)
+        roundings = seeded.problem.roundings(seeded)
         exact.append(roundings.exact.reshape(-1))
         results = {
             name: roundings.rounded(stages) for name, stages in _subsets(list(roundings.stages)).items()
@@ -131,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         overrides = dict(item.split("=", 1) for item in options.set)
         chosen = [CASES[name].override(**overrides) for name in options.cases]
         for case in chosen:
-            roundings_of(case)
+            case.problem.roundings(case)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -13,7 +13,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from plena_ref.machine.hardware import Hardware
-from plena_ref.workloads.cases import CASES, CaseError, Workload, build
+from plena_ref.workloads.base import CaseError, Workload
+from plena_ref.workloads.build import build
+from plena_ref.workloads.registry import CASES
 from scripts import options
 from tb.bench import harness
 from tb.bench.harness import Job

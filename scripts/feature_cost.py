@@ -17,7 +17,7 @@ from rich.table import Table
 
 from plena_ref.machine.reference import Machine
 from plena_ref.verdict import compare
-from plena_ref.workloads.cases import Workload
+from plena_ref.workloads.base import Workload
 from scripts import cycles, options
 from tb.bench import harness
 from tb.bench.harness import Job, JobResult

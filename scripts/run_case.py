@@ -16,7 +16,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from plena_ref.workloads.cases import CASES, CaseError
+from plena_ref.workloads.base import CaseError
+from plena_ref.workloads.registry import CASES
 from scripts import options
 from tb.bench import case_runner, harness, waves
 from tb.engine import simulate

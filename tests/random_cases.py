@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from plena_ref.machine.hardware import Hardware
-from plena_ref.workloads.cases import KERNELS, Case
+from plena_ref.workloads.attention import Attention
+from plena_ref.workloads.case import Case, make_case
 from plena_ref.workloads.input_data import DATA
 
 #: Kernels of one query a sequence, those that know sliding windows, and those that know sinks.
@@ -22,7 +23,10 @@ HEAD_ROW_TILES = 2048
 
 @st.composite
 def cases(
-    draw: st.DrawFn, machines: Sequence[Hardware], row_tiles: int, kernels: Sequence[str] = tuple(KERNELS)
+    draw: st.DrawFn,
+    machines: Sequence[Hardware],
+    row_tiles: int,
+    kernels: Sequence[str] = tuple(Attention.kernels),
 ) -> Case:
     """A case for one of `machines`.
 
@@ -30,7 +34,7 @@ def cases(
         machines: what to choose from.
         row_tiles: rows of scores, a row a key tile, that all heads of all batches may have; a single head may
             have more, up to `HEAD_ROW_TILES`.
-        kernels: keys of `KERNELS`.
+        kernels: keys of `Attention.kernels`.
     """
     hw = draw(st.sampled_from(machines))
     kernel = draw(st.sampled_from([name for name in kernels if name != "packed_attention" or hw.lanes > 1]))
@@ -66,7 +70,7 @@ def cases(
         values["sinks"] = draw(st.booleans())
     if data != "large":
         values["mask_value"] = draw(st.sampled_from([-np.inf, -6e4]))
-    return Case(
+    return make_case(
         "random",
         hardware=hw,
         seq=seq,

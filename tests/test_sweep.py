@@ -14,9 +14,12 @@ import pytest
 
 from plena_ref.analysis.error_prediction import Prediction
 from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator
-from plena_ref.kernels.operands import HBM_START
 from plena_ref.machine.reference import Machine
-from plena_ref.workloads.cases import DEFAULT_HARDWARE, KERNELS, SMALL_HARDWARE, build
+from plena_ref.workloads.attention import Attention
+from plena_ref.workloads.build import build
+from plena_ref.workloads.case import DEFAULT_HARDWARE
+from plena_ref.workloads.placement import HBM_START
+from plena_ref.workloads.registry import SMALL_HARDWARE
 from scripts import sweep
 from tb.engine import simulate
 from tb.mutants.table import MUTANTS
@@ -65,23 +68,27 @@ def test_a_cell_is_the_case_that_its_values_say() -> None:
     for cell in MATRIX.cells:
         case, values = cell.case, cell.values
         assert cell.machine == (values["mlen"], values["blen"])
-        assert (case.batch, case.seq, case.head_dim) == (values["batch"], values["seq"], values["head_dim"])
-        cache = case.kv_seq - case.seq
+        assert (case.problem.batch, case.problem.seq, case.problem.head_dim) == (
+            values["batch"],
+            values["seq"],
+            values["head_dim"],
+        )
+        cache = case.problem.kv_seq - case.problem.seq
         wanted = {"causal": (True, 0), "full": (False, 0), "cached": (True, values["mlen"] + 5)}
-        assert (case.causal, cache) == wanted[values["mask"]]
-        assert case.heads == {1: 2, 2: 2, 3: 1}[case.batch]
+        assert (case.problem.causal, cache) == wanted[values["mask"]]
+        assert case.problem.heads == {1: 2, 2: 2, 3: 1}[case.problem.batch]
     assert len({cell.case.seed for cell in MATRIX.cells}) > 0.999 * len(MATRIX.cells)
 
 
 @pytest.mark.parametrize("mlen", MLENS)
 def test_the_largest_cells_fit_their_machine(mlen: int) -> None:
     cells = [cell for cell in MATRIX.cells if cell.case.hardware.mlen == mlen]
-    top = max(cell.case.kv_seq for cell in cells)
-    largest = [cell.case for cell in cells if cell.case.kv_seq == top]
+    top = max(cell.case.problem.kv_seq for cell in cells)
+    largest = [cell.case for cell in cells if cell.case.problem.kv_seq == top]
     assert largest
     for case in largest:
         hw = case.hardware
-        KERNELS[case.kernel](hw, case.shape, VramAllocator(hw), HbmAllocator(hw, HBM_START))
+        Attention.kernels[case.kernel](hw, case.problem.shape, VramAllocator(hw), HbmAllocator(hw, HBM_START))
 
 
 def test_the_largest_cell_takes_less_than_a_minute_in_the_reference_machine() -> None:
@@ -109,8 +116,8 @@ def test_the_quick_part_has_every_value_of_every_axis() -> None:
         assert {cell.values[axis] for cell in cells} == set(wanted), axis
     assert {cell.values["mask"] for cell in cells} == set(MASKS)
     for seq in (1, 4, 16, "MLEN-1", "MLEN", "MLEN+1", "2*MLEN+3", 128):
-        assert any(cell.case.seq == length(seq, cell.machine[0]) for cell in cells), seq
-    assert any(cell.machine == (256, 64) and cell.case.seq == 64 for cell in cells)
+        assert any(cell.case.problem.seq == length(seq, cell.machine[0]) for cell in cells), seq
+    assert any(cell.machine == (256, 64) and cell.case.problem.seq == 64 for cell in cells)
     assert len({cell.case.hardware for cell in cells}) == 6, "more models than need be"
 
 
@@ -148,9 +155,11 @@ def test_slices() -> None:
     assert MATRIX.slice({}) == MATRIX.cells
     chosen = MATRIX.slice({"mlen": ["8", "16"], "mask": ["cached"], "seq": ["128"]})
     assert {cell.machine for cell in chosen} == {(8, 4), (8, 8), (16, 4), (16, 8), (16, 16)}
-    assert {(cell.values["mask"], cell.case.seq) for cell in chosen} == {("cached", 128)}
+    assert {(cell.values["mask"], cell.case.problem.seq) for cell in chosen} == {("cached", 128)}
     over = MATRIX.slice({"seq": ["2*MLEN+3"], "blen": ["4"], "batch": ["3"]})
-    assert {(cell.machine[0], cell.case.seq) for cell in over} == {(mlen, 2 * mlen + 3) for mlen in MLENS}
+    assert {(cell.machine[0], cell.case.problem.seq) for cell in over} == {
+        (mlen, 2 * mlen + 3) for mlen in MLENS
+    }
     with pytest.raises(MatrixError, match="no legal cell has MLEN=12; there are 8, 16, 32"):
         MATRIX.slice({"mlen": ["8", "12"]})
     with pytest.raises(MatrixError, match="HEADS is no axis; there are MLEN, BLEN"):

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator
 from plena_ref.kernels.layout.batched import BatchedVram
 from plena_ref.kernels.layout.hbm import HbmTensor
 from plena_ref.kernels.layout.rules import round_up
 from plena_ref.machine.hardware import Hardware
-from plena_ref.machine.regions import Region
+from plena_ref.machine.rules import RuleError
 
 #: FP_MEM words that the host stages: 0.0, the softmax scale, -infinity; with WINDOW the lowest finite bf16.
 FP_ZERO, FP_SCALE, FP_NEG_INF, FP_LOWEST = 0, 1, 2, 3
 #: First FP_MEM word of the softmax state: running maximum, rescale factor and sum, MLEN words each.
 FP_STATE = 10
-#: First HBM byte of the tensors: not 0, so that a kernel that drops the base address fails.
-HBM_START = 1 << 12
 
 
 def fp_sinks(hw: Hardware) -> int:
@@ -25,7 +22,7 @@ def fp_sinks(hw: Hardware) -> int:
     return FP_STATE + 3 * hw.mlen
 
 
-class KernelError(ValueError):
+class KernelError(RuleError):
     """A shape that a kernel cannot be written for; the message names the rule it breaks."""
 
 
@@ -172,26 +169,3 @@ class AttentionOperands:
             kv_head_cols=kv_head_cols,
             kv_rows_per_batch=kv_rows,
         )
-
-
-class Kernel(Protocol):
-    """What a kernel generator offers once it has placed its tensors.
-
-    Attributes:
-        operands: where Q, K, V and O lie.
-        needs_finite_output: the host must stage O with finite numbers: the program clears it by a product.
-        block_tiles: key tiles whose softmax is one; from one block of them to the next it is online.
-    """
-
-    operands: AttentionOperands
-    needs_finite_output: bool
-    block_tiles: int
-
-    def build(self) -> tuple[list[int], str]:
-        """The words of the program and its listing."""
-
-    def outputs(self) -> list[Region]:
-        """The words of the result."""
-
-    def scratch(self) -> list[Region]:
-        """The other words that the program may write; complete once `build` has run."""

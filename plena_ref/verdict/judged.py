@@ -16,7 +16,7 @@ from plena_ref.verdict.tolerance import Tolerance
 
 
 class Judged(Protocol):
-    """A piece of work with its golden; the attributes are those of `workloads.cases.Workload`."""
+    """A piece of work with its golden; the attributes are those of `workloads.base.Workload`."""
 
     @property
     def hardware(self) -> Hardware:

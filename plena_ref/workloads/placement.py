@@ -1,9 +1,20 @@
-"""How the tensors of kernels are described to the verdict."""
+"""Where a case's tensors begin, and how they are described to the verdict."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
 from plena_ref.kernels.layout.batched import BatchedVram
+from plena_ref.kernels.layout.hbm import HbmTensor
+from plena_ref.kernels.layout.vram import VramTensor
+from plena_ref.machine import mx
 from plena_ref.verdict.comparison import ComparisonParameters
+
+#: First HBM byte of the tensors: not 0, so that a kernel that drops the base address fails.
+HBM_START = 1 << 12
 
 
 def comparison_of(tensor: BatchedVram) -> ComparisonParameters:
@@ -20,3 +31,29 @@ def comparison_of(tensor: BatchedVram) -> ComparisonParameters:
         rows_per_batch=tensor.rows_per_batch,
         active_seq_per_batch=tensor.seq,
     )
+
+
+def stage_rows(tensor: VramTensor, vram: NDArray[np.uint16], values: NDArray[np.uint16], rows: int) -> None:
+    """Write raw bf16 rows into a tensor; rows up to `rows` and columns up to a whole block become 0."""
+    staged = np.zeros((rows, tensor.physical_cols), np.uint16)
+    staged[: values.shape[0], : values.shape[1]] = values
+    vram[tensor.addresses(np.arange(rows), tensor.physical_cols)] = staged
+
+
+def stage_panels(
+    panels: Sequence[HbmTensor], hbm: NDArray[np.uint8], values: NDArray[np.uint16]
+) -> NDArray[np.float64]:
+    """Quantise a raw bf16 matrix into HBM, a tensor a panel of columns, the padding 0.
+
+    Returns:
+        What the machine reads, shaped as `values`.
+    """
+    width = panels[0].cols
+    padded = np.zeros((panels[0].rows, len(panels) * width), np.uint16)
+    padded[: values.shape[0], : values.shape[1]] = values
+    read = []
+    for tensor, panel in zip(panels, np.split(padded, len(panels), axis=1), strict=True):
+        elements, scales = mx.encode_rows(panel, tensor.mx_block)
+        tensor.store(hbm, elements, scales)
+        read.append(mx.dequantise(elements, scales))
+    return np.concatenate(read, axis=1)[: values.shape[0], : values.shape[1]]

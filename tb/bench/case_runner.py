@@ -14,7 +14,9 @@ from plena_ref.machine.reference import Machine, StopReport
 from plena_ref.verdict import compare
 from plena_ref.verdict.compare import Verdict
 from plena_ref.verdict.report import print_verdict, to_json
-from plena_ref.workloads.cases import Case, Workload, build
+from plena_ref.workloads.base import Workload
+from plena_ref.workloads.build import build
+from plena_ref.workloads.case import Case
 from tb.bench import harness, images, utilisation
 from tb.bench.harness import Job, JobResult
 from tb.engine import simulate
@@ -88,7 +90,7 @@ class CaseOutcome:
     def print(self, console: Console) -> None:
         """Print what a person wants to know about the run."""
         case, hw = self.case, self.case.hardware
-        console.print(f"{case.name}: {case.problem}, seed {case.seed}", soft_wrap=True)
+        console.print(f"{case.name}: {case.problem.describe()}, seed {case.seed}", soft_wrap=True)
         console.print(
             f"MLEN {hw.mlen}, BLEN {hw.blen}, HLEN {hw.hlen}, kernel {case.kernel}, on {self.simulator}"
         )

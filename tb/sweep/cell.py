@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plena_ref.analysis.error_prediction import Prediction, predict
-from plena_ref.workloads.cases import Workload, build
-from plena_ref.workloads.roundings import roundings_of
+from plena_ref.workloads.base import Workload
+from plena_ref.workloads.build import build
 from tb.bench import case_runner, harness
 from tb.bench.harness import Job
 from tb.engine import simulate
@@ -95,7 +95,7 @@ def judge(workload: Workload, got: harness.JobResult) -> CellResult:
     reference_seconds = time.perf_counter() - started
     verdict = outcome.verdict
     rows = sum(row.rows for row in verdict.batches)
-    prediction = predict(roundings_of(workload.case))
+    prediction = predict(workload.case.problem.roundings(workload.case))
     max_error = max(row.max_abs_error for row in verdict.batches)
     reasons = [*outcome.reasons, *(f"not bit-exact: {difference}" for difference in verdict.differences)]
     if verdict.out_of_bounds_writes:

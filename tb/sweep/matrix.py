@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from plena_ref.machine.hardware import Hardware, HardwareError
-from plena_ref.workloads.cases import Case, CaseError
+from plena_ref.workloads.base import CaseError
+from plena_ref.workloads.case import Case, make_case
 
 #: The matrix of this project.
 MATRIX_FILE = Path(__file__).with_name("matrix.toml")
@@ -51,8 +52,8 @@ class Cell:
     @property
     def work(self) -> int:
         """Multiply-accumulates of the two products, masked ones included."""
-        case = self.case
-        return 2 * case.batch * case.heads * case.seq * case.kv_seq * case.head_dim
+        problem = self.case.problem
+        return 2 * problem.batch * problem.heads * problem.seq * problem.kv_seq * problem.head_dim
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def _pairs(cell: Cell) -> set[tuple]:
 
 
 def _relative(cell: Cell) -> str:
-    seq, mlen = cell.case.seq, cell.case.hardware.mlen
+    seq, mlen = cell.case.problem.seq, cell.case.hardware.mlen
     return f"{seq // mlen}*MLEN+{seq % mlen}" if seq % mlen in (0, 1, 3, mlen - 1) else "other"
 
 
@@ -207,7 +208,7 @@ def _case(declared: Mapping[str, Any], name: str, values: Mapping[str, Any]) -> 
     mlen, blen = values["mlen"], values["blen"]
     memories = declared["memories"]
     own = memories.get(f"{mlen}/{blen}")
-    return Case(
+    return make_case(
         name,
         hardware=Hardware(mlen, blen, **(memories[str(mlen)] if own is None else own)),
         batch=values["batch"],

@@ -49,8 +49,8 @@ def collect(matrix: Matrix, store: Store) -> dict[str, Any]:
         entry: dict[str, Any] = {
             "name": cell.name,
             **cell.values,
-            "heads": cell.case.heads,
-            "kv_seq": cell.case.kv_seq,
+            "heads": cell.case.problem.heads,
+            "kv_seq": cell.case.problem.kv_seq,
             "status": "not run" if result is None else "passed" if result.passed else "failed",
         }
         if result is not None:

@@ -6,7 +6,7 @@ import statistics
 
 import pytest
 
-from plena_ref.workloads.cases import CASES
+from plena_ref.workloads.registry import CASES
 from scripts import cycles
 
 

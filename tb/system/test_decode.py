@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from plena_ref.workloads.cases import CASES, build
+from plena_ref.workloads.build import build
+from plena_ref.workloads.registry import CASES
 from tb.bench import case_runner, harness
 from tb.bench.harness import Job
 from tb.engine import simulate

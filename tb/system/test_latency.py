@@ -6,7 +6,9 @@ import pytest
 
 from plena_ref.isa.assembler import assemble
 from plena_ref.machine.hardware import Hardware
-from plena_ref.workloads.cases import CASES, Case, build
+from plena_ref.workloads.build import build
+from plena_ref.workloads.case import Case, make_case
+from plena_ref.workloads.registry import CASES
 from tb.bench.case_runner import judge
 from tb.bench.harness import Job, run
 from tb.system.equivalence import DIRECTED, bounded, check, random_images
@@ -18,7 +20,9 @@ ATTENTION = Hardware(16, 4, 8, vram_elems=1 << 16, msram_tiles=8, hbm_bytes=1 <<
 @pytest.mark.parametrize(
     "case",
     [
-        Case("ragged", hardware=ATTENTION, batch=3, seq=20, heads=1, head_dim=24, causal=True, sigma=1.0),
+        make_case(
+            "ragged", hardware=ATTENTION, batch=3, seq=20, heads=1, head_dim=24, causal=True, sigma=1.0
+        ),
         CASES["mha_batch2"],
     ],
     ids=lambda case: case.name,

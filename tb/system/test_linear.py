@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from plena_ref.workloads.cases import CASES, Case
+from plena_ref.workloads.case import Case
+from plena_ref.workloads.registry import CASES
 from tb.bench import utilisation
 from tb.bench.case_runner import run_case
 
@@ -21,8 +22,8 @@ def test_the_array_stays_busy(case: Case) -> None:
     outcome = run_case(case, "verilator", latency=100)
     assert outcome.passed, (outcome.reasons, outcome.verdict.reasons)
     totals, hw = outcome.got.counters.totals, case.hardware
-    assert totals["macs"] == case.seq * case.in_features * case.out_features
-    assert totals["read_beats"] >= case.in_features * case.out_features * 9 / 8 / 64
+    assert totals["macs"] == case.problem.seq * case.problem.in_features * case.problem.out_features
+    assert totals["read_beats"] >= case.problem.in_features * case.problem.out_features * 9 / 8 / 64
     share = utilisation.summary(outcome.got.counters, outcome.got.cycles, hw)["array_utilisation"]
     assert share >= SHARE
 

@@ -9,7 +9,9 @@ from plena_ref.kernels import tiling
 from plena_ref.machine.reference import Machine
 from plena_ref.verdict.accuracy import accuracy, result_values
 from plena_ref.verdict.tolerance import Tolerance
-from plena_ref.workloads.cases import CASES, Case, build
+from plena_ref.workloads.build import build
+from plena_ref.workloads.case import Case
+from plena_ref.workloads.registry import CASES
 from tb.engine import simulate
 from tb.mutants.table import HISTORICAL, MUTANTS, Mutant
 from tb.mutants.trial import MutantError, Trial, mutated, run_case, run_mutant, tree_with

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from plena_ref.machine.hardware import Hardware
-from plena_ref.workloads.cases import PLAIN_CASES, PLAIN_FORMS, build
+from plena_ref.workloads.attention import PLAIN_FORMS
+from plena_ref.workloads.build import build
+from plena_ref.workloads.registry import PLAIN_CASES
 from tb.bench import case_runner, harness
 from tb.bench.harness import Job
 from tb.engine import simulate
@@ -19,8 +21,8 @@ MACHINES = sorted({case.hardware for case in PLAIN_CASES}, key=lambda hw: hw.mle
 def test_there_are_six_shapes_and_more() -> None:
     """Batches, ragged tiles, a cache, vision, grouped queries, decode; both numbers that hide a score."""
     assert len(PLAIN_CASES) >= 6
-    assert {case.mask_value for case in PLAIN_CASES if case.causal} == {-np.inf, -6e4}
-    assert {case.packed_output for case in PLAIN_CASES} == {False, True}
+    assert {case.problem.mask_value for case in PLAIN_CASES if case.problem.causal} == {-np.inf, -6e4}
+    assert {case.problem.packed_output for case in PLAIN_CASES} == {False, True}
 
 
 @pytest.mark.parametrize("hw", MACHINES, ids=lambda hw: f"{hw.mlen}-{hw.blen}")

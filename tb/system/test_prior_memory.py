@@ -7,13 +7,15 @@ import pytest
 
 from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict.accuracy import result_values
-from plena_ref.workloads.cases import Case, Workload, build
+from plena_ref.workloads.base import Workload
+from plena_ref.workloads.build import build
+from plena_ref.workloads.case import make_case
 from tb.bench.case_runner import judge
 from tb.bench.harness import Job, run
 from tb.system.equivalence import MEMORIES
 from tb.system.test_latency import ATTENTION
 
-CASE = Case("prior", hardware=ATTENTION, batch=2, seq=20, heads=1, head_dim=24, causal=True, sigma=1.0)
+CASE = make_case("prior", hardware=ATTENTION, batch=2, seq=20, heads=1, head_dim=24, causal=True, sigma=1.0)
 
 
 def filled(workload: Workload, fill: str) -> MemoryImages:
@@ -59,7 +61,8 @@ def test_the_plain_form_of_compilers(kernel: str) -> None:
         {"batch": 1, "seq": 9, "kv_seq": 21, "heads": 2, "head_dim": 12, "causal": False},
     ]
     workloads = [
-        build(Case("plain", hardware=ATTENTION, sigma=1.0, kernel=kernel, **problem)) for problem in problems
+        build(make_case("plain", hardware=ATTENTION, sigma=1.0, kernel=kernel, **problem))
+        for problem in problems
     ]
     jobs = [Job(work.words, work.images, work.limit, timeout=1_000_000) for work in workloads]
     for workload, result in zip(workloads, run(ATTENTION, jobs).jobs, strict=True):

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from plena_ref.machine.hardware import Hardware
-from plena_ref.workloads.cases import PACKED_HARDWARE, Case, build, command
+from plena_ref.workloads.build import build
+from plena_ref.workloads.case import Case
+from plena_ref.workloads.registry import PACKED_HARDWARE, command
 from tb.bench import case_runner, harness
 from tb.bench.harness import Job
 from tb.engine import simulate

@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 
 from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
-from plena_ref.workloads.cases import Workload, build
+from plena_ref.workloads.base import Workload
+from plena_ref.workloads.build import build
 from scripts import sweep
 from tb.bench import harness
 from tb.bench.harness import Job, JobResult

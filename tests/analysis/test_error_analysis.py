@@ -10,8 +10,9 @@ from rich.console import Console
 
 from plena_ref.analysis.attention_roundings import STAGES
 from plena_ref.error_analysis import main, measure, report
-from plena_ref.workloads.cases import CASES, Case, build
-from plena_ref.workloads.roundings import roundings_of
+from plena_ref.workloads.build import build
+from plena_ref.workloads.case import Case
+from plena_ref.workloads.registry import CASES
 
 
 def small(name: str) -> Case:
@@ -35,7 +36,7 @@ def test_roundings_explain_the_machines_error(name: str) -> None:
 def test_every_case_has_a_model_of_its_roundings(name: str) -> None:
     """Without roundings it is the golden of the staged data; with them it makes the machine's error."""
     case = CASES[name].override(out_features=64) if name == "linear_16x4" else CASES[name]
-    roundings = roundings_of(case)
+    roundings = case.problem.roundings(case)
     np.testing.assert_array_equal(roundings.exact, build(case).golden)
     np.testing.assert_allclose(roundings.rounded(()), roundings.exact, rtol=0, atol=1e-12)
     rows = {row.name: row for row in measure(case, seeds=1)}
@@ -57,7 +58,7 @@ def test_every_case_has_a_model_of_its_roundings(name: str) -> None:
 def test_caches_groups_windows_and_sinks(values: dict[str, int]) -> None:
     """Without roundings the tiled form is the golden; with them it makes the machine's error."""
     case = CASES["mha_ragged"].override(hbm_bytes=1 << 17, **values)
-    roundings = roundings_of(case)
+    roundings = case.problem.roundings(case)
     np.testing.assert_allclose(roundings.rounded(()), roundings.exact, rtol=0, atol=1e-12)
     rows = {row.name: row for row in measure(case, seeds=2)}
     rms = {stage: float(np.sqrt((row.error**2).mean())) for stage, row in rows.items()}

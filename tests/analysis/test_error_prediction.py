@@ -10,8 +10,8 @@ from plena_ref.analysis.roundings import round_to_bf16, rounding_variance
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.reference import Machine
 from plena_ref.verdict.accuracy import result_values
-from plena_ref.workloads.cases import Case, build
-from plena_ref.workloads.roundings import roundings_of
+from plena_ref.workloads.build import build
+from plena_ref.workloads.case import Case, make_case
 
 SMALL = Hardware(16, 4, vram_elems=1 << 16, hbm_bytes=1 << 17)
 
@@ -27,41 +27,42 @@ def measured(case: Case) -> float:
 @pytest.mark.parametrize(
     "case",
     [
-        Case("one tile", SMALL, batch=3, seq=16, head_dim=16),
-        Case("causal tiles", SMALL, batch=2, seq=35, head_dim=64, causal=True),
-        Case("scale is no power of two", SMALL, seq=17, head_dim=128),
-        Case("padded head", SMALL, batch=2, seq=17, head_dim=22, causal=True),
-        Case("cached", SMALL, batch=2, seq=9, kv_seq=61, head_dim=32, causal=True, seed=3),
-        Case("grouped", SMALL, seq=20, heads=4, kv_heads=2, head_dim=16, causal=True),
-        Case("window", SMALL, seq=20, kv_seq=50, head_dim=24, causal=True, window=19),
-        Case("sinks", SMALL, seq=20, kv_seq=50, head_dim=24, causal=True, window=19, sinks=True),
+        make_case("one tile", SMALL, batch=3, seq=16, head_dim=16),
+        make_case("causal tiles", SMALL, batch=2, seq=35, head_dim=64, causal=True),
+        make_case("scale is no power of two", SMALL, seq=17, head_dim=128),
+        make_case("padded head", SMALL, batch=2, seq=17, head_dim=22, causal=True),
+        make_case("cached", SMALL, batch=2, seq=9, kv_seq=61, head_dim=32, causal=True, seed=3),
+        make_case("grouped", SMALL, seq=20, heads=4, kv_heads=2, head_dim=16, causal=True),
+        make_case("window", SMALL, seq=20, kv_seq=50, head_dim=24, causal=True, window=19),
+        make_case("sinks", SMALL, seq=20, kv_seq=50, head_dim=24, causal=True, window=19, sinks=True),
     ],
     ids=lambda case: case.name,
 )
 def test_both_predictions_are_near_the_machine(case: Case) -> None:
     """The model meets the machine but for f32 sums; the closed form comes within a factor of two."""
-    prediction, error = predict(roundings_of(case)), measured(case)
+    prediction, error = predict(case.problem.roundings(case)), measured(case)
     assert prediction.maximum == pytest.approx(error, rel=0.1)
     assert 0.5 < error / prediction.expected < 2.0
 
 
 def test_a_single_key_has_no_error() -> None:
-    case = Case("one key", SMALL, batch=2, seq=1, head_dim=128)
+    case = make_case("one key", SMALL, batch=2, seq=1, head_dim=128)
     assert measured(case) == 0
-    prediction = predict(roundings_of(case))
+    prediction = predict(case.problem.roundings(case))
     assert (prediction.maximum, prediction.expected) == (0, 0)
 
 
 def test_the_prediction_follows_the_data() -> None:
     """Quiet inputs make small scores and small outputs."""
-    loud, quiet = (predict(roundings_of(Case("case", SMALL, seq=16, sigma=sigma))) for sigma in (1.5, 0.15))
+    cases = [make_case("case", SMALL, seq=16, sigma=sigma) for sigma in (1.5, 0.15)]
+    loud, quiet = (predict(case.problem.roundings(case)) for case in cases)
     assert quiet.maximum < loud.maximum / 5 and quiet.expected < loud.expected / 5
 
 
 def test_a_stage_that_rounds_nothing_has_no_variance() -> None:
     """One tile is never rescaled, and a head_dim of 16 has a scale of 1/4, which rounds nothing."""
-    case = Case("one tile", SMALL, seq=16, head_dim=16)
-    variances = roundings_of(case).variances()
+    case = make_case("one tile", SMALL, seq=16, head_dim=16)
+    variances = case.problem.roundings(case).variances()
     assert {stage for stage, variance in variances.items() if not variance.any()} == {"Qs", "r"}
     assert all(variance.shape == (1, 16, 2, 16) for variance in variances.values())
 

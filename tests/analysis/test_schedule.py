@@ -10,24 +10,30 @@ import pytest
 from plena_ref.analysis.attention_problem import query_tiles
 from plena_ref.golden.attention import visible_keys
 from plena_ref.machine.hardware import Hardware
-from plena_ref.workloads.cases import CASES, Case, CaseError, block_tiles
-from plena_ref.workloads.roundings import schedule_of
+from plena_ref.workloads.attention import Attention, block_tiles
+from plena_ref.workloads.base import CaseError
+from plena_ref.workloads.case import Case, make_case
+from plena_ref.workloads.registry import CASES
 from tb.sweep import matrix
 
 #: Decode kernels have one block, and no number of it.
-BLOCKED = [case for case in CASES.values() if not case.linear and not case.kernel.startswith("decode")]
+BLOCKED = [
+    case
+    for case in CASES.values()
+    if isinstance(case.problem, Attention) and not case.kernel.startswith("decode")
+]
 
 
 def test_blocks_are_those_of_the_kernel_in_every_cell_of_the_sweep() -> None:
     widths = {cell.name: block_tiles(cell.case) for cell in matrix.load().cells}
     for cell in matrix.load().cells:
-        assert schedule_of(cell.case).softmax_tiles == widths[cell.name], cell.name
+        assert cell.case.problem.schedule(cell.case).softmax_tiles == widths[cell.name], cell.name
     assert {1, 2, 4, 8} <= set(widths.values())
 
 
 @pytest.mark.parametrize("case", BLOCKED, ids=lambda case: case.name)
 def test_blocks_are_those_of_the_kernel_in_every_case(case: Case) -> None:
-    assert schedule_of(case).softmax_tiles == block_tiles(case)
+    assert case.problem.schedule(case).softmax_tiles == block_tiles(case)
 
 
 TIGHT = [
@@ -46,11 +52,11 @@ def test_blocks_are_those_of_the_kernel_where_memory_is_scarce(values: dict, ble
     for rows, tiles, seq in product(range(104, 700, 16), (4, 10, 64), (3, 20, 40)):
         hardware = Hardware(16, blen, 8, vram_elems=16 * rows, msram_tiles=tiles, hbm_bytes=1 << 20)
         try:
-            case = Case("tight", hardware, seq=seq, kv_seq=150, causal=True, **values)
+            case = make_case("tight", hardware, seq=seq, kv_seq=150, causal=True, **values)
             wanted = block_tiles(case)
         except (CaseError, ValueError):
             continue
-        assert schedule_of(case).softmax_tiles == wanted, case
+        assert case.problem.schedule(case).softmax_tiles == wanted, case
         seen.add(wanted)
     assert len(seen) > 4, seen
 

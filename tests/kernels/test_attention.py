@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 
@@ -25,15 +24,12 @@ from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict.accuracy import result_values
 from plena_ref.verdict.compare import compare
 from plena_ref.verdict.tolerance import BF16_LIMITED, STRICT
-from plena_ref.workloads.cases import (
-    CASES,
-    Case,
-    CaseError,
-    Workload,
-    block_tiles,
-    build,
-)
-from plena_ref.workloads.roundings import roundings_of
+from plena_ref.workloads.attention import Attention, block_tiles
+from plena_ref.workloads.base import CaseError, Workload
+from plena_ref.workloads.build import build
+from plena_ref.workloads.case import Case, make_case
+from plena_ref.workloads.registry import CASES
+from tests.cases import with_problem
 
 PLAIN = ("plain_attention", "plain_attention_element_offsets")
 
@@ -68,8 +64,10 @@ def check(case: Case) -> Machine:
         assert (written | ~wanted).all(), f"{memory}: part of the result is never written"
     return machine
 
+ATTENTION_CASES = [name for name, case in CASES.items() if isinstance(case.problem, Attention)]
 
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.linear])
+
+@pytest.mark.parametrize("name", ATTENTION_CASES)
 def test_registered_cases_pass(name: str) -> None:
     check(CASES[name])
 
@@ -107,7 +105,7 @@ def test_shapes(
 
     seq, kv_seq, causal = seq_code
     check(
-        Case(
+        make_case(
             "shape",
             hardware=hardware(mlen, blen),
             batch=batch,
@@ -141,7 +139,7 @@ def test_shapes(
 def test_queries_behind_a_kv_cache(mlen: int, blen: int, seq: int, kv_seq: int, kernel: str) -> None:
     """The queries are the last positions: the diagonal lies anywhere in a tile, and may cross two."""
     check(
-        Case(
+        make_case(
             "cache",
             hardware=hardware(mlen, blen),
             batch=2,
@@ -162,7 +160,7 @@ def test_queries_behind_a_kv_cache(mlen: int, blen: int, seq: int, kv_seq: int, 
 def test_sliding_windows(seq: int, kv_seq: int, window: int, sinks: bool) -> None:
     """Windows below, at and above a tile; some rows see nothing of the first tile of their window."""
     check(
-        Case(
+        make_case(
             "window",
             hardware=hardware(16, 4),
             seq=seq,
@@ -180,13 +178,13 @@ def test_sliding_windows(seq: int, kv_seq: int, window: int, sinks: bool) -> Non
 @pytest.mark.parametrize("causal", [False, True])
 def test_sinks_join_the_denominator(causal: bool) -> None:
     """Several batches and key tiles; a sink changes the result, and each head has its own."""
-    case = Case(
+    case = make_case(
         "sinks", hardware=hardware(16, 4), batch=2, seq=20, heads=4, head_dim=16, causal=causal, sigma=1.0
     )
     workload = build(case.override(sinks=True))
     sinks = np.array([3.0, 2.0, 4.0, 5.0])
     workload.images.fpmem[10 + 3 * 16 :][:4] = bf16_from_float(sinks)
-    data = roundings_of(case).problem
+    data = case.problem.roundings(case).problem
     inputs = (data.q, data.k, data.v, causal, None)
     wanted, unsunk = golden.attention(*inputs, sinks), golden.attention(*inputs)
     assert np.abs(wanted - unsunk).max(axis=(0, 2, 3)).min() > 0.1
@@ -198,7 +196,7 @@ def test_sinks_join_the_denominator(causal: bool) -> None:
 
 
 def test_a_sink_far_above_every_score_takes_all_the_weight() -> None:
-    workload = build(Case("sink", hardware=hardware(16, 4), seq=5, heads=1, head_dim=16, sinks=True))
+    workload = build(make_case("sink", hardware=hardware(16, 4), seq=5, heads=1, head_dim=16, sinks=True))
     workload.images.fpmem[10 + 3 * 16] = 0x43C8  # 400.0
     assert (result_values(workload, run(workload).images.vram) == 0).all()
 
@@ -219,14 +217,16 @@ def test_the_softmax_is_online_from_block_to_block(
 ) -> None:
     """Blocks of few key tiles: as many blocks as that needs, and the result of one block."""
     monkeypatch.setattr(attention, "BLOCK_TILES", tiles)
-    case = Case("online", hardware=hardware(16, 4), seq=seq, kv_seq=kv_seq, head_dim=24, sigma=1.0, **values)
+    case = make_case(
+        "online", hardware=hardware(16, 4), seq=seq, kv_seq=kv_seq, head_dim=24, sigma=1.0, **values
+    )
     assert block_tiles(case) == tiles
     check(case)
 
 
 def test_a_block_is_as_wide_as_memory_allows() -> None:
     """Eight key tiles; or what MSRAM or VRAM holds."""
-    case = Case("wide", hardware=hardware(16, 4), seq=4, kv_seq=200, heads=1, head_dim=16)
+    case = make_case("wide", hardware=hardware(16, 4), seq=4, kv_seq=200, heads=1, head_dim=16)
     assert [block_tiles(case.override(kv_seq=kv_seq)) for kv_seq in (16, 17, 128, 129)] == [1, 2, 8, 8]
     assert block_tiles(case.override(msram_tiles=10)) == 5
     for vram_elems, tiles in ((1 << 11, 2), (1 << 12, 8)):
@@ -247,7 +247,7 @@ def test_grouped_queries(
 ) -> None:
     """MSRAM holds the keys of a group, or not."""
     check(
-        Case(
+        make_case(
             "grouped",
             hardware=hardware(16, 4, msram_tiles=msram_tiles),
             batch=2,
@@ -265,7 +265,7 @@ def test_grouped_queries(
 
 def test_keys_are_fetched_once_a_group_when_they_fit() -> None:
     """Two batches, two groups of three heads, five key tiles of two blocks; once a group or once a head."""
-    case = Case(
+    case = make_case(
         "fetch", hardware=hardware(16, 4), batch=2, seq=4, kv_seq=70, heads=6, kv_heads=2, head_dim=32
     )
     assert executed(build(case).words)["H_PREFETCH_M"] == 2 * 2 * 5 * 4
@@ -278,7 +278,7 @@ def test_everything_at_once_fits_the_registers() -> None:
     """Batches, groups, sinks, a window, a cache, a head of several column blocks, few slots or many."""
     for msram_tiles in (4, 64):
         check(
-            Case(
+            make_case(
                 "all",
                 hardware=hardware(16, 4, msram_tiles=msram_tiles),
                 batch=2,
@@ -299,7 +299,7 @@ def test_everything_at_once_fits_the_registers() -> None:
 @pytest.mark.parametrize("kernel", PLAIN)
 @pytest.mark.parametrize("extra", [{"window": 3}, {"sinks": True}])
 def test_the_plain_form_has_neither_window_nor_sinks(kernel: str, extra: dict) -> None:
-    case = Case("plain", hardware=hardware(16, 4), causal=True, head_dim=16, kernel=kernel, **extra)
+    case = make_case("plain", hardware=hardware(16, 4), causal=True, head_dim=16, kernel=kernel, **extra)
     with pytest.raises(CaseError, match="plain form has neither WINDOW nor SINKS"):
         build(case)
 
@@ -307,7 +307,7 @@ def test_the_plain_form_has_neither_window_nor_sinks(kernel: str, extra: dict) -
 @pytest.mark.parametrize(("mlen", "blen"), [(128, 32), (256, 64)])
 def test_large_tiles(mlen: int, blen: int) -> None:
     check(
-        Case(
+        make_case(
             "large",
             hardware=hardware(mlen, blen, vram_elems=1 << 20, hbm_bytes=1 << 22),
             seq=mlen + 3,
@@ -343,7 +343,7 @@ def test_the_plain_form(
     causal: bool,
 ) -> None:
     check(
-        Case(
+        make_case(
             "plain",
             hardware=hardware(mlen, blen),
             batch=batch,
@@ -370,7 +370,7 @@ def test_both_column_offset_forms_give_the_same_memory() -> None:
 @pytest.mark.parametrize(("seq", "kv_seq", "causal"), [(20, 37, True), (20, 37, False), (33, 33, True)])
 def test_a_finite_mask_gives_the_same_bits(kernel: str, seq: int, kv_seq: int, causal: bool) -> None:
     """exp(-6e4 - m) is 0 as exp(-inf) is: decoders that stage -6e4 get what -inf gives."""
-    case = Case(
+    case = make_case(
         "mask",
         hardware=hardware(16, 4, hlen=8),
         batch=2,
@@ -385,7 +385,7 @@ def test_a_finite_mask_gives_the_same_bits(kernel: str, seq: int, kv_seq: int, c
     )
     got = []
     for mask_value in (-np.inf, -6e4):
-        workload = build(replace(case, mask_value=mask_value))
+        workload = build(with_problem(case, mask_value=mask_value))
         assert workload.images.fpmem[2] == (0xFF80 if mask_value == -np.inf else 0xC76A)
         got.append(result_values(workload, check(workload.case).images.vram))
     np.testing.assert_array_equal(*got)
@@ -448,11 +448,11 @@ def test_packed_output_is_the_slab_output_without_its_gaps() -> None:
 def test_few_matrix_tiles_are_reused(slots: int) -> None:
     """The key tiles of a head take turns in as many slots as MSRAM has."""
     hw = hardware(16, 4, msram_tiles=2 * slots)
-    check(Case("few", hardware=hw, batch=2, seq=70, heads=2, head_dim=16, causal=True, sigma=1.0))
+    check(make_case("few", hardware=hw, batch=2, seq=70, heads=2, head_dim=16, causal=True, sigma=1.0))
 
 
 def test_each_key_tile_is_fetched_once_when_msram_holds_them_all() -> None:
-    words = build(Case("once", hardware=hardware(16, 4), seq=64, heads=1, head_dim=16)).words
+    words = build(make_case("once", hardware=hardware(16, 4), seq=64, heads=1, head_dim=16)).words
     fetches = [word for word in words if word & 0x3F == INSTRUCTIONS["H_PREFETCH_M"].opcode]
     assert len(fetches) == 2 * 4
 
@@ -492,10 +492,10 @@ def test_instructions_are_spent_on_visible_tiles_only(
 ) -> None:
     """Products, softmax rows and prefetches number what the visible tiles need; masks, the masked ones."""
     hw = hardware(16, 4)
-    case = Case(
+    case = make_case(
         "count", hardware=hw, seq=seq, kv_seq=kv_seq, heads=1, head_dim=16, causal=True, window=window
     )
-    shape = case.shape
+    shape = case.problem.shape
     pairs = [(tile, key) for tile in query_tiles(shape, 16) for key in tile.key_tiles]
     assert len(pairs) == tiles and sum(key.mask(16) is not None for _, key in pairs) == masked
     workload = build(case)
@@ -682,7 +682,7 @@ def test_the_packed_form(
     window: int | None,
 ) -> None:
     """LANES heads at once, HLEN above, at and below BLEN; heads of K in one column tile and in several."""
-    case = Case(
+    case = make_case(
         "packed",
         hardware=hardware(mlen, blen, hlen=hlen),
         batch=2,
@@ -713,7 +713,7 @@ def test_the_packed_form(
     ],
 )
 def test_what_does_not_pack(values: dict[str, int], rule: str) -> None:
-    case = Case(
+    case = make_case(
         "packed",
         hardware=hardware(16, 4, hlen=8),
         heads=4,
@@ -725,7 +725,7 @@ def test_what_does_not_pack(values: dict[str, int], rule: str) -> None:
         build(case.override(**values))
 
 
-GQA_PACKED = Case(
+GQA_PACKED = make_case(
     "gqa_packed",
     hardware=hardware(16, 4, hlen=8),
     batch=2,

@@ -11,10 +11,13 @@ from plena_ref.isa.instructions import BY_OPCODE, IMM22
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.reference import Machine
 from plena_ref.verdict.compare import compare
-from plena_ref.workloads.cases import Case, CaseError, build
+from plena_ref.workloads.base import CaseError
+from plena_ref.workloads.build import build
+from plena_ref.workloads.case import Case, make_case
+from tests.cases import with_problem
 
 HARDWARE = Hardware(16, 4, vram_elems=1 << 16, hbm_bytes=1 << 20)
-DECODE = Case(
+DECODE = make_case(
     "decode",
     hardware=HARDWARE,
     batch=3,
@@ -58,7 +61,7 @@ def test_shapes(
     """One query head a head of K and V, several, more than BLEN; MSRAM has room for `key_tiles` tiles."""
     hw = replace(HARDWARE, msram_tiles=key_tiles * 2 * -(-head_dim // 16))
     sizes = {"batch": 2, "kv_seq": 75, "heads": heads, "kv_heads": kv_heads, "head_dim": head_dim}
-    check(replace(DECODE, hardware=hw, window=window, sinks=sinks, **sizes))
+    check(with_problem(replace(DECODE, hardware=hw), window=window, sinks=sinks, **sizes))
 
 
 def test_each_key_is_fetched_and_multiplied_once() -> None:

@@ -14,12 +14,16 @@ from plena_ref.kernels.layout.rules import round_up
 from plena_ref.kernels.operands import AttentionShape
 from plena_ref.machine.hardware import Hardware
 from plena_ref.verdict.accuracy import result_values
-from plena_ref.workloads.cases import KERNELS, Case, CaseError, build
+from plena_ref.workloads.attention import Attention
+from plena_ref.workloads.base import CaseError
+from plena_ref.workloads.build import build
+from plena_ref.workloads.case import Case, make_case
+from tests.cases import with_problem
 from tests.kernels.test_attention import check, hardware
 from tests.random_cases import DECODE, SINKS, WINDOWS
 
 #: The kernels that take heads of any width.
-ANY_WIDTH = [name for name in KERNELS if name != "packed_attention"]
+ANY_WIDTH = [name for name in Attention.kernels if name != "packed_attention"]
 
 #: MLEN, BLEN, HEAD_DIM.
 WIDTHS = [
@@ -41,7 +45,7 @@ WIDTHS = [
 
 def padded_head(kernel: str, mlen: int, blen: int, head_dim: int) -> Case:
     """Two batches of grouped queries behind a KV cache; with a window and sinks where the kernel has them."""
-    return Case(
+    return make_case(
         "width",
         hardware=hardware(mlen, blen, vram_elems=1 << 19),
         batch=2,
@@ -66,18 +70,19 @@ def test_heads_of_any_width(kernel: str, mlen: int, blen: int, head_dim: int) ->
     workload = build(case)
     machine = check(case)
     rows = workload.comparison.extract(machine.images.vram)
-    heads = rows.reshape(len(rows), case.heads, workload.head_cols)
+    heads = rows.reshape(len(rows), case.problem.heads, workload.head_cols)
     assert workload.head_cols == round_up(head_dim, mlen)
     assert not heads[:, :, head_dim:].any()
-    assert result_values(workload, machine.images.vram).shape == (2, case.seq, 4, head_dim)
+    assert result_values(workload, machine.images.vram).shape == (2, case.problem.seq, 4, head_dim)
 
 
 @pytest.mark.parametrize("kernel", ANY_WIDTH)
 @pytest.mark.parametrize("values", [{}, {"causal": False, "window": None}, {"packed_output": True}], ids=str)
 def test_one_head_masks_and_outputs(kernel: str, values: dict[str, object]) -> None:
     """Three batches of as many heads of K and V as of Q, without a cache where queries may be several."""
-    case = replace(padded_head(kernel, 16, 8, 20), batch=3, heads=3, kv_heads=3, sinks=False, **values)
-    check(replace(case, kv_seq=case.kv_seq if kernel in DECODE else case.seq))
+    case = padded_head(kernel, 16, 8, 20)
+    kv_seq = case.problem.kv_seq if kernel in DECODE else case.problem.seq
+    check(with_problem(case, batch=3, heads=3, kv_heads=3, sinks=False, kv_seq=kv_seq, **values))
 
 
 @pytest.mark.parametrize("kernel", ["attention", *DECODE])
@@ -87,7 +92,8 @@ def test_few_matrix_tiles(kernel: str, key_tiles: int, head_dim: int) -> None:
     """Keys and values take turns in MSRAM, and P V of several blocks of keys is added up."""
     case = padded_head(kernel, 16, 8, head_dim)
     tiles = key_tiles * 2 * -(-head_dim // 16)
-    check(replace(case, hardware=replace(case.hardware, msram_tiles=tiles), kv_seq=70, window=None))
+    few = replace(case, hardware=replace(case.hardware, msram_tiles=tiles))
+    check(with_problem(few, kv_seq=70, window=None))
 
 
 @pytest.mark.parametrize("kernel", ANY_WIDTH)
@@ -95,7 +101,7 @@ def test_few_matrix_tiles(kernel: str, key_tiles: int, head_dim: int) -> None:
 def test_the_program_is_that_of_the_padded_head(kernel: str, head_dim: int, padded: int) -> None:
     """Elements behind the head are zeros of the tensors, not a matter of the program; BLEN is 8."""
     case = padded_head(kernel, 64, 8, head_dim)
-    assert build(case).words == build(replace(case, head_dim=padded)).words
+    assert build(case).words == build(with_problem(case, head_dim=padded)).words
 
 
 @pytest.mark.parametrize(

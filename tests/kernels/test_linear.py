@@ -11,7 +11,10 @@ from plena_ref.machine.reference import Machine
 from plena_ref.machine.regions import region_mask
 from plena_ref.verdict.compare import compare
 from plena_ref.verdict.tolerance import STRICT
-from plena_ref.workloads.cases import CASES, Case, CaseError, Workload, build, command
+from plena_ref.workloads.base import CaseError, Workload
+from plena_ref.workloads.build import build
+from plena_ref.workloads.case import Case, make_case
+from plena_ref.workloads.registry import CASES, command
 from tests.kernels.test_attention import executed
 
 
@@ -41,7 +44,7 @@ def linear(mlen: int, blen: int, in_features: int, out_features: int, **values: 
     tiles = values.pop("msram_tiles", 64)
     hw = Hardware(mlen, blen, vram_elems=1 << 16, hbm_bytes=1 << 18, msram_tiles=tiles)
     shape = {"in_features": in_features, "out_features": out_features}
-    return Case("layer", hardware=hw, kernel="linear", tolerance=STRICT, **shape, **values)
+    return make_case("layer", hardware=hw, kernel="linear", tolerance=STRICT, **shape, **values)
 
 
 def test_the_registered_layer_passes() -> None:
@@ -97,9 +100,9 @@ def test_a_tile_that_is_lost_changes_the_result(monkeypatch: pytest.MonkeyPatch)
         ({"batch": 0}, "BATCH must be at least 1"),
         ({"out_features": 30}, "OUT_FEATURES must be a multiple of BLEN"),
         ({"msram_tiles": 35}, "a panel of W needs MSRAM_TILES >= ceil\\(IN_FEATURES/MLEN\\) = 36"),
-        ({"heads": 2}, "KERNEL = linear has no HEADS"),
+        ({"heads": 2}, "KERNEL = linear has no HEADS; it belongs to KERNEL = attention"),
         ({"causal": 1}, "KERNEL = linear has no CAUSAL"),
-        ({"kernel": "attention"}, "IN_FEATURES and OUT_FEATURES belong to KERNEL = linear"),
+        ({"kernel": "attention"}, "KERNEL = attention has no IN_FEATURES and OUT_FEATURES"),
     ],
 )
 def test_impossible_layers_name_their_rule(values: dict[str, object], rule: str) -> None:
@@ -117,10 +120,12 @@ def test_layers_that_do_not_fit_say_what_is_full(values: dict[str, object], rule
 
 
 def test_attention_has_no_features() -> None:
-    with pytest.raises(CaseError, match="IN_FEATURES and OUT_FEATURES belong to KERNEL = linear"):
+    with pytest.raises(
+        CaseError, match="KERNEL = attention has no IN_FEATURES; it belongs to KERNEL = linear"
+    ):
         CASES["mha"].override(IN_FEATURES=64)
-    with pytest.raises(CaseError, match="which needs both"):
+    with pytest.raises(CaseError, match="KERNEL = linear needs OUT_FEATURES"):
         CASES["mha"].override(KERNEL="linear", IN_FEATURES=64)
     layer = CASES["mha"].override(KERNEL="linear", IN_FEATURES=64, OUT_FEATURES=32)
-    assert layer.problem == "batch 1, seq 4, 64 to 32 features"
+    assert layer.problem.describe() == "batch 1, seq 4, 64 to 32 features"
     assert command(layer) == "make sim TEST=mha IN_FEATURES=64 OUT_FEATURES=32 KERNEL=linear"

@@ -18,7 +18,9 @@ from plena_ref.verdict.compare import Verdict, compare
 from plena_ref.verdict.memory import MEMORIES
 from plena_ref.verdict.report import print_verdict, to_json
 from plena_ref.verdict.tolerance import BF16_LIMITED, STRICT, Tolerance
-from plena_ref.workloads.cases import CASES, Workload, build
+from plena_ref.workloads.base import Workload
+from plena_ref.workloads.build import build
+from plena_ref.workloads.registry import CASES
 
 
 @pytest.fixture(scope="module")

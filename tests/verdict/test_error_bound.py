@@ -12,7 +12,8 @@ from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.machine.reference import Machine
 from plena_ref.verdict import error_bound
 from plena_ref.verdict.accuracy import accuracy, result_values
-from plena_ref.workloads.cases import Case, build, draw_inputs
+from plena_ref.workloads.build import build
+from plena_ref.workloads.case import Case, make_case
 from plena_ref.workloads.input_data import DATA
 
 HARDWARE = Hardware(16, 4, vram_elems=1 << 16, hbm_bytes=1 << 18)
@@ -50,7 +51,7 @@ def test_the_interval_of_one_key_is_its_value_and_a_few_roundings() -> None:
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_another_problems_result_is_outside(kind: str) -> None:
     """The bound is no blank cheque: the result of another seed, or of no mask, does not pass."""
-    case = Case("bound", hardware=HARDWARE, seq=20, head_dim=16, causal=True, data=kind)
+    case = make_case("bound", hardware=HARDWARE, seq=20, head_dim=16, causal=True, data=kind)
     workload = build(case)
     judge = (workload.golden, case.tolerance, workload.interval)
     assert accuracy(result(case), *judge)[0].passed
@@ -62,7 +63,7 @@ def test_another_problems_result_is_outside(kind: str) -> None:
 @pytest.mark.parametrize("keys", [1, 2, 4, 8, 16])
 def test_equal_keys_give_exactly_the_mean(keys: int) -> None:
     """Scores are equal, so P is 1, the sum is the number of keys, and P V an exact sum, rounded once."""
-    case = Case("mean", hardware=HARDWARE, batch=2, seq=3, kv_seq=keys, head_dim=16, data="equal_keys")
+    case = make_case("mean", hardware=HARDWARE, batch=2, seq=3, kv_seq=keys, head_dim=16, data="equal_keys")
     workload = build(case)
     exact = workload.golden * keys
     rounded = bf16_to_f32(bf16_from_float(exact)).astype(np.float64) / keys
@@ -72,7 +73,7 @@ def test_equal_keys_give_exactly_the_mean(keys: int) -> None:
 @pytest.mark.parametrize("kind", DATA)
 def test_a_row_that_sees_one_key_is_its_value(kind: str) -> None:
     """All keys masked but one: P = 1 and l = 1, so the value comes out as the machine read it."""
-    case = Case("one", hardware=HARDWARE, seq=20, head_dim=16, causal=True, window=1, data=kind)
+    case = make_case("one", hardware=HARDWARE, seq=20, head_dim=16, causal=True, window=1, data=kind)
     workload = build(case)
     values = bf16_to_f32(bf16_from_float(workload.golden))
     np.testing.assert_array_equal(result(case), values)
@@ -80,8 +81,8 @@ def test_a_row_that_sees_one_key_is_its_value(kind: str) -> None:
 
 def test_tiny_numbers_are_staged_as_they_are() -> None:
     """Subnormal bf16 queries reach VRAM; the machine flushes them."""
-    case = Case("tiny", hardware=HARDWARE, seq=5, head_dim=16, data="tiny")
+    case = make_case("tiny", hardware=HARDWARE, seq=5, head_dim=16, data="tiny")
     bits = build(case).images.vram & 0x7FFF
     assert ((bits > 0) & (bits < 0x80)).any()
-    magnitudes = np.abs(draw_inputs(case).q)
+    magnitudes = np.abs(case.problem.draw(case).q)
     assert (magnitudes < 2.0**-126).any() and (magnitudes > 2.0**-126).any()

@@ -10,7 +10,11 @@ from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.numerics import bf16_to_f32
 from plena_ref.machine.state import POISON_BF16, POISON_HBM, POISON_INT
 from plena_ref.verdict.tolerance import BF16_LIMITED, STRICT
-from plena_ref.workloads.cases import CASES, LINEAR_CASES, PLAIN_CASES, Case, CaseError, build, draw_inputs
+from plena_ref.workloads.attention import Inputs
+from plena_ref.workloads.base import CaseError
+from plena_ref.workloads.build import build
+from plena_ref.workloads.case import make_case
+from plena_ref.workloads.registry import CASES, LINEAR_CASES, PLAIN_CASES
 
 
 def test_the_registered_cases_are_those_of_the_plan() -> None:
@@ -18,12 +22,12 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
         name: (
             case.hardware.mlen,
             case.hardware.blen,
-            case.batch,
-            case.seq,
-            case.kv_seq,
-            case.heads,
-            case.head_dim,
-            case.causal,
+            case.problem.batch,
+            case.problem.seq,
+            case.problem.kv_seq,
+            case.problem.heads,
+            case.problem.head_dim,
+            case.problem.causal,
         )
         for name, case in CASES.items()
         if case not in (*PLAIN_CASES, *LINEAR_CASES)
@@ -49,10 +53,11 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
         "decode_head40": (64, 16, 2, 1, 150, 6, 40, True),
     }
     special = {
-        name: (case.kv_heads, case.window, case.sinks)
+        name: (case.problem.kv_heads, case.problem.window, case.problem.sinks)
         for name, case in CASES.items()
         if case not in (*PLAIN_CASES, *LINEAR_CASES)
-        and (case.kv_heads, case.window, case.sinks) != (case.heads, None, False)
+        and (case.problem.kv_heads, case.problem.window, case.problem.sinks)
+        != (case.problem.heads, None, False)
     }
     assert special == {
         "gqa_cached": (2, None, False),
@@ -80,15 +85,23 @@ def test_overrides_take_text_and_numbers() -> None:
         MLEN="32", BLEN="8", BATCH="3", SEQ="20", HEAD_DIM="64", CAUSAL="1", SEED="7", SIGMA="0.5"
     )
     assert (case.hardware.mlen, case.hardware.blen, case.hardware.hlen) == (32, 8, 32)
-    assert (case.batch, case.seq, case.kv_seq, case.head_dim) == (3, 20, 20, 64)
-    assert (case.causal, case.seed, case.sigma) == (True, 7, 0.5)
+    assert (case.problem.batch, case.problem.seq, case.problem.kv_seq, case.problem.head_dim) == (
+        3,
+        20,
+        20,
+        64,
+    )
+    assert (case.problem.causal, case.seed, case.sigma) == (True, 7, 0.5)
     assert case.tolerance == BF16_LIMITED
-    assert case.override(seq=24, kv_seq=40).kv_seq == 40
-    assert case.override(kv_seq=40).override(seq=24).kv_seq == 40
+    assert case.override(seq=24, kv_seq=40).problem.kv_seq == 40
+    assert case.override(kv_seq=40).override(seq=24).problem.kv_seq == 40
     grouped = CASES["mha"].override(HEADS="4", KV_HEADS="2", CAUSAL=1, WINDOW="7", SINKS="1")
-    assert (grouped.kv_heads, grouped.window, grouped.sinks) == (2, 7, True)
-    assert grouped.override(heads=8).kv_heads == 2 and grouped.override(window="none").window is None
-    assert CASES["mha"].override(heads=8).kv_heads == 8
+    assert (grouped.problem.kv_heads, grouped.problem.window, grouped.problem.sinks) == (2, 7, True)
+    assert (
+        grouped.override(heads=8).problem.kv_heads == 2
+        and grouped.override(window="none").problem.window is None
+    )
+    assert CASES["mha"].override(heads=8).problem.kv_heads == 8
     assert CASES["mha_batch2"].override() is CASES["mha_batch2"]
 
 
@@ -175,23 +188,24 @@ def test_constants_are_where_kernels_look() -> None:
 def test_a_finite_number_may_hide_scores() -> None:
     fpmem = build(CASES["mha_batch1"].override(hbm_bytes=1 << 16, mask_value="-6e4")).images.fpmem
     assert bf16_to_f32(fpmem[2:3]).tolist() == [-59904.0]
-    assert CASES["mha"].override(MASK_VALUE="-inf").mask_value == -np.inf
+    assert CASES["mha"].override(MASK_VALUE="-inf").problem.mask_value == -np.inf
 
 
 def test_constants_of_windows_and_sinks() -> None:
     case = CASES["mha_batch1"].override(hbm_bytes=1 << 16, causal=1, window=3, sinks=1)
-    fpmem, sinks = build(case).images.fpmem, draw_inputs(case).sinks
+    fpmem, sinks = build(case).images.fpmem, case.problem.draw(case).sinks
     assert fpmem[3] == 0xFF7F and (fpmem[4 : 10 + 3 * 64] == POISON_BF16).all()
     assert sinks.shape == (2,) and bf16_to_f32(fpmem[202:204]).tolist() == sinks.tolist()
     assert (fpmem[204:] == POISON_BF16).all()
-    plain = draw_inputs(case.override(sinks=0))
-    assert plain.sinks is None and np.array_equal(plain.q, draw_inputs(case).q)
+    without = case.override(sinks=0)
+    plain = without.problem.draw(without)
+    assert plain.sinks is None and np.array_equal(plain.q, case.problem.draw(case).q)
 
 
 def test_staged_keys_are_the_inputs_within_mx_precision() -> None:
     """E4M3 has 4 significant bits: rounding moves an element by up to 1/16 of itself."""
     case = CASES["mha_batch1"].override(hbm_bytes=1 << 16)
-    images, inputs = build(case).images, draw_inputs(case)
+    images, inputs = build(case).images, case.problem.draw(case)
     elements = images.hbm[4096 : 4096 + 64 * 128].view(ml_dtypes.float8_e4m3fn).astype(np.float64)
     scales = images.hbm[4096 + 64 * 128 :][: 64 * 16].view(ml_dtypes.float8_e8m0fnu).astype(np.float64)
     dense = (elements.reshape(-1, 8) * scales[:, None]).reshape(64, 2, 64)
@@ -201,10 +215,14 @@ def test_staged_keys_are_the_inputs_within_mx_precision() -> None:
 
 
 def test_inputs_depend_on_the_seed_alone() -> None:
-    first, again = draw_inputs(Case("a", batch=3)), draw_inputs(Case("b", batch=3))
+    def draw(name: str, **values: int) -> Inputs:
+        case = make_case(name, **values)
+        return case.problem.draw(case)
+
+    first, again = draw("a", batch=3), draw("b", batch=3)
     np.testing.assert_array_equal(first.q, again.q)
-    assert not np.array_equal(first.q, draw_inputs(Case("a", batch=3, seed=1)).q)
-    values = draw_inputs(Case("a", batch=8, seq=64)).k
+    assert not np.array_equal(first.q, draw("a", batch=3, seed=1).q)
+    values = draw("a", batch=8, seq=64).k
     assert values.std() == pytest.approx(1.5, rel=0.02) and abs(values.mean()) < 0.02
 
 
@@ -215,7 +233,7 @@ def test_the_limit_covers_the_tensors_and_no_more() -> None:
 
 
 def test_a_case_may_be_written_freely() -> None:
-    case = Case("mine", hardware=Hardware(16, 8), seq=3, head_dim=8)
-    assert case.kv_seq == 3
+    case = make_case("mine", hardware=Hardware(16, 8), seq=3, head_dim=8)
+    assert case.problem.kv_seq == 3
     with pytest.raises(CaseError, match="mine: HEADS must be a multiple of KV_HEADS"):
-        Case("mine", hardware=Hardware(16, 8), heads=3, kv_heads=2)
+        make_case("mine", hardware=Hardware(16, 8), heads=3, kv_heads=2)

@@ -13,16 +13,11 @@ from plena_ref.machine.regions import region_mask
 from plena_ref.verdict import error_bound
 from plena_ref.verdict.accuracy import result_values
 from plena_ref.verdict.tolerance import STRICT
-from plena_ref.workloads.cases import (
-    CASES,
-    KERNELS,
-    Case,
-    build,
-    command,
-    draw_inputs,
-    staged_keys_and_values,
-)
+from plena_ref.workloads.attention import Attention
+from plena_ref.workloads.build import build
+from plena_ref.workloads.case import Case
 from plena_ref.workloads.input_data import DATA
+from plena_ref.workloads.registry import CASES, command
 from scripts import options
 from tests.random_cases import cases
 
@@ -67,10 +62,9 @@ def failure(case: Case) -> str | None:
     if not np.isfinite(got).all():
         return "the result is not finite"
     if case.data == "normal":
-        inputs = draw_inputs(case)
-        tiles = -(-case.kv_seq // case.hardware.mlen)
-        keys_and_values = staged_keys_and_values(case)
-        problem = (inputs.q, *keys_and_values, case.causal, tiles, case.window, inputs.sinks)
+        data = case.problem.roundings(case).problem
+        tiles = -(-case.problem.kv_seq // case.hardware.mlen)
+        problem = (data.q, data.k, data.v, data.causal, tiles, data.window, data.sinks)
         lower, upper = (bound.transpose(0, 2, 1, 3) for bound in error_bound.interval(*problem))
     else:
         lower, upper = workload.interval
@@ -116,17 +110,17 @@ def test_the_strategy_reaches_everything() -> None:
 
     collect()
     assert len(drawn) == EXAMPLES
-    assert {case.kernel for case in drawn} == set(KERNELS)
+    assert {case.kernel for case in drawn} == set(Attention.kernels)
     assert {case.data for case in drawn} == set(DATA)
     assert {case.hardware for case in drawn} == set(MACHINES)
-    assert {case.batch for case in drawn} == set(range(1, 9))
+    assert {case.problem.batch for case in drawn} == set(range(1, 9))
     for name in ("causal", "sinks", "packed_output"):
-        assert {getattr(case, name) for case in drawn} == {False, True}
-    assert {case.mask_value for case in drawn} == {-np.inf, -6e4}
-    assert any(case.window == 1 for case in drawn) and any(case.seq == 1 for case in drawn)
-    assert max(case.seq for case in drawn) == 256
+        assert {getattr(case.problem, name) for case in drawn} == {False, True}
+    assert {case.problem.mask_value for case in drawn} == {-np.inf, -6e4}
+    assert any(case.problem.window == 1 for case in drawn) and any(case.problem.seq == 1 for case in drawn)
+    assert max(case.problem.seq for case in drawn) == 256
     for above in (False, True):
-        assert any((case.head_dim > case.hardware.mlen) == above for case in drawn)
-    padded = [case for case in drawn if case.head_dim % case.hardware.blen]
-    assert {case.kernel for case in padded} >= set(KERNELS) - {"packed_attention"}
-    assert any(case.head_dim < case.hardware.blen for case in padded)
+        assert any((case.problem.head_dim > case.hardware.mlen) == above for case in drawn)
+    padded = [case for case in drawn if case.problem.head_dim % case.hardware.blen]
+    assert {case.kernel for case in padded} >= set(Attention.kernels) - {"packed_attention"}
+    assert any(case.problem.head_dim < case.hardware.blen for case in padded)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from plena_ref.machine.rules import RuleError
 
-class LayoutError(ValueError):
+
+class LayoutError(RuleError):
     """A tensor that breaks a placement rule or does not fit; the message names the rule."""
 
 

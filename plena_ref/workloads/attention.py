@@ -1,0 +1,246 @@
+"""Attention: multi-head or grouped-query, with masks, windows and sinks, behind a KV cache, or a decode step.
+
+Q lies in VRAM as bf16, K and V in HBM as MXFP8. The golden takes K and V as dequantised.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, ClassVar
+
+import ml_dtypes
+import numpy as np
+from numpy.typing import NDArray
+
+from plena_ref.analysis.attention_problem import AttentionProblem, Schedule
+from plena_ref.analysis.attention_roundings import AttentionRoundings
+from plena_ref.analysis.schedule import SCHEDULES, Sizes, head_columns
+from plena_ref.golden import attention as golden
+from plena_ref.golden.mxfp8 import quantised_heads
+from plena_ref.kernels.attention import AttentionKernel
+from plena_ref.kernels.decode_attention import (
+    DecodeAttentionKernel,
+    decode_attention_blocks,
+    decode_attention_one_row,
+)
+from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator
+from plena_ref.kernels.layout.hbm import HbmTensor
+from plena_ref.kernels.layout.rules import round_up
+from plena_ref.kernels.operands import (
+    FP_LOWEST,
+    FP_NEG_INF,
+    FP_SCALE,
+    FP_ZERO,
+    AttentionOperands,
+    AttentionShape,
+    KernelError,
+    fp_sinks,
+)
+from plena_ref.kernels.packed_attention import PackedAttentionKernel
+from plena_ref.kernels.plain_attention import PlainAttentionKernel, plain_attention_element_offsets
+from plena_ref.machine import mx
+from plena_ref.machine.numerics import bf16_from_float
+from plena_ref.machine.state import MemoryImages
+from plena_ref.verdict import error_bound
+from plena_ref.workloads.base import F64, Answer, Placed, Problem
+from plena_ref.workloads.input_data import DATA
+from plena_ref.workloads.placement import HBM_START
+
+if TYPE_CHECKING:
+    from plena_ref.workloads.case import Case
+
+#: The largest number that hides a score.
+MASK_VALUE_MAX = -6e4
+#: The kernels of the plain form.
+PLAIN_FORMS = ("plain_attention", "plain_attention_element_offsets")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The tensors of a case as the machine gets them, in float64.
+
+    Attributes:
+        q: batch x heads x seq x head_dim, bf16 values.
+        k, v: batch x kv_heads x kv_seq x head_dim before quantisation.
+        sinks: a logit a query head, bf16 values; None in a case without sinks.
+    """
+
+    q: F64
+    k: F64
+    v: F64
+    sinks: F64 | None
+
+
+@dataclass(frozen=True)
+class Attention(Problem):
+    """softmax(scale * Q K^T + mask) V.
+
+    Attributes:
+        batch, seq, heads, head_dim: the problem; queries are the last `seq` of `kv_seq` positions.
+        kv_seq: keys and values of a sequence; None means seq.
+        kv_heads: heads of K and V, each shared by heads/kv_heads query heads; None means heads.
+        causal: a query sees no later position than its own.
+        packed_output: O's batches lie at seq stride instead of in slabs.
+        window: keys that a query sees under the causal mask, its own included; None means all.
+        sinks: each query head has a sink logit, drawn like the inputs.
+        mask_value: what FP_MEM[2] holds, the number that hides a score: -infinity, or a finite one (decoders
+            have -6e4).
+    """
+
+    batch: int = 1
+    seq: int = 4
+    kv_seq: int | None = None
+    heads: int = 2
+    kv_heads: int | None = None
+    head_dim: int = 64
+    causal: bool = False
+    window: int | None = None
+    sinks: bool = False
+    packed_output: bool = False
+    mask_value: float = -np.inf
+
+    kernels: ClassVar = {
+        "attention": AttentionKernel,
+        "decode_attention": DecodeAttentionKernel,
+        "decode_attention_one_row": decode_attention_one_row,
+        "decode_attention_blocks": decode_attention_blocks,
+        "packed_attention": PackedAttentionKernel,
+        "plain_attention": PlainAttentionKernel,
+        "plain_attention_element_offsets": plain_attention_element_offsets,
+    }
+    followers: ClassVar = {"kv_seq": "seq", "kv_heads": "heads"}
+    #: Any kind but `normal` is judged by `error_bound.interval`.
+    data_kinds: ClassVar = tuple(DATA)
+
+    @property
+    def shape(self) -> AttentionShape:
+        """The problem as the attention kernels see it."""
+        names = [field.name for field in fields(AttentionShape)]
+        return AttentionShape(**{name: getattr(self, name) for name in names})
+
+    def describe(self) -> str:
+        """The problem in a line, for people."""
+        grouped = f" over {self.kv_heads} KV heads" if self.kv_heads != self.heads else ""
+        masks = f", window {self.window}" if self.window is not None else ""
+        masks += ", sinks" if self.sinks else ""
+        return (
+            f"batch {self.batch}, seq {self.seq}, kv_seq {self.kv_seq}, heads {self.heads}{grouped}, "
+            f"head_dim {self.head_dim}, {'causal' if self.causal else 'not causal'}{masks}"
+        )
+
+    def check(self, case: Case) -> None:
+        """Refuse what no attention kernel does.
+
+        Raises:
+            KernelError: names the rule.
+        """
+        if not self.mask_value <= MASK_VALUE_MAX:
+            raise KernelError(f"MASK_VALUE must not exceed {MASK_VALUE_MAX:g} (got {self.mask_value:g})")
+        if case.data == "large" and np.isfinite(self.mask_value):
+            raise KernelError(f"MASK_VALUE = {self.mask_value:g} hides no score of DATA = large")
+        self.shape.check(case.hardware)
+
+    def draw(self, case: Case) -> Inputs:
+        """The case's kind of data, rounded to bf16; sinks are N(0, 1) * sigma."""
+        rng = np.random.default_rng(case.seed)
+
+        def values(kind: str, name: str, *shape: int) -> F64:
+            drawn = DATA[kind](rng, shape, case.sigma, name).astype(np.float32)
+            return drawn.astype(ml_dtypes.bfloat16).astype(np.float64)
+
+        q = values(case.data, "q", self.batch, self.heads, self.seq, self.head_dim)
+        keys = (self.batch, self.kv_heads, self.kv_seq, self.head_dim)
+        k, v = (values(case.data, name, *keys) for name in "kv")
+        return Inputs(q, k, v, values("normal", "sinks", self.heads) if self.sinks else None)
+
+    @property
+    def sizes(self) -> Sizes:
+        """The sizes that decide which keys are taken together."""
+        return Sizes(**{field.name: getattr(self, field.name) for field in fields(Sizes)})
+
+    def schedule(self, case: Case) -> Schedule:
+        """How the kernel takes its keys together."""
+        return SCHEDULES[case.kernel](case.hardware, self.sizes)
+
+    def roundings(self, case: Case) -> AttentionRoundings:
+        """The model of the roundings on the case's data: sizes and positions, no program and no layout."""
+        inputs, hw = self.draw(case), case.hardware
+        columns = head_columns(case.kernel, hw, self.head_dim)
+        k, v = (quantised_heads(tensor, hw.mx_block, columns) for tensor in (inputs.k, inputs.v))
+        problem = AttentionProblem(inputs.q, k, v, self.causal, self.window, inputs.sinks)
+        return AttentionRoundings(problem, self.schedule(case))
+
+    def place(self, case: Case, vram: VramAllocator, hbm: HbmAllocator) -> Placed:
+        """Q, K, V and O, and the kernel's scratch."""
+        kernel = self.kernels[case.kernel](case.hardware, self.shape, vram, hbm)
+        return Placed(kernel, kernel.operands.o, kernel.operands.head_cols)
+
+    def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
+        """Constants, Q, K and V; O where the kernel clears it by a product."""
+        kernel = placed.operator
+        inputs, operands = self.draw(case), kernel.operands
+        _stage_constants(case, images, inputs.sinks)
+        _stage_queries(case, images, operands, inputs.q)
+        k = _stage_hbm(case, images.hbm, operands.k, operands, inputs.k)
+        v = _stage_hbm(case, images.hbm, operands.v, operands, inputs.v)
+        if kernel.needs_finite_output:
+            zeros = np.zeros((self.batch, self.seq, operands.o.parent.physical_cols), np.uint16)
+            operands.o.store(images.vram, zeros)
+        problem = (inputs.q, k, v, self.causal)
+        exact = golden.attention(*problem, self.window, inputs.sinks).transpose(0, 2, 1, 3)
+        if case.data == "normal":
+            return Answer(exact)
+        tiles = -(-self.kv_seq // case.hardware.mlen)
+        lower, upper = error_bound.interval(*problem, tiles, self.window, inputs.sinks)
+        return Answer(exact, (lower.transpose(0, 2, 1, 3), upper.transpose(0, 2, 1, 3)))
+
+
+def block_tiles(case: Case) -> int:
+    """Key tiles whose softmax is one in the program of a case; it is online from block to block of them."""
+    hw, problem = case.hardware, case.problem
+    placed = problem.place(case, VramAllocator(hw), HbmAllocator(hw, HBM_START))
+    return placed.operator.block_tiles
+
+
+def _stage_constants(case: Case, images: MemoryImages, sinks: F64 | None) -> None:
+    images.fpmem[FP_ZERO] = 0
+    images.fpmem[FP_SCALE] = bf16_from_float(np.float64(golden.softmax_scale(case.problem.head_dim)))
+    images.fpmem[FP_NEG_INF] = bf16_from_float(np.float64(case.problem.mask_value))
+    if case.problem.window is not None:
+        images.fpmem[FP_LOWEST] = bf16_from_float(np.float64(-(2.0**128 - 2.0**120)))
+    if sinks is not None:
+        first = fp_sinks(case.hardware)
+        images.fpmem[first : first + case.problem.heads] = bf16_from_float(sinks)
+
+
+def _in_columns(case: Case, tensor: NDArray, head_cols: int, rows: int) -> NDArray:
+    """batch x heads x n x head_dim as batch x rows x heads*head_cols, the padding 0."""
+    batch, heads, n, head_dim = tensor.shape
+    padded = np.zeros((batch, rows, heads, head_cols), tensor.dtype)
+    padded[:, :n, :, :head_dim] = tensor.transpose(0, 2, 1, 3)
+    return padded.reshape(batch, rows, heads * head_cols)
+
+
+def _stage_queries(case: Case, images: MemoryImages, operands: AttentionOperands, q: F64) -> None:
+    """Q in its slabs; rows are zero up to a whole systolic block, the rest of a slab stays poison."""
+    rows = round_up(case.problem.seq, case.hardware.blen)
+    values = _in_columns(case, q, operands.head_cols, rows)
+    operands.q.store(images.vram, values.astype(ml_dtypes.bfloat16).view(np.uint16))
+
+
+def _stage_hbm(
+    case: Case,
+    hbm: NDArray[np.uint8],
+    tensor: HbmTensor,
+    operands: AttentionOperands,
+    values: F64,
+) -> F64:
+    """Quantise K or V into HBM, padding rows zero; returns what the machine reads, shaped as `values`."""
+    dense = _in_columns(case, values, operands.kv_head_cols, operands.kv_rows_per_batch)
+    dense = np.pad(dense, ((0, 0), (0, 0), (0, tensor.cols - dense.shape[2])))
+    rows = bf16_from_float(dense.reshape(tensor.rows, tensor.cols))
+    elements, scales = mx.encode_rows(rows, case.hardware.mx_block)
+    tensor.store(hbm, elements, scales)
+    used = mx.dequantise(elements, scales)[:, : case.problem.kv_heads * operands.kv_head_cols]
+    read = used.reshape(case.problem.batch, -1, case.problem.kv_heads, operands.kv_head_cols)
+    return read[:, : case.problem.kv_seq, :, : case.problem.head_dim].transpose(0, 2, 1, 3)

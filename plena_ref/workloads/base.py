@@ -1,0 +1,165 @@
+"""What a family of workloads is: a problem, the programs that solve it, and how a run of one is judged.
+
+A family is one file: a frozen dataclass derived from `Problem`. Its fields are the keys of the command line,
+its methods draw the inputs, place and stage the tensors and compute the golden. docs/extending/operator.md
+lists the steps that add one.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.regions import Region
+from plena_ref.machine.state import MemoryImages
+from plena_ref.verdict.comparison import ComparisonParameters
+from plena_ref.verdict.tolerance import BF16_LIMITED, STRICT, Tolerance
+
+if TYPE_CHECKING:
+    from plena_ref.analysis.roundings import Roundings
+    from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator
+    from plena_ref.kernels.layout.batched import BatchedVram
+    from plena_ref.kernels.operator import Operator
+    from plena_ref.workloads.case import Case
+
+F64 = NDArray[np.float64]
+
+
+class CaseError(ValueError):
+    """A case that cannot be built; the message names the rule it breaks."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A problem whose tensors have their places.
+
+    Attributes:
+        operator: what writes the program.
+        result: where the result lies in VRAM.
+        head_cols: columns of a head in the physical result, padding included.
+    """
+
+    operator: Operator
+    result: BatchedVram
+    head_cols: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a run must come to.
+
+    Attributes:
+        golden: float64, batch x seq x heads x columns of a head.
+        interval: bounds of every element, each shaped as golden; None: the case's tolerance judges.
+    """
+
+    golden: F64
+    interval: tuple[F64, F64] | None = None
+
+
+@dataclass(frozen=True)
+class Problem(ABC):
+    """One problem of a family of workloads; a family adds its fields, each with a type that can be parsed.
+
+    Class attributes:
+        kernels: the programs that solve it, by what KERNEL= calls them.
+        followers: fields that take another one's value while they are None.
+        data_kinds: kinds of input data that it knows, the first the usual one.
+    """
+
+    kernels: ClassVar[Mapping[str, Any]]
+    followers: ClassVar[Mapping[str, str]] = {}
+    data_kinds: ClassVar[tuple[str, ...]] = ("normal",)
+
+    def __post_init__(self) -> None:
+        """Resolve the followers."""
+        for name, leader in self.followers.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, getattr(self, leader))
+
+    @abstractmethod
+    def describe(self) -> str:
+        """The problem in a line, for people."""
+
+    @abstractmethod
+    def check(self, case: Case) -> None:
+        """Refuse what no machine, or not the case's, can do, before any memory is planned.
+
+        Raises:
+            RuleError: names the rule.
+        """
+
+    @abstractmethod
+    def draw(self, case: Case) -> Any:
+        """The case's inputs from its seed, of its kind, as bf16 values; a type of the family's own."""
+
+    @abstractmethod
+    def place(self, case: Case, vram: VramAllocator, hbm: HbmAllocator) -> Placed:
+        """Give every tensor its place.
+
+        Raises:
+            RuleError: a memory is full, or the kernel does not do this problem.
+        """
+
+    @abstractmethod
+    def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
+        """Draw the case's inputs, write them into `images`, and compute the golden of what was written."""
+
+    @abstractmethod
+    def roundings(self, case: Case) -> Roundings:
+        """The model of the program's roundings on the case's data: positions and sizes, no layout."""
+
+    def tolerance(self, hw: Hardware) -> Tolerance:
+        """What judges the cases of the registry."""
+        return STRICT
+
+    def tolerance_of_overrides(self, hw: Hardware) -> Tolerance:
+        """What judges a case whose data or shape was given on the command line."""
+        return BF16_LIMITED
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A case made ready to run.
+
+    Attributes:
+        case: where it came from.
+        words: the program.
+        listing: the program as commented assembly.
+        images: memories before the run: poison, and what the case stages.
+        limit: HBM bytes that belong to data; what the limit register holds.
+        outputs: the words that hold the result.
+        scratch: the other words that the program may write.
+        comparison: where the result lies in VRAM.
+        golden: float64, batch x seq x heads x head_dim.
+        interval: bounds of every element, each shaped as golden; None: the case's tolerance judges.
+        head_cols: columns of a head in the physical result, padding included.
+    """
+
+    case: Case
+    words: list[int]
+    listing: str
+    images: MemoryImages
+    limit: int
+    outputs: list[Region]
+    scratch: list[Region]
+    comparison: ComparisonParameters
+    golden: F64
+    interval: tuple[F64, F64] | None
+    head_cols: int
+
+    @property
+    def hardware(self) -> Hardware:
+        """The machine."""
+        return self.case.hardware
+
+    @property
+    def tolerance(self) -> Tolerance:
+        """Of the comparison with the golden."""
+        return self.case.tolerance

@@ -1,0 +1,24 @@
+"""The families of workloads, and which one a kernel belongs to. A new family is one more line here."""
+
+from __future__ import annotations
+
+from plena_ref.workloads.attention import Attention
+from plena_ref.workloads.base import Problem
+from plena_ref.workloads.linear import Linear
+
+#: Every family.
+FAMILIES: tuple[type[Problem], ...] = (Attention, Linear)
+
+#: The family of each kernel, by what KERNEL= calls it.
+KERNELS: dict[str, type[Problem]] = {name: family for family in FAMILIES for name in family.kernels}
+
+
+def family_of(kernel: str) -> type[Problem]:
+    """The family whose problems a kernel solves.
+
+    Raises:
+        ValueError: there is no such kernel.
+    """
+    if kernel not in KERNELS:
+        raise ValueError(f"KERNEL must be one of {', '.join(KERNELS)} (got {kernel})")
+    return KERNELS[kernel]
