@@ -23,10 +23,10 @@ from rich.console import Console
 from rich.table import Table
 
 from plena_ref.machine.hardware import Hardware
-from scripts import cycles, options
-from tb.bench import harness
+from tb.bench import harness, options
 from tb.bench.harness import JobResult
 from tb.engine import simulate
+from tb.system import cycles
 
 #: Cycles that a simulation runs when its speed is measured, in whole runs of the program, at least two.
 RATE_CYCLES = 100_000

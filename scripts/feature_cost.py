@@ -18,12 +18,12 @@ from rich.table import Table
 from plena_ref.machine.reference import Machine
 from plena_ref.verdict import compare
 from plena_ref.workloads.base import Workload
-from scripts import cycles, options
-from tb.bench import harness
+from tb.bench import harness, options
 from tb.bench.harness import Job, JobResult
 from tb.engine import simulate
 from tb.mutants import trial as mutants
 from tb.mutants.table import Mutant
+from tb.system import cycles
 
 CASE = "TEST=mha_ragged"
 REPEATS = 20

@@ -7,8 +7,7 @@ import shutil
 import subprocess
 import sys
 
-from scripts import options
-from tb.bench import waves
+from tb.bench import options, waves
 from tb.engine import simulate
 
 

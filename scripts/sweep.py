@@ -24,7 +24,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from scripts import options
+from tb.bench import options
 from tb.engine import simulate
 from tb.mutants.table import MUTANTS
 from tb.sweep import matrix as matrices

@@ -122,7 +122,7 @@ def run_case(
 
     Args:
         case: what to run.
-        simulator, waves, root: see :func:`tb.harness.run`.
+        simulator, waves, root: see :func:`tb.bench.harness.run`.
         latency: memory latency in cycles.
         jitter: chance in 256 that a memory channel pauses in a cycle; the case's seed seeds it.
         folder: where to leave listing, program, images, dumps and the simulation's log.

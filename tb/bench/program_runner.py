@@ -14,6 +14,8 @@ from plena_ref.machine.state import MemoryImages, Registers
 from tb.bench import harness, images
 from tb.bench.harness import Job
 
+#: What is named instead of a simulator to run on the reference machine.
+REFERENCE = "reference"
 #: Memories that a program may be given, by the name of the option that carries the file.
 IMAGE_OPTIONS = {"VRAM": "vram", "FPMEM": "fpmem", "INTMEM": "intmem", "HBM": "hbm"}
 
@@ -67,9 +69,9 @@ def run_program(
         hw: machine shape.
         words: machine code.
         image_files: files by memory name (the values of ``IMAGE_OPTIONS``).
-        simulator: "verilator", "icarus" or "reference".
-        latency, jitter, seed, watchdog: see :class:`tb.harness.Job`; the reference machine ignores them.
-        waves, folder: see :func:`tb.harness.run`.
+        simulator: a registered simulator, or ``REFERENCE``.
+        latency, jitter, seed, watchdog: see :class:`tb.bench.job.Job`; the reference machine ignores them.
+        waves, folder: see :func:`tb.bench.harness.run`.
 
     Raises:
         ImageError: an image is missing or does not fit.
@@ -80,7 +82,7 @@ def run_program(
     for memory, path in image_files.items():
         size = images.read_into(memories, memory, path)
         staged = size if memory == "hbm" else staged
-    if simulator == "reference":
+    if simulator == REFERENCE:
         machine = Machine(hw, memories)
         report = machine.run(words)
         return ProgramOutcome(

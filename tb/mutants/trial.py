@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tb.bench import case_command
 from tb.engine import simulate
 from tb.mutants.table import Mutant
 
-_TREE = ("rtl", "tb", "plena_ref", "scripts")
+_TREE = ("rtl", "tb", "plena_ref")
 
 
 class MutantError(ValueError):
@@ -81,7 +82,7 @@ def run_case(root: Path, case: str, overrides: tuple[tuple[str, str], ...] = ())
     """Run a case with the sources in ``root`` on Verilator; its exit status and what it printed."""
     options = [f"{key}={value}" for key, value in (("TEST", case), ("SIM", "verilator"), *overrides)]
     result = subprocess.run(
-        [sys.executable, "-m", "scripts.run_case", *options],
+        [sys.executable, "-m", case_command.__name__, *options],
         cwd=root,
         env={**os.environ, "PYTHONPATH": str(root), "COLUMNS": "200"},
         stdout=subprocess.PIPE,

@@ -11,7 +11,7 @@ from plena_ref.isa.counters import GROUPS
 from plena_ref.isa.machine_code import read_program
 from plena_ref.workloads.build import build
 from plena_ref.workloads.registry import CASES
-from scripts import run_case
+from tb.bench import case_command
 from tb.engine import simulate
 
 REGRESSION = [(name, simulator) for name in CASES if name != "mha" for simulator in CASES[name].simulators]
@@ -47,8 +47,8 @@ def test_case_passes(
     """PASS, bit-exact, within the bound; result.json has exactly the promised fields, with these values."""
     simulate.require(simulator)
     runs = tmp_path / "runs"
-    monkeypatch.setattr(run_case, "RUNS", runs)
-    assert run_case.main([f"TEST={name}", f"SIM={simulator}"]) == 0
+    monkeypatch.setattr(case_command, "RUNS", runs)
+    assert case_command.main([f"TEST={name}", f"SIM={simulator}"]) == 0
     printed = capsys.readouterr().out
     assert "PASS" in printed and "FAIL" not in printed
 

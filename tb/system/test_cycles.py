@@ -7,7 +7,7 @@ import statistics
 import pytest
 
 from plena_ref.workloads.registry import CASES
-from scripts import cycles
+from tb.system import cycles
 
 
 def test_cycles_are_those_of_the_table() -> None:

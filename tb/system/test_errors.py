@@ -9,7 +9,7 @@ import pytest
 from plena_ref.__main__ import main as plena_ref
 from plena_ref.isa.assembler import assemble
 from plena_ref.isa.machine_code import write_program
-from scripts import run_case, run_program
+from tb.bench import case_command, program_command
 from tb.engine import simulate
 
 REFUSED_CASES = [
@@ -34,21 +34,22 @@ REFUSED_CASES = [
 def test_refused_cases(
     arguments: list[str], words: list[str], tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr(run_case, "RUNS", tmp_path)
-    assert run_case.main(arguments) == 2
+    monkeypatch.setattr(case_command, "RUNS", tmp_path)
+    assert case_command.main(arguments) == 2
     printed = capsys.readouterr()
     errors = [line for line in printed.err.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and all(word in errors[0] for word in words), printed.err
     assert "PASS" not in printed.out and not list(tmp_path.glob("mha*"))
 
 
-@pytest.mark.parametrize("command", [run_case, run_program], ids=["make sim", "make run"])
+@pytest.mark.parametrize("command", [case_command, program_command], ids=["make sim", "make run"])
 def test_a_simulator_that_is_not_installed(command, tmp_path: Path, monkeypatch, capsys) -> None:
     write_program(tmp_path / "p.mem", [0x34])
     monkeypatch.setenv("PATH", str(tmp_path))
     simulate.find_tool.cache_clear()
     try:
-        where = [f"PROGRAM={tmp_path / 'p.mem'}", f"OUT={tmp_path / 'out'}"] if command is run_program else []
+        files = [f"PROGRAM={tmp_path / 'p.mem'}", f"OUT={tmp_path / 'out'}"]
+        where = files if command is program_command else []
         assert command.main([*where, "SIM=icarus"]) == 2
     finally:
         monkeypatch.undo()
@@ -87,7 +88,7 @@ def test_refused_programs(
     arguments = ["PROGRAM=p.mem", "OUT=out", f"SIM={simulator}", *SMALL, *options]
     if options == ["OUT="]:
         arguments.remove("OUT=out")
-    assert run_program.main(arguments) == 2
+    assert program_command.main(arguments) == 2
     printed = capsys.readouterr().err
     assert printed.startswith("error: ") and all(word in printed for word in words), printed
     assert sorted(tmp_path.iterdir()) == before, "something half-written was left behind"
@@ -117,7 +118,7 @@ def test_programs_that_trap(
     write_program(tmp_path / "p.mem", program)
     out = tmp_path / "out"
     where = [f"PROGRAM={tmp_path / 'p.mem'}", f"OUT={out}"]
-    assert run_program.main([*where, f"SIM={simulator}", *SMALL]) == 1
+    assert program_command.main([*where, f"SIM={simulator}", *SMALL]) == 1
     assert line in capsys.readouterr().out
     assert f'"cause": "{cause}"' in (out / "stats.json").read_text()
 

@@ -6,8 +6,8 @@ import pytest
 
 from plena_ref.analysis.performance import OutsideModel, attention_cycles
 from plena_ref.workloads.registry import CASES
-from scripts import cycles
 from tb.bench import harness
+from tb.system import cycles
 
 #: Constants are fitted at seq 64, 128, 256 and 512; batch 1 to 8 of them are what the model is for.
 SHAPES = (

@@ -18,7 +18,7 @@ from tb.bench import case_runner, harness
 from tb.bench.harness import Job
 from tb.engine import simulate
 from tb.system.equivalence import repetitions
-from tests.random_cases import cases
+from tb.system.random_cases import cases
 
 #: Two models serve all cases: HLEN at and above BLEN.
 MACHINES = [

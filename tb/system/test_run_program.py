@@ -13,8 +13,7 @@ import pytest
 
 from plena_ref.isa.counters import GROUPS
 from plena_ref.isa.machine_code import write_program
-from scripts import run_program
-from tb.bench import images
+from tb.bench import images, program_command
 from tb.engine import simulate
 from tb.fuzz.random_programs import generate
 from tb.system.equivalence import DIRECTED
@@ -40,7 +39,7 @@ def test_the_simulator_and_the_reference_machine_leave_the_same(tmp_path: Path) 
     stats = {}
     for simulator in ("reference", "verilator"):
         out = tmp_path / simulator
-        assert run_program.main([*options, f"SIM={simulator}", f"OUT={out}"]) == 0
+        assert program_command.main([*options, f"SIM={simulator}", f"OUT={out}"]) == 0
         assert sorted(path.name for path in out.iterdir()) == FILES
         stats[simulator] = json.loads((out / "stats.json").read_text())
     for memory in images.MEMORIES:
@@ -60,8 +59,8 @@ def test_the_simulator_and_the_reference_machine_leave_the_same(tmp_path: Path) 
 
 def test_memory_timing_does_not_change_what_is_left(tmp_path: Path) -> None:
     options = [*stage(tmp_path, 42), *SHAPE, "SIM=verilator"]
-    assert run_program.main([*options, f"OUT={tmp_path / 'a'}", "LATENCY=1"]) == 0
-    assert run_program.main([*options, f"OUT={tmp_path / 'b'}", "LATENCY=90", "JITTER=99", "SEED=7"]) == 0
+    assert program_command.main([*options, f"OUT={tmp_path / 'a'}", "LATENCY=1"]) == 0
+    assert program_command.main([*options, f"OUT={tmp_path / 'b'}", "LATENCY=90", "JITTER=99", "SEED=7"]) == 0
     for memory in images.MEMORIES:
         assert (tmp_path / "a" / f"{memory}.bin").read_bytes() == (
             tmp_path / "b" / f"{memory}.bin"
@@ -76,7 +75,7 @@ def test_images_shorter_than_the_memory_are_filled_with_zero(simulator: str, tmp
     np.array([0x3F80, 0x4000], "<u2").tofile(tmp_path / "v.bin")
     out = tmp_path / "out"
     where = [f"PROGRAM={tmp_path / 'p.mem'}", f"VRAM={tmp_path / 'v.bin'}", f"OUT={out}"]
-    assert run_program.main([*where, *SHAPE, f"SIM={simulator}"]) == 0
+    assert program_command.main([*where, *SHAPE, f"SIM={simulator}"]) == 0
     vram = np.fromfile(out / "vram.bin", "<u2")
     assert vram[:2].tolist() == [0x3F80, 0x4000] and not vram[2:].any() and vram.size == DIRECTED.vram_elems
     assert (out / "hbm.bin").stat().st_size == 0
@@ -90,7 +89,7 @@ def test_two_runs_side_by_side_do_not_disturb_each_other(tmp_path: Path) -> None
         folder = tmp_path / str(seed)
         folder.mkdir()
         options = [*stage(folder, seed), *SHAPE]
-        assert run_program.main([*options, "SIM=reference", f"OUT={folder / 'reference'}"]) == 0
+        assert program_command.main([*options, "SIM=reference", f"OUT={folder / 'reference'}"]) == 0
         for number in range(3):
             command = [sys.executable, "-m", "scripts.run_program", *options, f"OUT={folder / str(number)}"]
             processes.append(

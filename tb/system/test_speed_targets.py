@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from scripts import cycles
+from tb.system import cycles
 
 PLAIN = "TEST=mha_causal_tiles KERNEL=plain_attention"
 

@@ -10,8 +10,7 @@ import pywellen
 
 from plena_ref.isa import instructions as isa
 from plena_ref.isa.assembler import assemble
-from scripts import run_program
-from tb.bench import waves
+from tb.bench import program_command, waves
 from tb.engine import simulate
 
 SMALL = ["MLEN=8", "BLEN=4", "VRAM_ELEMS=1024", "MSRAM_TILES=2", "FP_WORDS=64", "INT_WORDS=64"]
@@ -37,7 +36,7 @@ def test_retired_opcodes_in_the_wave_file(simulator: str, tmp_path: Path) -> Non
     program.write_text("".join(f"0x{word:08X}\n" for word in assemble(PROGRAM)))
     out = tmp_path / "out"
     arguments = [f"PROGRAM={program}", f"OUT={out}", f"SIM={simulator}", "WAVES=1", *SMALL]
-    assert run_program.main(arguments) == 0
+    assert program_command.main(arguments) == 0
     folder = out / "simulation"
     expected = [isa.INSTRUCTIONS[mnemonic].opcode for mnemonic in RETIRED]
     assert waves.retired_opcodes(folder / waves.WAVE_FILE) == expected

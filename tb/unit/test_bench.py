@@ -12,8 +12,7 @@ import pytest
 
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.state import MemoryImages
-from scripts import options
-from tb.bench import images, word_order
+from tb.bench import images, options, word_order
 from tb.engine import paths, simulate
 
 SHAPES = [Hardware(8, 4, vram_elems=1024, msram_tiles=2), Hardware(64, 16), Hardware(16, 16, msram_tiles=3)]

@@ -18,9 +18,9 @@ from plena_ref.workloads.attention import Attention
 from plena_ref.workloads.base import CaseError
 from plena_ref.workloads.build import build
 from plena_ref.workloads.case import Case, make_case
+from tb.system.random_cases import DECODE, SINKS, WINDOWS
 from tests.cases import with_problem
 from tests.kernels.test_attention import check, hardware
-from tests.random_cases import DECODE, SINKS, WINDOWS
 
 #: The kernels that take heads of any width.
 ANY_WIDTH = [name for name in Attention.kernels if name != "packed_attention"]

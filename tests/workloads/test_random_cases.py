@@ -18,8 +18,8 @@ from plena_ref.workloads.build import build
 from plena_ref.workloads.case import Case
 from plena_ref.workloads.input_data import DATA
 from plena_ref.workloads.registry import CASES, command
-from scripts import options
-from tests.random_cases import cases
+from tb.bench import options
+from tb.system.random_cases import cases
 
 #: (MLEN, BLEN, HLEN), memories large enough for every case and small enough to be copied often.
 MACHINES = [
