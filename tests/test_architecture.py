@@ -1,4 +1,4 @@
-"""Which part of plena_ref may import which, so that nothing judges itself: held by the imports as written.
+"""Which part of the project may import which, so that nothing judges itself: held by the imports as written.
 
 The golden, the models of roundings and the verdict see neither a kernel nor a workload, directly or through
 others. All imports count, those inside functions and under TYPE_CHECKING too.
@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+
+from tb.engine.sources import imported
 
 REPO = Path(__file__).parents[1]
 PACKAGE = "plena_ref"
@@ -33,19 +35,6 @@ JUDGES, JUDGED = ("golden", "analysis", "verdict"), ("kernels", "workloads")
 OFFERED = {"attention_cycles": "performance.md", "remap_rows": "kernels.md"}
 #: Folders of the repository that use the package; the package knows none of them.
 USERS = ("tb", "tests", "scripts")
-
-
-def imported(text: str, package: str) -> set[str]:
-    """The modules that a source text imports; `from a import b` counts as a.b."""
-    found = set()
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            parts = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-            base = ".".join([*parts, *([node.module] if node.module else [])])
-            found |= {f"{base}.{alias.name}" for alias in node.names}
-    return found
 
 
 def folder_of(module: str) -> str:
@@ -131,6 +120,68 @@ def test_a_forbidden_import_is_found(tmp_path: Path) -> None:
         folders = {folder_of(module) for module in imported(text, "plena_ref.golden")}
         assert folders == {"kernels"}, text
         assert broken(iter([(REPO / "plena_ref/golden/x.py", "golden", "kernels")]), MAY_IMPORT)
+
+
+# The bench: engine, then bench, then what runs on it. Scripts and tests stand above all of it.
+
+#: What each folder of tb may import of tb besides itself.
+BENCH_MAY_IMPORT: dict[str, set[str]] = {
+    "engine": set(),
+    "bench": {"engine"},
+    "fuzz": set(),
+    "mutants": {"bench", "engine"},
+    "sweep": {"bench", "engine", "mutants"},
+    "unit": {"bench", "engine"},
+    "system": {"bench", "engine", "fuzz", "mutants", "sweep", "unit"},
+}
+#: What is above the bench: nothing in tb imports it.
+ABOVE = ("scripts", "tests")
+#: Left to be mended.
+UPWARD: set[str] = {"tb/system/test_sweep.py"}
+
+
+def bench_faults(root: Path = REPO) -> list[str]:
+    """The imports in tb and scripts that go upward, or to a folder that the table does not allow."""
+    found = []
+    for file in sorted((root / "tb").rglob("*.py")):
+        parts = file.relative_to(root).with_suffix("").parts
+        name = str(file.relative_to(root))
+        for module in sorted(imported(file.read_text(), ".".join(parts[:-1]))):
+            top, folder = module.split(".")[0], folder_of(module)
+            upward = top in ABOVE and name not in UPWARD
+            aside = top == "tb" and folder != parts[1] and folder not in BENCH_MAY_IMPORT[parts[1]]
+            if len(parts) > 2 and (upward or aside):
+                found.append(f"{name} imports {module}")
+    for file in sorted((root / "scripts").rglob("*.py")):
+        modules = imported(file.read_text(), "scripts")
+        found += [f"{file.relative_to(root)} imports {name}" for name in modules if name.startswith("tests")]
+    return found
+
+
+def test_no_edge_of_the_bench_goes_upward() -> None:
+    assert bench_faults() == []
+
+
+def test_every_folder_of_the_bench_has_its_line() -> None:
+    folders = {file.relative_to(REPO).parts[1] for file in (REPO / "tb").rglob("*.py")} - {"__init__.py"}
+    assert folders == set(BENCH_MAY_IMPORT)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("tb/bench/x.py", "from scripts import run_case"),
+        ("tb/mutants/x.py", "def f():\n    import tests.exact"),
+        ("tb/engine/x.py", "from tb.bench import harness"),
+        ("tb/bench/x.py", "from ..mutants import table"),
+        ("scripts/x.py", "from tests import exact"),
+    ],
+)
+def test_an_upward_edge_is_found(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / name).write_text(text)
+    (found,) = bench_faults(tmp_path)
+    assert found.startswith(f"{name} imports ")
 
 
 # Nothing in the package is there for tests only.

@@ -36,23 +36,30 @@ class SourcesError(ValueError):
 
 
 @functools.lru_cache(maxsize=4096)
-def _read(text: str, package: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names that a module's text may import from the project, and the patterns of its data files."""
-    names: list[str] = []
-    patterns: tuple[str, ...] = ()
-    tree = ast.parse(text)
-    for node in ast.walk(tree):
+def imported(text: str, package: str) -> frozenset[str]:
+    """The modules that a source text in ``package`` imports, anywhere in it.
+
+    ``from a import b`` counts as a.b, which may be a module or a name in a.
+    """
+    found = set()
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             parts = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             base = ".".join([*parts, *([node.module] if node.module else [])])
-            names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
-    for statement in tree.body:
+            found |= {f"{base}.{alias.name}" for alias in node.names}
+    return frozenset(found)
+
+
+@functools.lru_cache(maxsize=4096)
+def _declared(text: str) -> tuple[str, ...]:
+    """The patterns of data files that a module's text declares."""
+    for statement in ast.parse(text).body:
         targets = statement.targets if isinstance(statement, ast.Assign) else []
         if any(isinstance(target, ast.Name) and target.id == _DECLARATION for target in targets):
-            patterns = ast.literal_eval(statement.value)
-    return tuple(name for name in names if name.split(".")[0] in PROJECT), patterns
+            return ast.literal_eval(statement.value)
+    return ()
 
 
 def _file(root: Path, module: str) -> Path | None:
@@ -103,9 +110,9 @@ def sources(entries: Iterable[str], root: Path = REPO) -> list[Path]:
             continue
         found.add(file)
         package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-        names, patterns = _read(file.read_text(), package)
-        waiting += names
-        found |= _data(root, name, patterns)
+        text = file.read_text()
+        waiting += (module for module in imported(text, package) if module.split(".")[0] in PROJECT)
+        found |= _data(root, name, _declared(text))
     return sorted(path.relative_to(root) for path in found)
 
 

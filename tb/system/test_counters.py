@@ -23,8 +23,8 @@ from tb.fuzz.random_programs import generate
 from tb.mutants.table import Mutant
 from tb.mutants.trial import tree_with
 from tb.system.equivalence import DIRECTED, bounded, random_images
+from tb.system.instruction_work import work_of
 from tb.system.test_fuzz import machine
-from tests.instruction_work import work_of
 
 #: Name of the counter of retired instructions, by unit of the instruction table.
 INSTRUCTIONS = {

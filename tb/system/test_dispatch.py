@@ -8,8 +8,8 @@ import pytest
 from plena_ref.isa.assembler import assemble
 from plena_ref.isa.instructions import TrapCause
 from tb.bench.harness import run
-from tb.system.dispatch_pairs import LINE_WORDS, PAIRS, place
 from tb.system.equivalence import DIRECTED, bounded, check, random_images
+from tb.unit.dispatch_pairs import LINE_WORDS, PAIRS, place
 
 #: Places of the first of a pair: within a line, and the last word of one.
 PLACES = (4, LINE_WORDS - 1)

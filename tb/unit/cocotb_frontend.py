@@ -14,7 +14,7 @@ from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.reference import Machine
 from plena_ref.machine.state import MemoryImages
 from tb.engine.simulate import parameter
-from tb.system.dispatch_pairs import LINE_WORDS, PAIRS, place
+from tb.unit.dispatch_pairs import LINE_WORDS, PAIRS, place
 
 HW = Hardware(16, 4, 8, vram_elems=1 << 12, msram_tiles=4, hbm_bytes=1 << 16)
 

@@ -39,7 +39,7 @@ def test_control_regs() -> None:
 
 @pytest.mark.parametrize("width", [1, 2])
 def test_dispatch(width: int) -> None:
-    """Which neighbours go in one cycle: the table of tb/system/dispatch_pairs.py, at width 1 none of them."""
+    """Which neighbours go in one cycle: the table of tb/unit/dispatch_pairs.py, at width 1 none of them."""
     folders = ("rtl/frontend/", "rtl/scalar/gp_file", "rtl/scalar/integer_alu", PACKAGE)
     sources = [source for source in simulate.rtl_sources() if source.startswith(folders)]
     sizes = {"MLEN": 16, "BLEN": 4, "HLEN": 8, "VPREF": 4, "VSTORE": 4, "VRAM_ELEMS": 1 << 12, "VRW": 8}

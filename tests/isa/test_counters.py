@@ -8,7 +8,7 @@ from plena_ref.analysis.cycle_bound import bound
 from plena_ref.isa import csr
 from plena_ref.isa.counters import GROUPS, TOTALS, Counters
 from plena_ref.machine.hardware import Hardware
-from tests.instruction_work import work_of
+from tb.system.instruction_work import work_of
 
 HW = Hardware(64, 16)
 
