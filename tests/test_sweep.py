@@ -26,7 +26,8 @@ from tb.mutants.table import MUTANTS
 from tb.sweep import matrix as matrices
 from tb.sweep import plan as plans
 from tb.sweep import report, store, workers
-from tb.sweep.cell import CellResult, agrees
+from tb.sweep.cell import CellResult
+from tb.sweep.error_verdict import agrees
 from tb.sweep.matrix import AXES, MatrixError, length
 from tb.sweep.mutant import MutantResult
 from tb.sweep.unit import UNIT_CELLS, UNIT_WORK, Unit, cut

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True)
 class Tolerance:
@@ -26,3 +29,20 @@ STRICT = Tolerance()
 #: For data and shapes nobody has tried: rounding scores to bf16 alone makes about one element in 10,000
 #: miss the strict bound. docs/accuracy.md holds the analysis and the command that measures it.
 BF16_LIMITED = Tolerance(match_percent=99.9)
+
+
+#: Standard deviations of its own error that an element may be off. Errors are sums of bounded ones, so that
+#: their tails end before those of a normal distribution; docs/accuracy.md shows what was measured.
+ELEMENT_SIGMAS = 6.0
+#: What float64 itself leaves of the golden, relative to 1 + |golden|.
+FLOAT64_NOISE = 2.0**-40
+
+
+def element_tolerance(variance: NDArray[np.float64], golden: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far each element may be from its golden, from the roundings of its own row.
+
+    Args:
+        variance: of each element's error by the closed form (`plena_ref.analysis`).
+        golden: float64, as `variance`.
+    """
+    return ELEMENT_SIGMAS * np.sqrt(variance) + FLOAT64_NOISE * (1 + np.abs(golden))

@@ -1,7 +1,7 @@
 """Run cells of one machine in one simulation, and judge each: bits, stray writes, ending, and error.
 
-Pass or fail does not depend on a tolerance: the largest error of a cell must lie within a factor of the one
-that plena_ref.analysis.error_prediction predicts from the cell's data.
+There is no fixed tolerance: what the error of a cell may be follows from the roundings of its own data
+(tb/sweep/error_verdict.py).
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from plena_ref.analysis.error_prediction import Prediction, predict
+from plena_ref.analysis.error_prediction import predict
+from plena_ref.analysis.size_limit import size_limit
+from plena_ref.verdict.accuracy import result_values
 from plena_ref.workloads.base import Workload
 from plena_ref.workloads.build import build
 from tb.bench import case_runner, harness
 from tb.bench.harness import Job
 from tb.engine import simulate
+from tb.sweep.error_verdict import judge_errors
 from tb.sweep.matrix import Cell
 
-#: The measured maximum error must lie between the predicted one divided by this and multiplied with this.
-PREDICTION_FACTOR = 2.0
 #: The HBM images of one simulation's cells, before the run, hold at most so many bytes.
 IMAGE_BYTES = 256 << 20
 
@@ -95,23 +96,23 @@ def judge(workload: Workload, got: harness.JobResult) -> CellResult:
     reference_seconds = time.perf_counter() - started
     verdict = outcome.verdict
     rows = sum(row.rows for row in verdict.batches)
-    prediction = predict(workload.case.problem.roundings(workload.case))
-    max_error = max(row.max_abs_error for row in verdict.batches)
+    case = workload.case
+    roundings = case.problem.roundings(case)
+    prediction = predict(roundings)
+    values = result_values(workload, got.images.vram)
+    limit = size_limit(case.problem.sizes, case.sigma)
+    errors = judge_errors(values, roundings.exact, prediction, limit)
     reasons = [*outcome.reasons, *(f"not bit-exact: {difference}" for difference in verdict.differences)]
     if verdict.out_of_bounds_writes:
         reasons.append(f"{verdict.out_of_bounds_writes} words written outside: {verdict.first_out_of_bounds}")
-    if not agrees(max_error, prediction):
-        reasons.append(
-            f"maximum error {max_error:.4g}, predicted {prediction.maximum:.4g}: "
-            f"not within a factor of {PREDICTION_FACTOR:g}"
-        )
+    reasons += errors.reasons
     return CellResult(
         name=workload.case.name,
         passed=not reasons,
         reasons=tuple(reasons),
         bit_exact=verdict.bit_exact,
         match_percent=sum(row.match_percent * row.rows for row in verdict.batches) / rows,
-        max_error=max_error,
+        max_error=errors.maximum,
         predicted=prediction.maximum,
         expected=prediction.expected,
         cycles=got.cycles,
@@ -119,9 +120,3 @@ def judge(workload: Workload, got: harness.JobResult) -> CellResult:
         seconds=round(got.seconds, 4),
         reference_seconds=round(reference_seconds, 4),
     )
-
-
-def agrees(max_error: float, prediction: Prediction) -> bool:
-    """The measured maximum lies within the factor of the predicted one; both may be 0."""
-    low, high = prediction.maximum / PREDICTION_FACTOR, prediction.maximum * PREDICTION_FACTOR
-    return low <= max_error <= high

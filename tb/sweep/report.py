@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tb.mutants.table import MUTANTS
-from tb.sweep.cell import PREDICTION_FACTOR
+from tb.sweep.error_verdict import PREDICTION_FACTOR
 from tb.sweep.matrix import AXES, Matrix
 from tb.sweep.mutant import MutantResult
 from tb.sweep.store import Store, sources_hash

@@ -26,7 +26,8 @@ from tb.bench.harness import Job, JobResult
 from tb.engine import simulate
 from tb.sweep import cell as cells_module
 from tb.sweep import matrix, unit
-from tb.sweep.cell import PREDICTION_FACTOR, run_cells
+from tb.sweep.cell import run_cells
+from tb.sweep.error_verdict import PREDICTION_FACTOR
 
 MATRIX = matrix.load()
 QUICK = MATRIX.quick_cells()

@@ -1,0 +1,98 @@
+"""Whether the errors of a cell are those that its roundings make.
+
+The float64 golden judges every element with the tolerance of its own row, the model of the roundings the
+largest error of all, and the size of the problem that model. None of them knows a kernel or what the machine
+did. docs/accuracy.md derives the rules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plena_ref.analysis.error_prediction import Prediction
+from plena_ref.verdict.tolerance import element_tolerance
+
+F64 = NDArray[np.float64]
+
+#: The measured maximum error must lie between the predicted one divided by this and multiplied with this.
+PREDICTION_FACTOR = 2.0
+#: The predicted maximum error may be so many times that of the closed form; 2.2 is the most that was seen.
+CLOSED_FORM_FACTOR = 4.0
+
+
+@dataclass(frozen=True)
+class ErrorVerdict:
+    """The errors of a result.
+
+    Attributes:
+        maximum: the largest absolute error; infinite when an element is NaN.
+        reasons: why they are not those of the roundings; empty when they are.
+    """
+
+    maximum: float
+    reasons: tuple[str, ...]
+
+
+def judge_errors(got: F64, golden: F64, prediction: Prediction, limit: float) -> ErrorVerdict:
+    """Judge a result.
+
+    Args:
+        got: what the machine made, batch x seq x heads x head_dim.
+        golden: the float64 golden, as `got`.
+        prediction: of the errors, from the same data.
+        limit: the largest error that the problem's size explains.
+    """
+    error = np.abs(got - golden)
+    error = np.where(np.isnan(error), np.inf, error)
+    maximum = float(error.max())
+    reasons = [*_elements(error, golden, prediction), *_maximum(maximum, prediction)]
+    return ErrorVerdict(maximum, (*reasons, *_excuses(prediction, limit)))
+
+
+def agrees(maximum: float, prediction: Prediction) -> bool:
+    """The measured maximum lies within the factor of the predicted one; both may be 0."""
+    low, high = prediction.maximum / PREDICTION_FACTOR, prediction.maximum * PREDICTION_FACTOR
+    return low <= maximum <= high
+
+
+def _elements(error: F64, golden: F64, prediction: Prediction) -> list[str]:
+    """Elements outside the tolerance of their own row."""
+    tolerance = element_tolerance(prediction.variance, golden)
+    beyond = error > tolerance
+    if not beyond.any():
+        return []
+    excess = np.where(beyond, error / tolerance, 0)
+    worst = tuple(int(index) for index in np.unravel_index(int(np.argmax(excess)), error.shape))
+    batch, row, head, column = worst
+    return [
+        f"{int(beyond.sum())} of {error.size} elements are farther from the golden than the roundings of "
+        f"their row explain; the worst is batch {batch}, row {row}, head {head}, column {column}: "
+        f"error {error[worst]:.4g}, tolerance {tolerance[worst]:.4g}"
+    ]
+
+
+def _maximum(maximum: float, prediction: Prediction) -> list[str]:
+    if agrees(maximum, prediction):
+        return []
+    return [
+        f"maximum error {maximum:.4g}, predicted {prediction.maximum:.4g}: "
+        f"not within a factor of {PREDICTION_FACTOR:g}"
+    ]
+
+
+def _excuses(prediction: Prediction, limit: float) -> list[str]:
+    """A prediction so large that it would excuse anything."""
+    found = []
+    if prediction.maximum > CLOSED_FORM_FACTOR * prediction.expected:
+        found.append(
+            f"predicted error {prediction.maximum:.4g}, by closed form {prediction.expected:.4g}: "
+            f"more than {CLOSED_FORM_FACTOR:g} times as much"
+        )
+    if prediction.maximum > limit:
+        found.append(
+            f"predicted error {prediction.maximum:.4g}: the size of the problem explains at most {limit:.4g}"
+        )
+    return found
