@@ -161,7 +161,8 @@ module plena_core #(
   logic [11:0] counter_address;
 
   logic flush, init, vector_f;
-  logic [3:0] push, unit_op;
+  logic [3:0] push;
+  logic [plena_pkg::UNIT_OP_W-1:0] unit_op;
   logic [VRW-1:0] row_a, row_b, row_d, row_stride;
   logic [ TW-1:0] tile;
   logic [ LM-1:0] offset;
@@ -296,7 +297,7 @@ module plena_core #(
       .init(init),
       .push(push[0]),
       .push_op(unit_op),
-      .push_row(unit_op[1] ? row_d : row_a),
+      .push_row(unit_op[plena_pkg::M_WRITE_OUT] ? row_d : row_a),
       .push_stride(row_stride),
       .push_tile(tile),
       .push_off(offset),
@@ -424,7 +425,7 @@ module plena_core #(
       .push(push[2]),
       .push_op(unit_op),
       .push_fd(f_d),
-      .push_fa(unit_op == 4'd8 ? f_d : f_a),
+      .push_fa(unit_op == plena_pkg::F_OP_ST ? f_d : f_a),
       .push_fb(f_b),
       .push_fpaddr(fp_address),
       .slot_ready(slot_ready[F0+:NF]),
@@ -461,12 +462,12 @@ module plena_core #(
       .Q(NH)
   ) u_hbm (
       .push(push[3]),
-      .push_op(unit_op[1:0]),
+      .push_op(unit_op),
       .push_ebase(element_base),
       .push_sbase(scale_base),
       .push_stride(element_stride),
       .push_tile(tile),
-      .push_row(unit_op[1] ? row_a : row_d),
+      .push_row(unit_op == plena_pkg::H_OP_STORE_V ? row_a : row_d),
       .slot_ready(slot_ready[H0+:NH]),
       .slot_rd_done(slot_rd_done[H0+:NH]),
       .slot_done(slot_done[H0+:NH]),

@@ -21,9 +21,6 @@ module address_check #(
     parameter int IAW         = 10        // bits of an INT_MEM address
 ) (
     input wire logic [31:0] instr,  // instruction word
-    input wire logic v_source_a,  // reads VRAM row gp[rs1]
-    input wire logic v_source_b,  // reads VRAM row gp[rs2]
-    input wire logic v_dest,  // writes VRAM row gp[rd]
     input wire logic [31:0] gp_rd,  // gp[rd]
     input wire logic [31:0] gp_rs1,  // gp[rs1]
     input wire logic [31:0] gp_rs2,  // gp[rs2]
@@ -56,56 +53,60 @@ module address_check #(
   localparam logic [63:0] ROWS = 64'(VRAM_ELEMS / MLEN);
 
   logic [5:0] opcode;
-  logic is_mm, is_tmm, is_mv, is_tmv, is_bmm, is_bmv, is_mm_wo, is_mv_wo, is_bmm_wo, is_bmv_wo;
-  logic is_product, is_head, is_head_wo, is_wo;
-  logic is_prefetch_m, is_prefetch_v, is_store, is_map, is_topk, is_hbm;
-  assign opcode = instr[5:0];
-  assign is_mm = opcode == plena_pkg::OP_M_MM;
-  assign is_tmm = opcode == plena_pkg::OP_M_TMM;
-  assign is_mv = opcode == plena_pkg::OP_M_MV;
-  assign is_tmv = opcode == plena_pkg::OP_M_TMV;
-  assign is_bmm = opcode == plena_pkg::OP_M_BMM || opcode == plena_pkg::OP_M_BTMM;
-  assign is_bmv = opcode == plena_pkg::OP_M_BMV || opcode == plena_pkg::OP_M_BTMV;
-  assign is_mm_wo = opcode == plena_pkg::OP_M_MM_WO;
-  assign is_mv_wo = opcode == plena_pkg::OP_M_MV_WO;
-  assign is_bmm_wo = opcode == plena_pkg::OP_M_BMM_WO;
-  assign is_bmv_wo = opcode == plena_pkg::OP_M_BMV_WO;
-  assign is_head = is_bmm || is_bmv;
-  assign is_product = is_mm || is_tmm || is_mv || is_tmv || is_head;
-  assign is_head_wo = is_bmm_wo || is_bmv_wo;
-  assign is_wo = is_mm_wo || is_mv_wo || is_head_wo;
-  assign is_prefetch_m = opcode == plena_pkg::OP_H_PREFETCH_M;
-  assign is_prefetch_v = opcode == plena_pkg::OP_H_PREFETCH_V;
-  assign is_store = opcode == plena_pkg::OP_H_STORE_V;
-  assign is_map = opcode == plena_pkg::OP_S_MAP_V_FP;
-  assign is_topk = opcode == plena_pkg::OP_V_TOPK;
-  assign is_hbm = is_prefetch_m || is_prefetch_v || is_store;
+  logic wide;  // V_TOPK of the policy with 8 places
+  assign opcode = plena_pkg::opcode_of(instr);
+  assign wide   = plena_pkg::policy_of(instr);
 
-  // VRAM. Source a: gp[rs1], but gp[rs2] for the products (M_TMM apart) and gp[rd] for a store. All sums in 64 bits, so
-  // nothing wraps.
-  logic use_a, use_d;
-  logic [63:0] topk_rows;  // rows that the logits lie in
+  // Rows or words of an access.
+  function automatic logic [63:0] number(input logic [3:0] count, input logic wide_topk);
+    case (count)
+      plena_pkg::COUNT_BLEN: number = 64'(BLEN);
+      plena_pkg::COUNT_MLEN: number = 64'(MLEN);
+      plena_pkg::COUNT_LANES: number = 64'(LANES);
+      plena_pkg::COUNT_HEADS: number = 64'(LANES * MLEN);
+      plena_pkg::COUNT_VPREF: number = 64'(VPREF);
+      plena_pkg::COUNT_VSTORE: number = 64'(VSTORE);
+      plena_pkg::COUNT_LOGITS: number = wide_topk ? 64'(WIDE_ROWS) : 64'(NARROW_ROWS);
+      plena_pkg::COUNT_CHOSEN: number = wide_topk ? 64'd8 : 64'd4;
+      default: number = 64'd1;
+    endcase
+  endfunction
+
+  // VRAM: source rows a, source row b, rows written. All sums in 64 bits, so nothing wraps.
+  logic use_a, use_b, use_d;
+  logic [ 1:0] a_at;
   logic [31:0] a_element;
   logic [63:0] a_first, a_last, b_first, d_first, d_last;
   logic [63:0] d_element, d_step;
-  logic vram_misaligned, vram_range;
-  assign use_a = v_source_a || is_product || is_store;
-  assign use_d = v_dest || is_wo || is_prefetch_v;
-  assign a_element = is_product && !is_tmm ? gp_rs2 : is_store ? gp_rd : gp_rs1;
+  logic vram_misaligned, vram_range, d_offset, d_strided, d_block;
+  assign use_a = plena_pkg::reads_row_a(opcode);
+  assign use_b = plena_pkg::reads_row_b(opcode);
+  assign use_d = plena_pkg::writes_rows(opcode);
+  assign d_offset = plena_pkg::rows_written_offset(opcode);
+  assign d_strided = plena_pkg::rows_written_step(opcode);
+  assign d_block = plena_pkg::rows_written_block(opcode);
+  always_comb begin
+    case (plena_pkg::row_a_at(
+        opcode
+    ))
+      plena_pkg::AT_RD: a_element = gp_rd;
+      plena_pkg::AT_RS2: a_element = gp_rs2;
+      default: a_element = gp_rs1;
+    endcase
+  end
   assign a_first = {32'd0, a_element} >> LM;
-  assign topk_rows = 64'(instr[18] ? WIDE_ROWS : NARROW_ROWS);
-  assign a_last = a_first + (is_mm || is_tmm ? 64'(BLEN - 1) : is_bmm ? 64'(MLEN - 1) :
-      is_store ? 64'(VSTORE - 1) : is_topk ? topk_rows - 64'd1 : 64'd0);
+  assign a_last = a_first + number(plena_pkg::row_a_count(opcode), wide) - 64'd1;
   assign b_first = {32'd0, gp_rs2} >> LM;
-  assign d_element = {32'd0, gp_rd} + (is_wo ? {46'd0, instr[31:14]} : 64'd0);
+  assign d_element = {32'd0, gp_rd} + (d_offset ? {46'd0, plena_pkg::imm18_of(instr)} : 64'd0);
   assign d_first = d_element >> LM;
-  assign d_step = instr[13:10] == 4'd0 ? 64'd1 : {32'd0, gp_rs1};
-  assign d_last = is_mm_wo ? d_first + (d_step << LB) - d_step : is_bmm_wo ? d_first + 64'(LANES * MLEN - 1) :
-      is_bmv_wo ? d_first + 64'(LANES - 1) : is_prefetch_v ? d_first + 64'(VPREF - 1) : d_first;
-  assign vram_misaligned = (use_a && a_element[LM-1:0] != '0) || (v_source_b && gp_rs2[LM-1:0] != '0) ||
-      (is_wo && d_element[LB-1:0] != '0) || (is_head_wo && d_element[LM-1:0] != '0) ||
-      ((v_dest || is_prefetch_v) && gp_rd[LM-1:0] != '0);
-  assign vram_range = (use_a && a_last >= ROWS) || (v_source_b && b_first >= ROWS) || (use_d && d_last >= ROWS);
+  assign d_step = plena_pkg::rs1_of(instr) == 4'd0 ? 64'd1 : {32'd0, gp_rs1};
+  // Rows that lie apart are always BLEN.
+  assign d_last = d_strided ? d_first + (d_step << LB) - d_step : d_first + number(
+      plena_pkg::rows_written_count(opcode), wide
+  ) - 64'd1;
+  assign vram_misaligned = (use_a && a_element[LM-1:0] != '0) || (use_b && gp_rs2[LM-1:0] != '0) ||
+      (use_d && (d_block ? d_element[LB-1:0] != '0 : d_element[LM-1:0] != '0));
+  assign vram_range = (use_a && a_last >= ROWS) || (use_b && b_first >= ROWS) || (use_d && d_last >= ROWS);
   assign row_a = a_first[VRW-1:0];
   assign row_a_last = a_last[VRW-1:0];
   assign row_b = b_first[VRW-1:0];
@@ -117,52 +118,83 @@ module address_check #(
   // first tap. Its address is a sum, which must not wrap.
   logic [32:0] m_element;
   logic [2*LM-1:0] m_offset;
+  logic [1:0] tile_at;
+  logic [2:0] place;
   logic small_offset, row_offset_ok, element_offset_ok, head_offset_ok;
   logic msram_misaligned, msram_range;
+  assign place = plena_pkg::tile_place(opcode);
   always_comb begin
-    if (is_prefetch_m) m_element = {1'b0, gp_rd};
-    else if (is_tmm) m_element = {1'b0, gp_rs2};
-    else if (is_head) m_element = {1'b0, gp_rs1} + {1'b0, gp_rd};
-    else m_element = {1'b0, gp_rs1};
+    case (plena_pkg::tile_at(
+        opcode
+    ))
+      plena_pkg::AT_RD: m_element = {1'b0, gp_rd};
+      plena_pkg::AT_RS2: m_element = {1'b0, gp_rs2};
+      default: m_element = {1'b0, gp_rs1};
+    endcase
+    if (place == plena_pkg::PLACE_HEAD) m_element = m_element + {1'b0, gp_rd};
   end
   assign m_offset = m_element[2*LM-1:0];
   assign small_offset = m_offset[2*LM-1:LM] == '0;
   assign row_offset_ok = m_offset[LM+LB-1:0] == '0;
-  assign element_offset_ok = (is_mm || is_mv) && small_offset && m_offset[LB-1:0] == '0;
+  assign element_offset_ok = small_offset && m_offset[LB-1:0] == '0;
   assign head_offset_ok = small_offset && (m_offset[LM-1:0] & LM'(HLEN - 1)) == '0;
-  assign msram_misaligned = is_head ? !head_offset_ok :
-      is_product ? !row_offset_ok && !element_offset_ok : is_prefetch_m && m_offset != '0;
-  assign msram_range = (is_product || is_prefetch_m) && (m_element >> (2 * LM)) >= 33'(MSRAM_TILES);
+  always_comb begin
+    case (place)
+      plena_pkg::PLACE_HEAD: msram_misaligned = !head_offset_ok;
+      plena_pkg::PLACE_COLUMNS: msram_misaligned = !row_offset_ok && !element_offset_ok;
+      plena_pkg::PLACE_ROWS: msram_misaligned = !row_offset_ok;
+      plena_pkg::PLACE_WHOLE: msram_misaligned = m_offset != '0;
+      default: msram_misaligned = 1'b0;
+    endcase
+  end
+  assign msram_range = (plena_pkg::reads_tile(
+      opcode
+  ) || plena_pkg::writes_tile(
+      opcode
+  )) && (m_element >> (2 * LM)) >= 33'(MSRAM_TILES);
   assign tile = TW'(m_element >> (2 * LM));
-  assign offset = is_wo ? d_element[LM-1:0] :
-      is_head || ((is_mm || is_mv) && small_offset) ? m_offset[LM-1:0] : m_offset[2*LM-1:LM];
+  assign offset = d_offset ? d_element[LM-1:0] :
+      place == plena_pkg::PLACE_HEAD || (place == plena_pkg::PLACE_COLUMNS && small_offset) ?
+      m_offset[LM-1:0] : m_offset[2*LM-1:LM];
 
-  // FP_MEM and INT_MEM. V_TOPK writes 4 or 8 words of each.
-  logic [32:0] word, chosen;
+  // FP_MEM and INT_MEM. V_TOPK writes both, at gp[rd] and gp[rs2].
+  logic [63:0] word, fp_first, int_first;
   logic fp_range, int_range;
-  assign chosen = instr[18] ? 33'd8 : 33'd4;
-  assign word = {1'b0, gp_rs1} + {15'd0, instr[31:14]};
-  assign fp_range = ((opcode == plena_pkg::OP_S_LD_FP || opcode == plena_pkg::OP_S_ST_FP) && word >= 33'(FP_WORDS)) ||
-      (is_map && {1'b0, word} + 34'(MLEN) > 34'(FP_WORDS)) ||
-      (is_topk && {1'b0, gp_rd} + chosen > 33'(FP_WORDS));
-  assign int_range = ((opcode == plena_pkg::OP_S_LD_INT || opcode == plena_pkg::OP_S_ST_INT) &&
-      word >= 33'(INT_WORDS)) || (is_topk && {1'b0, gp_rs2} + chosen > 33'(INT_WORDS));
-  assign fp_address = is_topk ? gp_rd[FAW-1:0] : word[FAW-1:0];
-  assign int_address = is_topk ? gp_rs2[IAW-1:0] : word[IAW-1:0];
+  assign word = {32'd0, gp_rs1} + {46'd0, plena_pkg::imm18_of(instr)};
+  assign fp_first = plena_pkg::fp_words_at(opcode) == plena_pkg::AT_RD ? {32'd0, gp_rd} : word;
+  assign int_first = plena_pkg::int_words_at(opcode) == plena_pkg::AT_RS2 ? {32'd0, gp_rs2} : word;
+  assign fp_range = (plena_pkg::reads_fp(
+      opcode
+  ) || plena_pkg::writes_fp(
+      opcode
+  )) && fp_first + number(
+      plena_pkg::fp_words_count(opcode), wide
+  ) > 64'(FP_WORDS);
+  assign int_range = (plena_pkg::reads_int(
+      opcode
+  ) || plena_pkg::writes_int(
+      opcode
+  )) && int_first + number(
+      plena_pkg::int_words_count(opcode), wide
+  ) > 64'(INT_WORDS);
+  assign fp_address = fp_first[FAW-1:0];
+  assign int_address = int_first[IAW-1:0];
 
   // HBM: element rows and scale rows, both below the limit. Ends are relative to a[rs2] and fit in 64 bits; a[rs2] is
   // compared by what it leaves below the limit, so nothing wraps.
   logic [63:0] rows_after_first, e_offset, s_offset, e_end, s_end, room;
-  logic hbm_misaligned, hbm_past_limit;
-  assign element_stride = instr[18] ? stride : 32'(MLEN);
-  assign rows_after_first = is_prefetch_m ? 64'(MLEN - 1) : is_prefetch_v ? 64'(VPREF - 1) : 64'(VSTORE - 1);
+  logic is_hbm, use_stride, hbm_misaligned, hbm_past_limit;
+  assign is_hbm = plena_pkg::op_unit(opcode) == plena_pkg::UNIT_H;
+  assign use_stride = plena_pkg::rstride_of(instr);
+  assign element_stride = use_stride ? stride : 32'(MLEN);
+  assign rows_after_first = number(plena_pkg::hbm_count(opcode), wide) - 64'd1;
   assign e_offset = {32'd0, gp_rs1};
   assign s_offset = {32'd0, scale} + ({32'd0, gp_rs1} >> LX);
   assign e_end = e_offset + {32'd0, element_stride} * rows_after_first + 64'(MLEN);
   assign s_end = s_offset + ({32'd0, element_stride} >> LX) * rows_after_first + 64'(MLEN / MX_BLOCK);
   assign room = limit - address;
   assign hbm_misaligned = is_hbm && (address[LX-1:0] != '0 || gp_rs1[LX-1:0] != '0 ||
-      (instr[18] && stride[LX-1:0] != '0));
+      (use_stride && stride[LX-1:0] != '0));
   assign hbm_past_limit = is_hbm && (address > limit || e_end > room || s_end > room);
   assign element_base = address + e_offset;
   assign scale_base = address + s_offset;
@@ -180,9 +212,6 @@ module address_check #(
     else if (hbm_past_limit) cause = plena_pkg::CAUSE_HBM_ERROR;
     else cause = plena_pkg::CAUSE_NONE;
   end
-
-  logic unused;
-  assign unused = |instr[9:6];
 endmodule
 
 `default_nettype wire

@@ -29,7 +29,7 @@ module dispatch_slot (
     output logic [31:0] handed_on  // the same without S_MUL_INT and S_LD_INT, for the second of a pair
 );
   logic [5:0] opcode;
-  assign opcode = instr[5:0];
+  assign opcode = plena_pkg::opcode_of(instr);
   assign load_int = opcode == plena_pkg::OP_S_LD_INT;
   assign store_int = opcode == plena_pkg::OP_S_ST_INT;
   assign control = opcode == plena_pkg::OP_C_SET_ADDR_REG || opcode == plena_pkg::OP_C_SET_SCALE_REG ||
@@ -50,7 +50,7 @@ module dispatch_slot (
     endcase
   end
   assign addressed = unit_select != 4'd0 || load_int || store_int;
-  assign gp_write  = (unit == plena_pkg::UNIT_INT && !store_int) || loop_start || loop_end;
+  assign gp_write  = plena_pkg::writes_gp(opcode);
 
   always_comb begin
     cause = plena_pkg::CAUSE_NONE;
@@ -58,10 +58,12 @@ module dispatch_slot (
     else if ((instr & plena_pkg::operand_zero_mask(opcode)) != 32'd0)
       cause = plena_pkg::CAUSE_ILLEGAL_OPERAND;
     else if (loop_start) begin
-      if (instr[9:6] == 4'd0 || instr[31:10] == 22'd0) cause = plena_pkg::CAUSE_LOOP_COUNT;
+      if (plena_pkg::rd_of(instr) == 4'd0 || plena_pkg::imm22_of(instr) == 22'd0)
+        cause = plena_pkg::CAUSE_LOOP_COUNT;
       else if (loops_full) cause = plena_pkg::CAUSE_LOOP_OVERFLOW;
     end else if (loop_end) begin
-      if (loops_empty || loop_reg != instr[9:6]) cause = plena_pkg::CAUSE_LOOP_MISMATCH;
+      if (loops_empty || loop_reg != plena_pkg::rd_of(instr))
+        cause = plena_pkg::CAUSE_LOOP_MISMATCH;
     end
   end
 
@@ -70,13 +72,13 @@ module dispatch_slot (
       .opcode(opcode),
       .a(gp_rs1),
       .b(gp_rs2),
-      .imm18(instr[31:14]),
-      .imm22(instr[31:10]),
+      .imm18(plena_pkg::imm18_of(instr)),
+      .imm22(plena_pkg::imm22_of(instr)),
       .quick(alu_quick),
       .result(alu_result)
   );
   always_comb begin
-    if (loop_start) handed_on = {10'd0, instr[31:10]};
+    if (loop_start) handed_on = {10'd0, plena_pkg::imm22_of(instr)};
     else if (loop_end) handed_on = loop_again ? gp_rd - 32'd1 : 32'd0;
     else handed_on = alu_quick;
     if (loop_start || loop_end) gp_data = handed_on;

@@ -52,7 +52,7 @@ module frontend #(
     output logic flush,  // empty every queue (start, resume)
     output logic init,  // reset architectural registers of the units (start)
     output logic [3:0] push,  // dispatch, one bit a unit: {HBM, float, vector, matrix}
-    output logic [3:0] unit_op,  // operation code of the unit
+    output logic [plena_pkg::UNIT_OP_W-1:0] unit_op,  // operation code of the unit
     output logic [VRW-1:0] row_a,  // first source row
     output logic [VRW-1:0] row_b,  // second source row
     output logic [VRW-1:0] row_d,  // first destination row
@@ -167,16 +167,29 @@ module frontend #(
   logic loops_empty, loops_full;
   logic [ 3:0] loop_reg;
   logic [31:0] loop_pc;
+  logic [3:0] first_target, second_target;  // field rd
+  logic [5:0] first_opcode, second_opcode;
+  assign first_target  = plena_pkg::rd_of(first_word);
+  assign second_target = plena_pkg::rd_of(second_word);
+  assign first_opcode  = plena_pkg::opcode_of(first_word);
+  assign second_opcode = plena_pkg::opcode_of(second_word);
   gp_file u_gp (
       .clk(clk),
       .clear(init),
-      .address({second_word[17:6], first_word[17:6]}),
+      .address({
+        plena_pkg::rs2_of(second_word),
+        plena_pkg::rs1_of(second_word),
+        second_target,
+        plena_pkg::rs2_of(first_word),
+        plena_pkg::rs1_of(first_word),
+        first_target
+      }),
       .data({file_rs2, file_rs1, file_rd, first_rs2, first_rs1, first_rd}),
       .we1(first_retire && first_gp_write),
-      .wa1(first_word[9:6]),
+      .wa1(first_target),
       .wd1(first_data),
       .we2(second_retire && second_gp_write),
-      .wa2(second_word[9:6]),
+      .wa2(second_target),
       .wd2(second_data),
       .state(gp_state)
   );
@@ -231,9 +244,11 @@ module frontend #(
 
   // What the first writes, the second sees.
   logic forward_rd, forward_rs1, forward_rs2;
-  assign forward_rd = first_gp_write && first_word[9:6] != 4'd0 && first_word[9:6] == second_word[9:6];
-  assign forward_rs1 = first_gp_write && first_word[9:6] != 4'd0 && first_word[9:6] == second_word[13:10];
-  assign forward_rs2 = first_gp_write && first_word[9:6] != 4'd0 && first_word[9:6] == second_word[17:14];
+  logic hands_on;
+  assign hands_on = first_gp_write && first_target != 4'd0;
+  assign forward_rd = hands_on && first_target == second_target;
+  assign forward_rs1 = hands_on && first_target == plena_pkg::rs1_of(second_word);
+  assign forward_rs2 = hands_on && first_target == plena_pkg::rs2_of(second_word);
   assign second_rd = forward_rd ? first_handed_on : file_rd;
   assign second_rs1 = forward_rs1 ? first_handed_on : file_rs1;
   assign second_rs2 = forward_rs2 ? first_handed_on : file_rs2;
@@ -242,32 +257,46 @@ module frontend #(
   logic second_in_use;
   logic [31:0] instr, gp_rd, gp_rs1, gp_rs2;
   logic [3:0] unit_select;
-  logic [5:0] opcode;
   assign second_in_use = DISPATCH_WIDTH == 2 && !first_addressed && second_addressed;
   assign instr = second_in_use ? second_word : first_word;
   assign gp_rd = second_in_use ? second_rd : first_rd;
   assign gp_rs1 = second_in_use ? second_rs1 : first_rs1;
   assign gp_rs2 = second_in_use ? second_rs2 : first_rs2;
   assign unit_select = second_in_use ? second_select : first_select;
-  assign opcode = instr[5:0];
 
-  logic v_source_a, v_source_b, v_dest;
+  logic
+      reads_row_a,
+      reads_row_b,
+      writes_rows,
+      reads_tile,
+      writes_tile,
+      reads_fp,
+      writes_fp,
+      wide_topk,
+      masked;
+  logic [3:0] fp_count;
   logic [7:0] f_read, f_write;
   decode u_decode (
       .instr(instr),
       .unit_op(unit_op),
-      .v_source_a(v_source_a),
-      .v_source_b(v_source_b),
-      .v_dest(v_dest),
+      .reads_row_a(reads_row_a),
+      .reads_row_b(reads_row_b),
+      .writes_rows(writes_rows),
+      .reads_tile(reads_tile),
+      .writes_tile(writes_tile),
+      .reads_fp(reads_fp),
+      .writes_fp(writes_fp),
+      .fp_count(fp_count),
+      .wide_topk(wide_topk),
+      .vector_f(vector_f),
+      .masked(masked),
       .f_read(f_read),
       .f_write(f_write)
   );
-  logic is_topk;
-  assign is_topk = opcode == plena_pkg::OP_V_TOPK;
 
   // Control registers of the program; the second of a pair writes last.
   logic [63:0] address;
-  assign address = a_state[{instr[16:14], 6'd0}+:64];
+  assign address = a_state[{plena_pkg::a_rs2_of(instr), 6'd0}+:64];
   always_ff @(posedge clk) begin
     if (init) begin
       a_state <= '0;
@@ -276,20 +305,22 @@ module frontend #(
       v_mask  <= '0;
     end else begin
       if (first_retire && first_control)
-        case (first_word[5:0])
+        case (first_opcode)
           plena_pkg::OP_C_SET_ADDR_REG:
-          a_state[{first_word[8:6], 6'd0}+:64] <= {first_rs1, first_rs2};
+          a_state[{plena_pkg::a_rd_of(first_word), 6'd0}+:64] <= {first_rs1, first_rs2};
           plena_pkg::OP_C_SET_SCALE_REG: scale <= first_rd;
           plena_pkg::OP_C_SET_STRIDE_REG: stride <= first_rd;
-          default: v_mask <= first_rd[LANES-1:0];
+          plena_pkg::OP_C_SET_V_MASK_REG: v_mask <= first_rd[LANES-1:0];
+          default: ;
         endcase
       if (second_retire && second_control)
-        case (second_word[5:0])
+        case (second_opcode)
           plena_pkg::OP_C_SET_ADDR_REG:
-          a_state[{second_word[8:6], 6'd0}+:64] <= {second_rs1, second_rs2};
+          a_state[{plena_pkg::a_rd_of(second_word), 6'd0}+:64] <= {second_rs1, second_rs2};
           plena_pkg::OP_C_SET_SCALE_REG: scale <= second_rd;
           plena_pkg::OP_C_SET_STRIDE_REG: stride <= second_rd;
-          default: v_mask <= second_rd[LANES-1:0];
+          plena_pkg::OP_C_SET_V_MASK_REG: v_mask <= second_rd[LANES-1:0];
+          default: ;
         endcase
     end
   end
@@ -301,7 +332,7 @@ module frontend #(
       .clk(clk),
       .clear(init),
       .push((first_retire && first_start) || (second_retire && second_start)),
-      .push_reg(first_start ? first_word[9:6] : second_word[9:6]),
+      .push_reg(first_start ? first_target : second_target),
       .push_pc(first_start ? pc_q + 32'd1 : pc_q + 32'd2),
       .pop((first_retire && first_end && !first_again) || (second_retire && second_end && !second_again)),
       .empty(loops_empty),
@@ -331,9 +362,6 @@ module frontend #(
       .IAW(IAW)
   ) u_check (
       .instr(instr),
-      .v_source_a(v_source_a),
-      .v_source_b(v_source_b),
-      .v_dest(v_dest),
       .gp_rd(gp_rd),
       .gp_rs1(gp_rs1),
       .gp_rs2(gp_rs2),
@@ -359,15 +387,10 @@ module frontend #(
   );
 
   // Payload that needs no check
-  assign vector_f = opcode == plena_pkg::OP_V_ADD_VF || opcode == plena_pkg::OP_V_SUB_VF ||
-      opcode == plena_pkg::OP_V_MUL_VF || opcode == plena_pkg::OP_V_MAX_VF || opcode == plena_pkg::OP_V_MIN_VF;
-  assign f_d = instr[8:6];
-  assign f_a = instr[12:10];
-  assign f_b = instr[16:14];
+  assign f_d   = plena_pkg::f_rd_of(instr);
+  assign f_a   = plena_pkg::f_rs1_of(instr);
+  assign f_b   = plena_pkg::f_rs2_of(instr);
   assign shift = |gp_rs2[31:$clog2(MLEN)] ? ($clog2(MLEN) + 1)'(MLEN) : gp_rs2[$clog2(MLEN):0];
-  // V_SHFT_V and S_MAP_V_FP have no rmask field.
-  logic masked;
-  assign masked = instr[18] && opcode != plena_pkg::OP_V_SHFT_V && opcode != plena_pkg::OP_S_MAP_V_FP;
   always_comb
     for (int h = 0; h < LANES; h++) lane_mask[h*HLEN+:HLEN] = {HLEN{!masked || v_mask[h]}};
 
@@ -418,7 +441,7 @@ module frontend #(
       !first_load;
   assign depends = (first_start || first_end) && (second_start || second_end) ||
       first_control && second_addressed ||
-      first_word[5:0] == plena_pkg::OP_S_MUL_INT && (forward_rd || forward_rs1 || forward_rs2);
+      first_opcode == plena_pkg::OP_S_MUL_INT && (forward_rd || forward_rs1 || forward_rs2);
   assign paired = behind && !depends && !(first_addressed && second_addressed) && !second_stops && !second_load &&
       second_cause == plena_pkg::CAUSE_NONE && (second_select & ~unit_free) == 4'd0 &&
       !(second_store && int_busy) &&
@@ -499,24 +522,24 @@ module frontend #(
       .flush(flush),
       .push(push),
       .n_pc(second_in_use ? pc_q + 32'd1 : pc_q),
-      .n_ra(v_source_a || !unit_op[1] && unit_select[0] || unit_op == 4'd2 && unit_select[3]),
+      .n_ra(reads_row_a),
       .n_ra_lo(row_a),
       .n_ra_hi(row_a_last),
-      .n_rb(v_source_b),
+      .n_rb(reads_row_b),
       .n_rb_row(row_b),
-      .n_w(v_dest || unit_op[1] && unit_select[0] || unit_op == 4'd1 && unit_select[3]),
+      .n_w(writes_rows),
       .n_w_lo(row_d),
       .n_w_hi(row_d_last),
       .n_f_read(f_read),
       .n_f_write(f_write),
-      .n_t_read(!unit_op[1] && unit_select[0]),
-      .n_t_write(unit_op == 4'd0 && unit_select[3]),
+      .n_t_read(reads_tile),
+      .n_t_write(writes_tile),
       .n_tile(tile),
-      .n_p_read(opcode == plena_pkg::OP_S_LD_FP || opcode == plena_pkg::OP_S_MAP_V_FP),
-      .n_p_write(opcode == plena_pkg::OP_S_ST_FP || is_topk),
+      .n_p_read(reads_fp),
+      .n_p_write(writes_fp),
       .n_p_lo(fp_address),
-      .n_p_hi(fp_address + (opcode == plena_pkg::OP_S_MAP_V_FP ? FAW'(MLEN - 1) :
-          !is_topk ? '0 : instr[18] ? FAW'(7) : FAW'(3))),
+      .n_p_hi(fp_address + (fp_count == plena_pkg::COUNT_MLEN ? FAW'(MLEN - 1) :
+          fp_count != plena_pkg::COUNT_CHOSEN ? '0 : wide_topk ? FAW'(7) : FAW'(3))),
       .rd_done(slot_rd_done),
       .done(slot_done),
       .fault(hbm_fault),

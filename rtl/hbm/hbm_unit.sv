@@ -23,7 +23,7 @@ module hbm_unit #(
     output logic idle,  // nothing in flight, and no slot that will begin by itself
     // push
     input wire logic push,  // an instruction enters
-    input wire logic [1:0] push_op,  // 0 H_PREFETCH_M, 1 H_PREFETCH_V, 2 H_STORE_V
+    input wire logic [plena_pkg::UNIT_OP_W-1:0] push_op,  // operation, see docs/microarchitecture.md
     input wire logic [63:0] push_ebase,  // byte address of the first element row
     input wire logic [63:0] push_sbase,  // byte address of the first scale row
     input wire logic [31:0] push_stride,  // bytes between element rows
@@ -213,8 +213,8 @@ module hbm_unit #(
 
   always_ff @(posedge clk) begin
     if (push) begin
-      is_store[push_ptr] <= push_op == 2'd2;
-      is_tile[push_ptr] <= push_op == 2'd0;
+      is_store[push_ptr] <= push_op == plena_pkg::H_OP_STORE_V;
+      is_tile[push_ptr] <= push_op == plena_pkg::H_OP_PREFETCH_M;
       ebase[push_ptr] <= push_ebase;
       sbase[push_ptr] <= push_sbase;
       stride[push_ptr] <= push_stride;

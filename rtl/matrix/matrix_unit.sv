@@ -18,7 +18,7 @@ module matrix_unit #(
     input wire logic init,  // the accumulators become +0; only while every slot is done
     // push
     input wire logic push,  // an instruction enters
-    input wire logic [3:0] push_op,  // {per-head, one row, write-out, transposed tile}
+    input wire logic [plena_pkg::UNIT_OP_W-1:0] push_op,  // {per-head, one row, write-out, transposed tile}
     input wire logic [VRW-1:0] push_row,  // first VRAM row read, or written
     input wire logic [VRW-1:0] push_stride,  // M_MM_WO: VRAM rows from one result row to the next
     input wire logic [TW-1:0] push_tile,  // MSRAM tile
@@ -78,13 +78,13 @@ module matrix_unit #(
   end
 
   // Queue of slots. A write-out's payload stays in its slot until its last row is written.
-  logic [  Q-1:0] waiting;  // pushed, not issued yet
-  logic [ QW-1:0] tail;  // slot of the next push
-  logic [    3:0] q_op                               [0:Q-1];
-  logic [VRW-1:0] q_row                              [0:Q-1];
-  logic [VRW-1:0] q_stride                           [0:Q-1];
-  logic [ TW-1:0] q_tile                             [0:Q-1];
-  logic [ LM-1:0] q_off                              [0:Q-1];
+  logic [                   Q-1:0] waiting;  // pushed, not issued yet
+  logic [                  QW-1:0] tail;  // slot of the next push
+  logic [plena_pkg::UNIT_OP_W-1:0] q_op                               [0:Q-1];
+  logic [                 VRW-1:0] q_row                              [0:Q-1];
+  logic [                 VRW-1:0] q_stride                           [0:Q-1];
+  logic [                  TW-1:0] q_tile                             [0:Q-1];
+  logic [                  LM-1:0] q_off                              [0:Q-1];
 
   always_ff @(posedge clk) begin
     if (push) begin
@@ -115,11 +115,14 @@ module matrix_unit #(
   logic pass_fetched, fetched_last;
   logic pair_free;  // there is a place for it
 
-  assign wo_sums = q_op[head][3:2];
-  assign head_writeout = q_op[head][1];
+  assign wo_sums = {q_op[head][plena_pkg::M_PER_HEAD], q_op[head][plena_pkg::M_ONE_ROW]};
+  assign head_writeout = q_op[head][plena_pkg::M_WRITE_OUT];
   assign issue_wo = waiting[head] && slot_ready[head] && head_writeout;
   assign source = issue_wo ? head + 1'b1 : head;
-  assign {per_head, single, writeout, transposed} = q_op[source];
+  assign per_head = q_op[source][plena_pkg::M_PER_HEAD];
+  assign single = q_op[source][plena_pkg::M_ONE_ROW];
+  assign writeout = q_op[source][plena_pkg::M_WRITE_OUT];
+  assign transposed = q_op[source][plena_pkg::M_TRANSPOSED];
   assign sums = {per_head, single};
   assign fetch = waiting[source] && slot_ready[source] && !writeout && pair_free;
   assign with_row = !single || fetch_index == '0;

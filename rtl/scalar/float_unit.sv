@@ -9,21 +9,21 @@ module float_unit #(
     parameter int Q      = 8,   // slots of the queue; a power of two
     parameter int WINDOW = 4    // oldest waiting instructions to choose from
 ) (
-    input  wire logic           clk,           // clock
-    input  wire logic           rst,           // synchronous reset
-    input  wire logic           flush,         // drops instructions not issued; slot pointer stays
-    input  wire logic           init,          // start of a program: f registers become 0
+    input wire logic clk,  // clock
+    input wire logic rst,  // synchronous reset
+    input wire logic flush,  // drops instructions not issued; slot pointer stays
+    input wire logic init,  // start of a program: f registers become 0
     // push
-    input  wire logic           push,          // an instruction enters
-    input  wire logic [    3:0] push_op,       // operation, see docs/microarchitecture.md
-    input  wire logic [    2:0] push_fd,       // destination register
-    input  wire logic [    2:0] push_fa,       // first source register; what a store stores
-    input  wire logic [    2:0] push_fb,       // second source register
-    input  wire logic [FAW-1:0] push_fpaddr,   // FP_MEM word of a load or store
+    input wire logic push,  // an instruction enters
+    input wire logic [plena_pkg::UNIT_OP_W-1:0] push_op,  // operation, see docs/microarchitecture.md
+    input wire logic [2:0] push_fd,  // destination register
+    input wire logic [2:0] push_fa,  // first source register; what a store stores
+    input wire logic [2:0] push_fb,  // second source register
+    input wire logic [FAW-1:0] push_fpaddr,  // FP_MEM word of a load or store
     // scoreboard
-    input  wire logic [  Q-1:0] slot_ready,    // no dependency left
-    output logic      [  Q-1:0] slot_rd_done,  // sources captured
-    output logic      [  Q-1:0] slot_done,     // result visible to what issues in the next cycle
+    input wire logic [Q-1:0] slot_ready,  // no dependency left
+    output logic [Q-1:0] slot_rd_done,  // sources captured
+    output logic [Q-1:0] slot_done,  // result visible to what issues in the next cycle
 
     // counters: the head is the oldest instruction that has not issued
     output logic [$clog2(Q)-1:0] head,  // its slot
@@ -49,12 +49,6 @@ module float_unit #(
     output logic      [  127:0] f_state     // all f registers, f0 lowest
 );
   localparam int QW = $clog2(Q);
-  localparam logic [3:0] SUB = 4'd1;
-  localparam logic [3:0] MAX = 4'd2;
-  localparam logic [3:0] MUL = 4'd3;
-  localparam logic [3:0] EXP = 4'd4;
-  localparam logic [3:0] LD = 4'd7;
-  localparam logic [3:0] ST = 4'd8;
 
   initial begin
     if (Q < 2 || (Q & (Q - 1)) != 0)
@@ -65,7 +59,7 @@ module float_unit #(
   // Queue of slots. Slots are given in circular order, so counting up from `tail` goes from old to young.
   logic [Q-1:0] waiting;  // pushed, not issued yet
   logic [QW-1:0] tail;  // slot of the next push
-  logic [3:0] q_op[Q];
+  logic [plena_pkg::UNIT_OP_W-1:0] q_op[Q];
   logic [2:0] q_fd[Q];
   logic [2:0] q_fa[Q];
   logic [2:0] q_fb[Q];
@@ -106,14 +100,15 @@ module float_unit #(
   end
 
   // Issue: operands are read; a load that FP_MEM refuses stays.
-  logic [3:0] op;
-  logic is_load, is_store, is_special, issue;
+  logic [plena_pkg::UNIT_OP_W-1:0] op;
+  logic is_load, is_store, is_special, is_alu, issue;
   logic [127:0] f;
 
   assign op = q_op[pick];
-  assign is_load = op == LD;
-  assign is_store = op == ST;
-  assign is_special = op >= EXP && op < LD;
+  assign is_load = op == plena_pkg::F_OP_LD;
+  assign is_store = op == plena_pkg::F_OP_ST;
+  assign is_special = op == plena_pkg::F_OP_EXP || op == plena_pkg::F_OP_RECI || op == plena_pkg::F_OP_SQRT;
+  assign is_alu = !is_load && !is_store && !is_special;
   assign s_rd_en = found && is_load;
   assign s_rd_addr = q_fpaddr[pick];
   assign issue = found && (!is_load || s_rd_gnt);
@@ -143,7 +138,7 @@ module float_unit #(
   logic load_valid, alu_valid, sfu1_valid, sfu2_valid;
   logic [2:0] load_fd, x_fd, sfu2_fd;
   logic [QW-1:0] x_slot;
-  logic [3:0] x_op;
+  logic [plena_pkg::UNIT_OP_W-1:0] x_op;
   logic [15:0] x_a, x_b, alu_result, sfu_result;
   logic [plena_fp::SFU1_W-1:0] sfu1;
 
@@ -155,12 +150,12 @@ module float_unit #(
       sfu2_valid <= 1'b0;
     end else begin
       load_valid <= issue && is_load;
-      alu_valid  <= issue && op < EXP;
+      alu_valid  <= issue && is_alu;
       sfu1_valid <= issue && is_special;
       sfu2_valid <= sfu1_valid;
     end
     if (issue && is_load) load_fd <= q_fd[pick];
-    if (issue && op < LD) begin
+    if (issue && (is_alu || is_special)) begin
       x_op <= op;
       x_fd <= q_fd[pick];
       x_slot <= pick;
@@ -168,20 +163,30 @@ module float_unit #(
       x_b <= f[q_fb[pick]*16+:16];
     end
     if (sfu1_valid) begin
-      sfu1 <= plena_fp::sfu_s1(x_op[1:0], x_a);
+      sfu1 <= plena_fp::sfu_s1(special(x_op), x_a);
       sfu2_fd <= x_fd;
     end
   end
 
-  assign alu_result = x_op == SUB ? plena_fp::bf16_sub(
-      x_a, x_b
-  ) : x_op == MAX ? plena_fp::bf16_max(
-      x_a, x_b
-  ) : x_op == MUL ? plena_fp::bf16_mul(
-      x_a, x_b
-  ) : plena_fp::bf16_add(
-      x_a, x_b
-  );
+  // Functions, not processes: Icarus 11 never leaves a process that calls those of plena_fp.
+  function automatic logic [15:0] alu(input logic [plena_pkg::UNIT_OP_W-1:0] code,
+                                      input logic [15:0] a, input logic [15:0] b);
+    case (code)
+      plena_pkg::F_OP_ADD: alu = plena_fp::bf16_add(a, b);
+      plena_pkg::F_OP_SUB: alu = plena_fp::bf16_sub(a, b);
+      plena_pkg::F_OP_MAX: alu = plena_fp::bf16_max(a, b);
+      plena_pkg::F_OP_MUL: alu = plena_fp::bf16_mul(a, b);
+      default: alu = plena_fp::BF16_NAN;
+    endcase
+  endfunction
+  function automatic logic [1:0] special(input logic [plena_pkg::UNIT_OP_W-1:0] code);
+    case (code)
+      plena_pkg::F_OP_RECI: special = plena_fp::SFU_RECI;
+      plena_pkg::F_OP_SQRT: special = plena_fp::SFU_SQRT;
+      default: special = plena_fp::SFU_EXP;
+    endcase
+  endfunction
+  assign alu_result = alu(x_op, x_a, x_b);
   assign sfu_result = plena_fp::sfu_s3(plena_fp::sfu_s2(sfu1));
 
   f_file u_f (

@@ -20,7 +20,8 @@ module integer_alu (
       plena_pkg::OP_S_SUB_INT: quick = a - b;
       plena_pkg::OP_S_ADDI_INT: quick = a + {14'd0, imm18};
       plena_pkg::OP_S_LUI_INT: quick = upper;
-      default: quick = a + b;
+      plena_pkg::OP_S_ADD_INT: quick = a + b;
+      default: quick = 32'd0;
     endcase
   end
   assign result = opcode == plena_pkg::OP_S_MUL_INT ? a * b : quick;

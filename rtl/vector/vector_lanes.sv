@@ -9,29 +9,20 @@ module vector_lanes #(
 ) (
     input wire logic clk,  // clock
     input wire logic start,  // operands are valid
-    input wire logic [3:0] op,  // operation, 0..9 of the vector unit's payload
+    input wire logic [plena_pkg::UNIT_OP_W-1:0] op,  // elementwise operation of the vector unit
     input wire logic [MLEN*16-1:0] a,  // first source
     input wire logic [MLEN*16-1:0] b,  // second source, or f in every lane
     input wire logic [MLEN-1:0] mask,  // elements that take the result; others keep a
     input wire logic [$clog2(MLEN):0] shift,  // distance of SHFT
     output logic [MLEN*16-1:0] result  // the row to write
 );
-  localparam logic [3:0] SUB = 4'd1;
-  localparam logic [3:0] MUL = 4'd2;
-  localparam logic [3:0] RSUB = 4'd3;
-  localparam logic [3:0] MAX = 4'd4;
-  localparam logic [3:0] MIN = 4'd5;
-  localparam logic [3:0] EXP = 4'd6;
-  localparam logic [3:0] RECI = 4'd7;
-  localparam logic [3:0] SHFT = 4'd8;
-  localparam logic [3:0] MAP = 4'd9;
   localparam int S1 = plena_fp::SFU1_W;
   localparam int MW = S1 > 32 ? S1 : 32;  // bits of a lane between the halves
 
   // Signs turned over for a - b and b - a.
   logic [15:0] flip_a, flip_b;
-  assign flip_a = {op == RSUB, 15'd0};
-  assign flip_b = {op == SUB, 15'd0};
+  assign flip_a = {op == plena_pkg::V_OP_RSUB, 15'd0};
+  assign flip_b = {op == plena_pkg::V_OP_SUB, 15'd0};
 
   // The loops stay loops in Verilator: unrolled, they make the C++ of a wide machine slow to compile.
   logic valid;  // start, a cycle later
@@ -44,43 +35,44 @@ module vector_lanes #(
   always_ff @(posedge clk) begin
     valid <= start;
     if (start) begin
-      special <= op == EXP || op == RECI;
-      moved <= op == SHFT || op == MAP;
+      special <= op == plena_pkg::V_OP_EXP || op == plena_pkg::V_OP_RECI;
+      moved <= op == plena_pkg::V_OP_SHFT || op == plena_pkg::V_OP_MAP;
       computed <= mask;
-      raw <= op == SHFT ? a << {shift, 4'd0} : a;
+      raw <= op == plena_pkg::V_OP_SHFT ? a << {shift, 4'd0} : a;
       case (op)
-        SHFT, MAP: ;
-        EXP, RECI: begin
+        plena_pkg::V_OP_SHFT, plena_pkg::V_OP_MAP: ;
+        plena_pkg::V_OP_EXP, plena_pkg::V_OP_RECI: begin
           // verilator unroll_disable
           for (int i = 0; i < MLEN; i++) begin
-            mid[i*MW+:S1] <= plena_fp::sfu_s1({1'b0, op == RECI}, a[i*16+:16]);
+            mid[i*MW+:S1] <= plena_fp::sfu_s1({1'b0, op == plena_pkg::V_OP_RECI}, a[i*16+:16]);
           end
         end
-        MUL: begin
+        plena_pkg::V_OP_MUL: begin
           // verilator unroll_disable
           for (int i = 0; i < MLEN; i++) begin
             mid[i*MW+:32] <= plena_fp::bf16_mul_f32({16'd0, a[i*16+:16]}, {16'd0, b[i*16+:16]});
           end
         end
-        MAX: begin
+        plena_pkg::V_OP_MAX: begin
           // verilator unroll_disable
           for (int i = 0; i < MLEN; i++) begin
             mid[i*MW+:32] <= {plena_fp::bf16_max(a[i*16+:16], b[i*16+:16]), 16'd0};
           end
         end
-        MIN: begin
+        plena_pkg::V_OP_MIN: begin
           // verilator unroll_disable
           for (int i = 0; i < MLEN; i++) begin
             mid[i*MW+:32] <= {plena_fp::bf16_min(a[i*16+:16], b[i*16+:16]), 16'd0};
           end
         end
-        default: begin
+        plena_pkg::V_OP_ADD, plena_pkg::V_OP_SUB, plena_pkg::V_OP_RSUB: begin
           // verilator unroll_disable
           for (int i = 0; i < MLEN; i++) begin
             mid[i*MW+:32] <=
                 plena_fp::f32_add({a[i*16+:16] ^ flip_a, 16'd0}, {b[i*16+:16] ^ flip_b, 16'd0});
           end
         end
+        default: ;  // none: dispatch has no instruction for it
       endcase
     end
     if (valid) begin

@@ -16,7 +16,7 @@ module vector_unit #(
     input wire logic flush,  // drops instructions not issued; slot pointers stay
     // push
     input wire logic push,  // an instruction enters
-    input wire logic [3:0] push_op,  // operation, see docs/microarchitecture.md
+    input wire logic [plena_pkg::UNIT_OP_W-1:0] push_op,  // operation, see docs/microarchitecture.md
     input wire logic push_vf,  // second source is an f register
     input wire logic [VRW-1:0] push_row_a,  // first source row
     input wire logic [VRW-1:0] push_row_b,  // second source row
@@ -80,11 +80,6 @@ module vector_unit #(
   ) - ($clog2(
       MLEN
   ) + 1) / 2;  // cycles by which a maximum is faster than a sum
-  localparam logic [3:0] LAST_TWO_SOURCE = 4'd5;
-  localparam logic [3:0] MAP = 4'd9;
-  localparam logic [3:0] RED_SUM = 4'd10;
-  localparam logic [3:0] RED_MAX = 4'd11;
-  localparam logic [3:0] TOPK = 4'd12;  // the top 4 of 32 logits; 13 the top 8 of 128
   localparam int NARROW_ROWS = MLEN < 32 ? 32 / MLEN : 1;  // rows of 32 logits
   localparam int WIDE_ROWS = MLEN < 128 ? 128 / MLEN : 1;  // rows of 128 logits
 
@@ -98,7 +93,7 @@ module vector_unit #(
   // Queue of slots.
   logic [Q-1:0] waiting;  // pushed, not issued yet
   logic [QW-1:0] tail;  // slot of the next push
-  logic [3:0] q_op[Q];
+  logic [plena_pkg::UNIT_OP_W-1:0] q_op[Q];
   logic q_vf[Q];
   logic [VRW-1:0] q_row_a[Q];
   logic [VRW-1:0] q_row_b[Q];
@@ -122,14 +117,14 @@ module vector_unit #(
       q_shift[tail] <= push_shift;
       q_fpaddr[tail] <= push_fpaddr;
       q_intaddr[tail] <= push_intaddr;
-      q_topk[tail] <= push_op >= TOPK;
+      q_topk[tail] <= plena_pkg::v_op_topk(push_op);
     end
   end
 
   // Issue: all sources of the oldest instruction are requested at once and may be granted in different cycles.
   // A maximum must not come out of the tree beside an older sum. TOPK reads its rows one by one, into a unit of its own.
-  logic [3:0] op;
-  logic is_red, is_map, is_topk, need_a, need_b;
+  logic [plena_pkg::UNIT_OP_W-1:0] op;
+  logic is_red, is_map, is_topk, wide, need_a, need_b;
   logic have_a, have_b;  // granted in an earlier cycle
   logic can_go, take_a, take_b, got_a, got_b, issue;
   logic wait_a, wait_b, pass_a, pass_b;  // see the row interlock
@@ -139,14 +134,15 @@ module vector_unit #(
   logic [AHEAD-1:0] sums;  // sums issued in the last AHEAD cycles, the oldest highest
 
   assign op = q_op[head];
-  assign is_red = op == RED_SUM || op == RED_MAX;
-  assign is_map = op == MAP;
+  assign is_red = plena_pkg::v_op_reduction(op);
+  assign is_map = op == plena_pkg::V_OP_MAP;
+  assign wide = op == plena_pkg::V_OP_TOPK_8;
   assign is_topk = q_topk[head];
   assign topk_first = topk_row == '0;
-  assign topk_last = topk_row == (op[0] ? 4'(WIDE_ROWS - 1) : 4'(NARROW_ROWS - 1));
-  assign need_a = !is_map;
-  assign need_b = op <= LAST_TWO_SOURCE && !q_vf[head];
-  assign can_go = waiting[head] && slot_ready[head] && !(op == RED_MAX && sums[AHEAD-1]) &&
+  assign topk_last = topk_row == (wide ? 4'(WIDE_ROWS - 1) : 4'(NARROW_ROWS - 1));
+  assign need_a = plena_pkg::v_op_row(op);
+  assign need_b = plena_pkg::v_op_two_sources(op) && !q_vf[head];
+  assign can_go = waiting[head] && slot_ready[head] && !(op == plena_pkg::V_OP_RED_MAX && sums[AHEAD-1]) &&
       !(is_topk && topk_first && topk_busy) && !wait_a && !wait_b;
 
   assign rd_a_req = can_go && need_a && !have_a && !pass_a;
@@ -179,7 +175,7 @@ module vector_unit #(
       sums <= '0;
     end else begin
       if (is_topk && take_a) topk_row <= topk_last ? '0 : topk_row + 1'b1;
-      sums   <= AHEAD'({sums, issue && op == RED_SUM});
+      sums   <= AHEAD'({sums, issue && op == plena_pkg::V_OP_RED_SUM});
       have_a <= got_a && !issue;
       have_b <= got_b && !issue;
       if (push) begin
@@ -203,7 +199,7 @@ module vector_unit #(
   logic arrive_a, arrive_b, arrive_map, arrive_topk;
   logic from_s4_a, from_s5_a, from_s4_b, from_s5_b;  // the source is forwarded
   logic s1_valid, s1_vf, s1_red, s1_max;
-  logic [3:0] s1_op;
+  logic [plena_pkg::UNIT_OP_W-1:0] s1_op;
   logic [2:0] s1_f;
   logic [QW-1:0] s1_slot;
   logic [VRW-1:0] s1_row;
@@ -229,7 +225,7 @@ module vector_unit #(
     if (issue) begin
       s1_op <= op;
       s1_red <= is_red;
-      s1_max <= op == RED_MAX;
+      s1_max <= op == plena_pkg::V_OP_RED_MAX;
       s1_vf <= q_vf[head];
       s1_f <= q_f[head];
       s1_slot <= head;
@@ -245,7 +241,7 @@ module vector_unit #(
   logic s2_elementwise, s2_red, s2_max;
   logic [MLEN*16-1:0] s2_a, s2_b;
   logic [15:0] s2_fvalue;
-  logic [3:0] s2_op;
+  logic [plena_pkg::UNIT_OP_W-1:0] s2_op;
   logic [2:0] s2_f;
   logic [QW-1:0] s2_slot;
   logic [VRW-1:0] s2_row;
@@ -418,7 +414,7 @@ module vector_unit #(
       .clk        (clk),
       .rst        (rst),
       .start      (rd_a_req && rd_a_gnt && is_topk && topk_first),
-      .start_wide (op[0]),
+      .start_wide (wide),
       .start_fp   (q_fpaddr[head]),
       .start_int  (q_intaddr[head]),
       .start_slot (head),

@@ -6,7 +6,12 @@ import pytest
 
 from tb.engine import simulate
 
-SOURCES = ["rtl/float/plena_fp.sv", "rtl/scalar/f_file.sv", "rtl/scalar/float_unit.sv"]
+SOURCES = [
+    "rtl/plena_pkg.sv",
+    "rtl/float/plena_fp.sv",
+    "rtl/scalar/f_file.sv",
+    "rtl/scalar/float_unit.sv",
+]
 
 
 @pytest.mark.parametrize("simulator", simulate.SIMULATORS)

@@ -7,6 +7,7 @@ import pytest
 from tb.engine import simulate
 
 SOURCES = [
+    "rtl/plena_pkg.sv",
     "rtl/hbm/plena_mx.sv",
     "rtl/hbm/stream_fifo.sv",
     "rtl/hbm/read_request.sv",

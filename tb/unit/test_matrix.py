@@ -7,6 +7,7 @@ import pytest
 from tb.engine import simulate
 
 SOURCES = [
+    "rtl/plena_pkg.sv",
     "rtl/float/plena_fp.sv",
     "rtl/matrix/operand_pairs.sv",
     "rtl/matrix/array_control.sv",

@@ -7,6 +7,7 @@ import pytest
 from tb.engine import simulate
 
 SOURCES = [
+    "rtl/plena_pkg.sv",
     "rtl/float/plena_fp.sv",
     "rtl/vector/vector_lanes.sv",
     "rtl/vector/reduction_tree.sv",

@@ -1,0 +1,132 @@
+"""The run loop of the reference machine.
+
+Each instruction of a program is decoded once into a closure over the machine's state; running the program
+calls the closures in program order. What only hardware can show is left out: bus and fetch errors, and the
+watchdog.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from plena_ref.isa import instructions as isa
+from plena_ref.isa.instructions import TrapCause
+from plena_ref.machine.reference import control, float_unit, hbm, integer, matrix, vector
+from plena_ref.machine.reference.core import Core, Trap
+from plena_ref.machine.reference.step import WORD, Break, Coded, Decoder, Step, trapping
+from plena_ref.machine.state import Registers
+
+_DECODERS: dict[str, Decoder] = {
+    **matrix.DECODERS,
+    **vector.DECODERS,
+    **float_unit.DECODERS,
+    **integer.DECODERS,
+    **hbm.DECODERS,
+    **control.DECODERS,
+}
+
+
+@dataclass(frozen=True)
+class StopReport:
+    """How a run ended.
+
+    Attributes:
+        status: "stopped" after C_BREAK or the last word, "trap" otherwise.
+        cause: name of the `TrapCause`, or None on a normal stop.
+        pc: of C_BREAK or of the trap's culprit, or the program's length when it ran off its end.
+        instructions: completed since the last start; C_BREAK counts, a trap's culprit does not.
+        registers: a copy of the architectural registers.
+    """
+
+    status: str
+    cause: str | None
+    pc: int
+    instructions: int
+    registers: Registers
+
+
+class InstructionLimitError(RuntimeError):
+    """A program completed `max_instructions` instructions without coming to a stop."""
+
+
+class Machine(Core):
+    """One machine: its state, and programs run on it. `Core` lists the attributes."""
+
+    def reset(self) -> None:
+        """Bring registers, accumulators, loop stack and instruction count to 0; the memories stay."""
+        super().reset()
+        self._instructions = 0
+
+    def run(
+        self,
+        words: Sequence[int],
+        pc: int = 0,
+        max_instructions: int | None = None,
+        *,
+        resume: bool = False,
+    ) -> StopReport:
+        """Run machine code `words` from `pc` until it stops or traps.
+
+        Args:
+            words: the program, one 32-bit word an instruction.
+            pc: index of the first word to execute; past the last word the program is over at once.
+            max_instructions: completed instructions of this call after which to give up.
+            resume: keep registers, accumulators, open loops and the instruction count; else reset them.
+
+        Raises:
+            InstructionLimitError: `max_instructions` were completed and the program still runs.
+            ValueError: `pc` is negative, or a word does not fit 32 bits.
+        """
+        if pc < 0:
+            raise ValueError(f"pc = {pc} is negative")
+        if not resume:
+            self.reset()
+        steps = [self._decode(at, int(word)) for at, word in enumerate(words)]
+        steps.append(self._run_off_the_end)
+        length = len(words)
+        past_the_end = max(pc - length, 0)
+        pc -= past_the_end
+        cause: TrapCause | None = None
+        budget = -1 if max_instructions is None else max_instructions
+        left = budget
+        with np.errstate(all="ignore"):
+            try:
+                while True:
+                    step = steps[pc]
+                    if left == 0 and pc < length:
+                        raise InstructionLimitError(
+                            f"no stop within {max_instructions} instructions; next is the one at pc {pc}"
+                        )
+                    target = step()
+                    left -= 1
+                    pc = pc + 1 if target is None else target
+            except Break:
+                left -= pc < length
+            except Trap as trap:
+                cause = trap.cause
+        self._instructions += budget - left
+        return StopReport(
+            status="stopped" if cause is None else "trap",
+            cause=None if cause is None else cause.name,
+            pc=pc + past_the_end,
+            instructions=self._instructions,
+            registers=self.registers,
+        )
+
+    def _decode(self, pc: int, word: int) -> Step:
+        """The closure that executes `word` at `pc`; a word that does not decode becomes one that traps."""
+        if not 0 <= word <= WORD:
+            raise ValueError(f"the word at pc {pc} does not fit 32 bits: {word:#x}")
+        cause = isa.decode_trap(word)
+        if cause is not None:
+            return trapping(cause)
+        code = Coded(isa.BY_OPCODE[isa.opcode(word)], word, pc)
+        return code.meaning(_DECODERS, code.entry.shape.name, "machine.py")(self, code)
+
+    def _run_off_the_end(self) -> int | None:
+        if self.loops:
+            raise Trap(TrapCause.LOOP_MISMATCH)
+        raise Break
