@@ -13,12 +13,9 @@ import numpy as np
 import pytest
 
 from plena_ref.analysis.error_prediction import Prediction
-from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator
 from plena_ref.machine.reference import Machine
-from plena_ref.workloads.attention import Attention
-from plena_ref.workloads.build import build
+from plena_ref.workloads.build import build, place
 from plena_ref.workloads.case import DEFAULT_HARDWARE
-from plena_ref.workloads.placement import HBM_START
 from plena_ref.workloads.registry import SMALL_HARDWARE
 from scripts import sweep
 from tb.engine import simulate
@@ -88,8 +85,7 @@ def test_the_largest_cells_fit_their_machine(mlen: int) -> None:
     largest = [cell.case for cell in cells if cell.case.problem.kv_seq == top]
     assert largest
     for case in largest:
-        hw = case.hardware
-        Attention.kernels[case.kernel](hw, case.problem.shape, VramAllocator(hw), HbmAllocator(hw, HBM_START))
+        place(case)
 
 
 def test_the_largest_cell_takes_less_than_a_minute_in_the_reference_machine() -> None:

@@ -16,19 +16,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
-from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator
+from plena_ref.kernels.layout.allocators import VramAllocator
 from plena_ref.kernels.layout.hbm import HbmTensor
+from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.rules import round_up
 from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.kernels.operands import (
     FP_LOWEST,
     FP_NEG_INF,
     FP_SCALE,
-    FP_STATE,
+    FP_ZERO,
     AttentionOperands,
     AttentionShape,
     KernelError,
-    fp_sinks,
 )
 from plena_ref.kernels.program import F0, GP0, Program, Register
 from plena_ref.kernels.softmax import ROWS_IN_FLIGHT, BlockSoftmax, RowPointers
@@ -75,12 +75,13 @@ class RowGroups:
 
 
 class AttentionKernel:
-    """Places the tensors and scratch of one attention problem and writes its program.
+    """Multi-head attention on given tensors.
 
     Args:
         hw: the machine.
         shape: the problem.
-        vram, hbm: where to place things.
+        operands: its tensors, from `place`.
+        room: where to take scratch from.
 
     Raises:
         KernelError: the shape breaks a rule.
@@ -92,31 +93,33 @@ class AttentionKernel:
     #: INT_MEM words that it uses.
     int_pointers = INT_POINTERS
 
-    def __init__(self, hw: Hardware, shape: AttentionShape, vram: VramAllocator, hbm: HbmAllocator) -> None:
+    def __init__(self, hw: Hardware, shape: AttentionShape, operands: AttentionOperands, room: Room) -> None:
         self.hw = hw
         self.shape = shape
-        self.operands = self.place_operands(vram, hbm)
+        self.operands = operands
         if hw.int_words < self.int_pointers:
             raise KernelError(f"the head pointers need INT_WORDS >= {self.int_pointers} (got {hw.int_words})")
         self.blocks = -(-self.operands.head_cols // hw.mlen)
         self.tiles = query_tiles(shape, hw.mlen)
         self._place_key_tiles()
-        self._place_scratch(vram)
-        self.p = Program(hw, f"attention: {shape}")
-        self.softmax = BlockSoftmax(
-            self.p,
-            self.scores,
-            self.masks,
-            line_base=self.q_scaled.base,
-            # A row may see no key of its first block; -inf - -inf would be NaN.
-            lowest=FP_NEG_INF if shape.window is None else FP_LOWEST,
-            sum_offset=self.sum_offset,
-            rescale_output=self._rescale_output,
-        )
+        self.pointers = room.int_mem.take("the head pointers", self.int_pointers)
+        self.state = operands.take_state(room, self.state_words)
+        self._place_scratch(room.vram)
 
-    def place_operands(self, vram: VramAllocator, hbm: HbmAllocator) -> AttentionOperands:
+    @staticmethod
+    def place(hw: Hardware, shape: AttentionShape, room: Room) -> AttentionOperands:
         """Q, K, V and O, every head padded to whole column blocks."""
-        return AttentionOperands.place(self.hw, self.shape, vram, hbm)
+        return AttentionOperands.place(hw, shape, room)
+
+    @property
+    def title(self) -> str:
+        """What it does."""
+        return f"attention: {self.shape}"
+
+    @property
+    def state_words(self) -> int:
+        """FP_MEM words of the softmax state."""
+        return 3 * self.hw.mlen
 
     def _place_scratch(self, vram: VramAllocator) -> None:
         mlen, cols = self.hw.mlen, self.blocks * self.hw.mlen
@@ -185,7 +188,7 @@ class AttentionKernel:
         return self.operands.o.active_regions()
 
     def scratch(self) -> list[Region]:
-        """Every other word that the program may write; complete once `build` has run."""
+        """Every other word that the program may write; complete once `emit` has run."""
         tensors = [self.q_scaled, self.scores, self.accumulator, self.product, self.hidden]
         tensors += [self.ones, self.before_window, *self.masks.values()]
         regions = [Region("vram", t.base, t.base + t.elems, t.name) for t in tensors if t is not None]
@@ -194,22 +197,33 @@ class AttentionKernel:
             Region("msram", slot * slot_elems, (slot + 1) * slot_elems, f"K, V slot {slot}")
             for slot in sorted(self.slots_used)
         ]
-        regions.append(Region("fpmem", FP_STATE, FP_STATE + 3 * self.hw.mlen, "softmax state"))
-        regions.append(Region("intmem", 0, self.int_pointers, "head pointers"))
+        regions.append(Region("fpmem", self.state, self.state + self.state_words, "softmax state"))
+        regions.append(Region("intmem", self.pointers, self.pointers + self.int_pointers, "head pointers"))
         return regions
 
     # The program
 
-    def build(self) -> tuple[list[int], str]:
-        """The words of the program and its listing."""
-        p, shape = self.p, self.shape
+    def emit(self, p: Program) -> None:
+        """Write its instructions."""
+        shape, self.p = self.shape, p
+        constants = self.operands.constants
+        self.softmax = BlockSoftmax(
+            p,
+            self.scores,
+            self.masks,
+            line_base=self.q_scaled.base,
+            zero=constants + FP_ZERO,
+            # A row may see no key of its first block; -inf - -inf would be NaN.
+            lowest=constants + (FP_NEG_INF if shape.window is None else FP_LOWEST),
+            sum_offset=self.sum_offset,
+            rescale_output=self._rescale_output,
+        )
         with p.hbm_base("K") as self.k_base, p.hbm_base("V") as self.v_base:
             self._set_up()
             with p.repeat(shape.batch, "batches"):
                 heads, kv_heads = self._heads()
                 if shape.batch > 1:
                     self._advance(heads=-heads, kv_heads=-kv_heads, batches=1)
-        return p.finish()
 
     def _heads(self) -> tuple[int, int]:
         """All heads of a batch; returns how many heads of Q and of K the pointers have moved."""
@@ -236,11 +250,11 @@ class AttentionKernel:
             p.load_constant(value, k.cols)
             p.C_SET_STRIDE_REG(value)
         q, o = (tensor.batch_view(0).base for tensor in (self.operands.q, self.operands.o))
-        sinks = fp_sinks(self.hw) if self.shape.sinks else 0
+        sinks = self.operands.sinks or 0
         with p.gp("head pointer") as pointer:
             for word, value in enumerate((q - self.q_scaled.base, o, 0, sinks)):
                 p.load_constant(pointer, value % (1 << 32))
-                p.S_ST_INT(pointer, GP0, word)
+                p.S_ST_INT(pointer, GP0, self.pointers + word)
         self._set_up_masks()
         if self.operands.has_idle_groups(self.hw):
             for tensor in filter(None, (self.accumulator, self.product)):
@@ -259,7 +273,7 @@ class AttentionKernel:
                 p.point(row, self.ones)
                 p.V_EXP_V(row, hidden, comment="ones")
             with p.fp("-inf") as minus_inf:
-                p.S_LD_FP(minus_inf, GP0, FP_NEG_INF)
+                p.S_LD_FP(minus_inf, GP0, self.operands.constants + FP_NEG_INF)
                 p.V_ADD_VF(hidden, hidden, minus_inf)
             for mask, tensor in self.masks.items():
                 p.point(row, tensor)
@@ -323,7 +337,7 @@ class AttentionKernel:
     def pointer(self, word: int, purpose: str) -> Iterator[Register]:
         """One of the head pointers of INT_MEM in a register."""
         with self.p.gp(purpose) as register:
-            self.p.S_LD_INT(register, GP0, word, comment=purpose)
+            self.p.S_LD_INT(register, GP0, self.pointers + word, comment=purpose)
             yield register
 
     def _advance(self, heads: int = 0, kv_heads: int = 0, batches: int = 0) -> None:
@@ -340,7 +354,7 @@ class AttentionKernel:
             if step:
                 with self.pointer(word, "head pointer") as register:
                     self.p.add(register, register, step)
-                    self.p.S_ST_INT(register, GP0, word)
+                    self.p.S_ST_INT(register, GP0, self.pointers + word)
 
     # K and V
 
@@ -442,7 +456,7 @@ class AttentionKernel:
         ):
             p.point(line, self.q_scaled)
             p.point(row, self.q_scaled)
-            p.load_constant(state, FP_STATE)
+            p.load_constant(state, self.state)
             at = RowPointers(row, self.scores.base - self.q_scaled.base, row, state)
             self._softmax(step.block, min(step.tile.rows, blen), at)
             for groups in self._later_groups(step, fed):
@@ -491,7 +505,7 @@ class AttentionKernel:
             p.gp("row of Qs") as target,
             p.fp("softmax scale") as scale,
         ):
-            p.S_LD_FP(scale, GP0, FP_SCALE)
+            p.S_LD_FP(scale, GP0, self.operands.constants + FP_SCALE)
             p.S_ADD_INT(source, source, line)
             p.add(source, source, tile.index * mlen * mlen)
             p.add(target, line, 0)
@@ -591,7 +605,7 @@ class AttentionKernel:
             if not step.block.first:
                 p.point(product, self.product, 0, head_block * mlen)
             p.add(target, target, step.tile.index * mlen * mlen + head_block * view.block_stride)
-            p.load_constant(state, FP_STATE + self.sum_offset)
+            p.load_constant(state, self.state + self.sum_offset)
             for passes, count in ((full, ROWS_IN_FLIGHT), (1, rest)):
                 if not passes * count:
                     continue

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator
+from plena_ref.kernels.layout.allocators import VramAllocator
+from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.rules import round_up
 from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.kernels.operands import (
     FP_NEG_INF,
     FP_SCALE,
-    FP_STATE,
     AttentionOperands,
     AttentionShape,
     KernelError,
-    fp_sinks,
 )
 from plena_ref.kernels.program import F0, GP0, Program, Register
 from plena_ref.kernels.tiling import query_tiles
@@ -32,13 +31,13 @@ ROWS_AT_ONCE = 3
 
 
 class DecodeAttentionKernel:
-    """Places the tensors and scratch of one decode step and writes its program.
+    """One decode step on given tensors.
 
     Args:
         hw: the machine.
         shape: the problem; SEQ is 1.
-        vram, hbm: where to place things.
-        one_row: products a row at a time; None: when a head of K and V has a single query head.
+        operands: its tensors, from `place`.
+        room: where to take scratch from.
 
     Raises:
         KernelError: the shape breaks a rule.
@@ -47,18 +46,13 @@ class DecodeAttentionKernel:
 
     #: Nothing depends on what O held before.
     needs_finite_output = False
+    #: Products a row at a time; None: when a head of K and V has a single query head.
+    by_rows: bool | None = None
 
-    def __init__(
-        self,
-        hw: Hardware,
-        shape: AttentionShape,
-        vram: VramAllocator,
-        hbm: HbmAllocator,
-        one_row: bool | None = None,
-    ) -> None:
+    def __init__(self, hw: Hardware, shape: AttentionShape, operands: AttentionOperands, room: Room) -> None:
         self.hw = hw
         self.shape = shape
-        self.operands = AttentionOperands.place(hw, shape, vram, hbm)
+        self.operands = operands
         if shape.seq != 1:
             raise KernelError(f"decode attention: SEQ must be 1 (got {shape.seq})")
         if shape.group > hw.mlen:
@@ -71,15 +65,25 @@ class DecodeAttentionKernel:
                 f"a key tile needs MSRAM_TILES >= 2*ceil(HEAD_DIM/MLEN) = {2 * self.blocks} "
                 f"(got {hw.msram_tiles})"
             )
-        self.one_row = shape.group == 1 if one_row is None else one_row
+        self.one_row = shape.group == 1 if self.by_rows is None else self.by_rows
         self.step = 1 if self.one_row else hw.blen
         self.key_tiles = query_tiles(shape, hw.mlen)[0].key_tiles
         self.chunks = [
             min(self.slots, len(self.key_tiles) - first)
             for first in range(0, len(self.key_tiles), self.slots)
         ]
-        self._place_scratch(vram)
-        self.p = Program(hw, f"decode attention: {shape}")
+        self.state = operands.take_state(room, hw.mlen)
+        self._place_scratch(room.vram)
+
+    @staticmethod
+    def place(hw: Hardware, shape: AttentionShape, room: Room) -> AttentionOperands:
+        """Q, K, V and O, every head padded to whole column blocks."""
+        return AttentionOperands.place(hw, shape, room)
+
+    @property
+    def title(self) -> str:
+        """What it does."""
+        return f"decode attention: {self.shape}"
 
     def _place_scratch(self, vram: VramAllocator) -> None:
         mlen, cols, tiles = self.hw.mlen, self.operands.head_cols, len(self.key_tiles)
@@ -105,14 +109,14 @@ class DecodeAttentionKernel:
         regions = [Region("vram", t.base, t.base + t.elems, t.name) for t in tensors if t is not None]
         msram = (self.slots + self.chunks[0]) * self.blocks * self.hw.tile_elems
         regions.append(Region("msram", 0, msram, "K, V tiles"))
-        regions.append(Region("fpmem", FP_STATE, FP_STATE + self.hw.mlen, "mask row, 1/l"))
+        regions.append(Region("fpmem", self.state, self.state + self.hw.mlen, "mask row, 1/l"))
         return regions
 
     # The program
 
-    def build(self) -> tuple[list[int], str]:
-        """The words of the program and its listing."""
-        p, shape = self.p, self.shape
+    def emit(self, p: Program) -> None:
+        """Write its instructions."""
+        shape, self.p = self.shape, p
         batch_bytes = self.operands.kv_rows_per_batch * self.operands.k.cols
         with (
             p.hbm_base("K") as self.k_base,
@@ -132,7 +136,6 @@ class DecodeAttentionKernel:
                     p.add(self.o_batch, self.o_batch, self.operands.o.batch_stride)
                     p.add(self.kv_batch, self.kv_batch, batch_bytes)
             self._batch(next_batch=None)
-        return p.finish()
 
     def _set_up_hbm(self) -> None:
         p = self.p
@@ -149,7 +152,7 @@ class DecodeAttentionKernel:
 
     def _set_up(self) -> None:
         p = self.p
-        p.S_LD_FP(self.scale, GP0, FP_SCALE, comment="softmax scale")
+        p.S_LD_FP(self.scale, GP0, self.operands.constants + FP_SCALE, comment="softmax scale")
         p.point(self.q_batch, self.operands.q.batch_view(0))
         p.point(self.o_batch, self.operands.o.batch_view(0))
         for number, tensor in self.masks.items():
@@ -163,8 +166,8 @@ class DecodeAttentionKernel:
         p, key = self.p, self.key_tiles[number]
         first = max(0, key.low or 0)
         with p.gp("mask word") as word, p.fp("what hides a score") as hide, p.gp("mask row") as row:
-            p.S_LD_FP(hide, GP0, FP_NEG_INF)
-            p.load_constant(word, FP_STATE)
+            p.S_LD_FP(hide, GP0, self.operands.constants + FP_NEG_INF)
+            p.load_constant(word, self.state)
             parts = ((first, hide), (key.keys - first, F0), (self.hw.mlen - key.keys, hide))
             for count, value in parts:
                 if count:
@@ -172,7 +175,7 @@ class DecodeAttentionKernel:
                         p.S_ST_FP(value, word, 0)
                         p.add(word, word, 1)
             p.point(row, tensor)
-            p.load_constant(word, FP_STATE)
+            p.load_constant(word, self.state)
             p.S_MAP_V_FP(row, word, 0)
 
     def _clear_last_block(self, tensor: VramTensor) -> None:
@@ -332,9 +335,9 @@ class DecodeAttentionKernel:
             p.gp("sink") as sink,
         ):
             p.point(row, self.scores)
-            p.load_constant(state, FP_STATE)
+            p.load_constant(state, self.state)
             if self.shape.sinks:
-                p.load_constant(sink, fp_sinks(self.hw) + head * group)
+                p.load_constant(sink, self.operands.sinks + head * group)
             whole, rest = divmod(group, ROWS_AT_ONCE)
             if whole:
                 with p.repeat(whole, f"softmax, {ROWS_AT_ONCE} rows at a time"):
@@ -362,7 +365,7 @@ class DecodeAttentionKernel:
                 if self.shape.sinks:
                     p.S_LD_FP(maximum, sink, number, comment="sink")
                 else:
-                    p.S_LD_FP(maximum, GP0, FP_NEG_INF)
+                    p.S_LD_FP(maximum, GP0, self.operands.constants + FP_NEG_INF)
                 p.add(places[number], row, number * mlen)
             with p.repeat(tiles, "m, a key tile at a time"):
                 for place, maximum in zip(places, maxima, strict=True):
@@ -486,7 +489,7 @@ class DecodeAttentionKernel:
             for block in range(self.blocks):
                 p.point(output, self.accumulator, 0, block * mlen)
                 p.add(target, self.o_batch, first + block * view.block_stride)
-                p.load_constant(state, FP_STATE)
+                p.load_constant(state, self.state)
                 with p.repeat(self.shape.group, f"O = Oacc / l, column block {block}"):
                     p.S_LD_FP(reciprocal, state, 0)
                     p.V_MUL_VF(target, output, reciprocal)
@@ -495,15 +498,13 @@ class DecodeAttentionKernel:
                     p.add(state, state, 1)
 
 
-def decode_attention_one_row(
-    hw: Hardware, shape: AttentionShape, vram: VramAllocator, hbm: HbmAllocator
-) -> DecodeAttentionKernel:
+class DecodeAttentionByRows(DecodeAttentionKernel):
     """The decode kernel with products a row at a time: M_TMV and M_MV."""
-    return DecodeAttentionKernel(hw, shape, vram, hbm, one_row=True)
+
+    by_rows = True
 
 
-def decode_attention_blocks(
-    hw: Hardware, shape: AttentionShape, vram: VramAllocator, hbm: HbmAllocator
-) -> DecodeAttentionKernel:
+class DecodeAttentionByBlocks(DecodeAttentionKernel):
     """The decode kernel with products of BLEN rows: M_TMM and M_MM."""
-    return DecodeAttentionKernel(hw, shape, vram, hbm, one_row=False)
+
+    by_rows = False

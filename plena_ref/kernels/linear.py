@@ -11,7 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator
+from plena_ref.kernels.layout.batched import BatchedVram
+from plena_ref.kernels.layout.hbm import HbmTensor
+from plena_ref.kernels.layout.room import Room
+from plena_ref.kernels.layout.rules import round_up
 from plena_ref.kernels.operands import KernelError
 from plena_ref.kernels.program import GP0, Program, Register
 from plena_ref.machine.hardware import Hardware
@@ -75,32 +78,44 @@ class Fetches:
     tiles: range
 
 
+def place_panels(hw: Hardware, shape: LinearShape, room: Room) -> list[HbmTensor]:
+    """W in HBM: a tensor a panel of MLEN output features, all input features rounded up to whole tiles."""
+    rows = round_up(shape.in_features, hw.mlen)
+    return [
+        room.hbm.tensor(f"W[:, {first}:]", rows, hw.mlen) for first in range(0, shape.out_features, hw.mlen)
+    ]
+
+
 class LinearKernel:
-    """Places the tensors of one linear layer and writes its program.
+    """Y = X W on given tensors.
+
+    Reads rows of X up to a whole systolic block, which reach only the same rows of Y, and the padding columns
+    of its last block, which must be finite.
 
     Args:
         hw: the machine.
         shape: the problem.
-        vram, hbm: where to place things.
+        x, y: packed, so that the rows of all batches lie one behind the other.
+        w: from `place_panels`.
 
     Raises:
         KernelError: the shape breaks a rule.
-        LayoutError: a memory is full.
     """
 
-    def __init__(self, hw: Hardware, shape: LinearShape, vram: VramAllocator, hbm: HbmAllocator) -> None:
+    def __init__(
+        self, hw: Hardware, shape: LinearShape, x: BatchedVram, w: list[HbmTensor], y: BatchedVram
+    ) -> None:
         shape.check(hw)
         self.hw = hw
         self.shape = shape
-        self.x = vram.packed("X", shape.batch, shape.rows, shape.in_features)
-        self.y = vram.packed("Y", shape.batch, shape.rows, shape.out_features)
+        self.x, self.w, self.y = x, w, y
         self.panel_tiles = -(-shape.in_features // hw.mlen)
-        self.w = [
-            hbm.tensor(f"W[:, {first}:]", self.panel_tiles * hw.mlen, hw.mlen)
-            for first in range(0, shape.out_features, hw.mlen)
-        ]
         self.row_groups = -(-shape.batch * shape.rows // hw.blen)
-        self.p = Program(hw, f"linear layer: {shape}")
+
+    @property
+    def title(self) -> str:
+        """What it does."""
+        return f"linear layer: {self.shape}"
 
     def outputs(self) -> list[Region]:
         """The words of Y that are results."""
@@ -123,9 +138,9 @@ class LinearKernel:
             regions += [Region("vram", start, start + width, "Y") for start in starts]
         return regions
 
-    def build(self) -> tuple[list[int], str]:
-        """The words of the program and its listing."""
-        p = self.p
+    def emit(self, p: Program) -> None:
+        """Write its instructions."""
+        self.p = p
         with (
             p.hbm_base("W") as self.w_base,
             p.gp("place of a tile") as self.place,
@@ -144,7 +159,6 @@ class LinearKernel:
                 room = self.hw.msram_tiles - self.panel_tiles
                 self._panel(panel, ahead[:room])
                 self._fetch_panel(ahead[room:])
-        return p.finish()
 
     def _set_up(self) -> None:
         p = self.p

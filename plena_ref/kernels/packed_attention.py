@@ -11,7 +11,7 @@ lane with V_SHFT_V and added there under the mask. Otherwise it is the attention
 from __future__ import annotations
 
 from plena_ref.kernels.attention import INT_POINTERS, O_HEAD, AttentionKernel, Step
-from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator
+from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.operands import (
     FP_STATE,
     AttentionOperands,
@@ -22,7 +22,6 @@ from plena_ref.kernels.program import GP0, Register
 from plena_ref.kernels.softmax import RowPointers
 from plena_ref.kernels.tiling import KeyBlock, QueryTile
 from plena_ref.machine.hardware import Hardware
-from plena_ref.machine.regions import Region
 
 #: INT_MEM words behind the head pointers: the K head in its column tile, and the bit of the lane in V_MASK.
 COLUMN, LANE = INT_POINTERS, INT_POINTERS + 1
@@ -70,19 +69,23 @@ def check_packed(hw: Hardware, shape: AttentionShape) -> None:
 
 
 class PackedAttentionKernel(AttentionKernel):
-    """Places the tensors and scratch of one packed attention problem and writes its program.
+    """Packed grouped-query attention on given tensors.
 
     Args and errors are those of `AttentionKernel`. A head of the base class is here a block of LANES heads.
     """
 
     int_pointers = INT_POINTERS + 2
 
-    def place_operands(self, vram: VramAllocator, hbm: HbmAllocator) -> AttentionOperands:
+    @staticmethod
+    def place(hw: Hardware, shape: AttentionShape, room: Room) -> AttentionOperands:
         """Heads side by side, those of Q and O without padding."""
-        check_packed(self.hw, self.shape)
-        return AttentionOperands.place(
-            self.hw, self.shape, vram, hbm, head_cols=self.hw.hlen, kv_head_cols=kv_head_columns(self.hw)
-        )
+        check_packed(hw, shape)
+        return AttentionOperands.place(hw, shape, room, head_cols=hw.hlen, kv_head_cols=kv_head_columns(hw))
+
+    @property
+    def state_words(self) -> int:
+        """FP_MEM words of the softmax state: of every lane."""
+        return 2 * self.hw.lanes * self.hw.mlen
 
     @property
     def _narrow(self) -> bool:
@@ -104,12 +107,6 @@ class PackedAttentionKernel(AttentionKernel):
         """P V goes through scratch even when a query tile has one block."""
         return self._narrow
 
-    def scratch(self) -> list[Region]:
-        """Every other word that the program may write; complete once `build` has run."""
-        regions = [region for region in super().scratch() if region.memory != "fpmem"]
-        end = FP_STATE + 2 * self.hw.lanes * self.hw.mlen
-        return [*regions, Region("fpmem", FP_STATE, end, "softmax state of every head")]
-
     def _heads(self) -> tuple[int, int]:
         """All heads of a batch: column tiles of K and V, the heads in one, their blocks of query heads.
 
@@ -124,14 +121,14 @@ class PackedAttentionKernel(AttentionKernel):
         with p.repeat(tiles, "column tiles of K and V"):
             if self.resident:
                 self._load_all()
-            p.S_ST_INT(GP0, GP0, COLUMN)
+            p.S_ST_INT(GP0, GP0, self.pointers + COLUMN)
             with p.repeat(in_tile, "heads of K and V in a tile"):
                 with p.repeat(blocks, "blocks of LANES query heads"):
                     self._head()
                     self._advance(heads=1)
                 with self.pointer(COLUMN, "K head in its tile") as column:
                     p.add(column, column, kv_head_cols)
-                    p.S_ST_INT(column, GP0, COLUMN)
+                    p.S_ST_INT(column, GP0, self.pointers + COLUMN)
             self._advance(kv_heads=1)
         return tiles * in_tile * blocks, tiles
 
@@ -139,14 +136,14 @@ class PackedAttentionKernel(AttentionKernel):
         """V_MASK selects lane 0 at the next `_next_lane`."""
         with self.p.gp("bit of the lane") as lane:
             self.p.load_constant(lane, 1)
-            self.p.S_ST_INT(lane, GP0, LANE)
+            self.p.S_ST_INT(lane, GP0, self.pointers + LANE)
 
     def _next_lane(self) -> None:
         """V_MASK selects the next lane."""
         with self.pointer(LANE, "bit of the lane") as lane:
             self.p.C_SET_V_MASK_REG(lane)
             self.p.S_ADD_INT(lane, lane, lane)
-            self.p.S_ST_INT(lane, GP0, LANE)
+            self.p.S_ST_INT(lane, GP0, self.pointers + LANE)
 
     def _begin(self, step: Step) -> None:
         self._scale_all_queries(step.tile)
@@ -181,7 +178,7 @@ class PackedAttentionKernel(AttentionKernel):
         p, mlen, rows = self.p, self.hw.mlen, step.tile.rows
         with p.gp("row of S") as row, p.gp("softmax state") as state:
             p.point(row, self.scores)
-            p.load_constant(state, FP_STATE)
+            p.load_constant(state, self.state)
             self._first_lane()
             with p.repeat(self.hw.lanes, "softmax, a head at a time"):
                 self._next_lane()
@@ -282,7 +279,7 @@ class PackedAttentionKernel(AttentionKernel):
         ):
             p.point(head, self.scores)
             p.point(column, target)
-            p.S_LD_INT(values, GP0, COLUMN)
+            p.S_LD_INT(values, GP0, self.pointers + COLUMN)
             p.add(values, values, tiles[0], comment="V tile")
             with p.repeat(self.hw.lanes, f"{target.name} = P V, a head at a time"):
                 with p.repeat(self.hw.hlen // blen, "BLEN columns at a time"):
@@ -302,7 +299,7 @@ class PackedAttentionKernel(AttentionKernel):
     def _normalise(self, step: Step) -> None:
         p, mlen, rows = self.p, self.hw.mlen, step.tile.rows
         with p.gp("row of Oacc") as output, p.gp("softmax state") as state, p.fp("1/l") as reciprocal:
-            p.load_constant(state, FP_STATE + self.sum_offset)
+            p.load_constant(state, self.state + self.sum_offset)
             self._first_lane()
             with p.repeat(self.hw.lanes, "Oacc = Oacc / l, a head at a time"):
                 self._next_lane()

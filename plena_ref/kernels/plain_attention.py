@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator
+from plena_ref.kernels.layout.allocators import VramAllocator
 from plena_ref.kernels.layout.hbm import HbmTensor
+from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.kernels.operands import (
     FP_NEG_INF,
@@ -27,13 +28,13 @@ from plena_ref.machine.regions import Region
 
 
 class PlainAttentionKernel:
-    """Places the tensors and scratch of one attention problem and writes its program.
+    """Attention in the plain form on given tensors.
 
     Args:
         hw: the machine.
         shape: the problem.
-        vram, hbm: where to place things.
-        element_offsets: M_MM counts columns in elements (older compilers) instead of rows of the tile.
+        operands: its tensors, from `place`.
+        room: where to take scratch from.
 
     Raises:
         KernelError: the shape breaks a rule, or has a window or sinks.
@@ -44,18 +45,13 @@ class PlainAttentionKernel:
     needs_finite_output = True
     #: The softmax is online from key tile to key tile.
     block_tiles = 1
+    #: M_MM counts columns in elements (older compilers) instead of rows of the tile.
+    element_offsets = False
 
-    def __init__(
-        self,
-        hw: Hardware,
-        shape: AttentionShape,
-        vram: VramAllocator,
-        hbm: HbmAllocator,
-        element_offsets: bool = False,
-    ) -> None:
+    def __init__(self, hw: Hardware, shape: AttentionShape, operands: AttentionOperands, room: Room) -> None:
         self.hw = hw
         self.shape = shape
-        self.operands = AttentionOperands.place(hw, shape, vram, hbm)
+        self.operands = operands
         if shape.window is not None or shape.sinks:
             raise KernelError("the plain form has neither WINDOW nor SINKS")
         self.blocks = self.operands.head_cols // hw.mlen
@@ -64,13 +60,24 @@ class PlainAttentionKernel:
                 f"a key tile needs MSRAM_TILES >= 2*ceil(HEAD_DIM/MLEN) = {2 * self.blocks} "
                 f"(got {hw.msram_tiles})"
             )
-        self.mask_row = FP_STATE + 3 * hw.mlen
-        if self.mask_row + hw.mlen > hw.fp_words:
-            raise KernelError(f"mask rows need FP_WORDS >= {self.mask_row + hw.mlen} (got {hw.fp_words})")
-        self.column_step = hw.blen if element_offsets else hw.blen * hw.mlen
+        end = FP_STATE + 4 * hw.mlen
+        if end > hw.fp_words:
+            raise KernelError(f"mask rows need FP_WORDS >= {end} (got {hw.fp_words})")
+        self.state = operands.take_state(room, 4 * hw.mlen)
+        self.mask_row = self.state + 3 * hw.mlen
+        self.column_step = hw.blen if self.element_offsets else hw.blen * hw.mlen
         self.tiles = query_tiles(shape, hw.mlen)
-        self._place_scratch(vram)
-        self.p = Program(hw, f"plain attention: {shape}")
+        self._place_scratch(room.vram)
+
+    @staticmethod
+    def place(hw: Hardware, shape: AttentionShape, room: Room) -> AttentionOperands:
+        """Q, K, V and O, every head padded to whole column blocks."""
+        return AttentionOperands.place(hw, shape, room)
+
+    @property
+    def title(self) -> str:
+        """What it does."""
+        return f"plain attention: {self.shape}"
 
     def _place_scratch(self, vram: VramAllocator) -> None:
         mlen = self.hw.mlen
@@ -91,12 +98,12 @@ class PlainAttentionKernel:
         tensors = [self.scores, self.product, *self.triangles.values(), *self.padding_masks.values()]
         regions = [Region("vram", t.base, t.base + t.elems, t.name) for t in tensors]
         regions.append(Region("msram", 0, 2 * self.blocks * self.hw.tile_elems, "K, V tiles"))
-        regions.append(Region("fpmem", FP_STATE, self.mask_row + self.hw.mlen, "softmax state, mask row"))
+        regions.append(Region("fpmem", self.state, self.mask_row + self.hw.mlen, "softmax state, mask row"))
         return regions
 
-    def build(self) -> tuple[list[int], str]:
-        """The words of the program and its listing."""
-        p = self.p
+    def emit(self, p: Program) -> None:
+        """Write its instructions."""
+        self.p = p
         self._masks()
         for batch in range(self.shape.batch):
             for head in range(self.shape.heads):
@@ -112,7 +119,6 @@ class PlainAttentionKernel:
                     self._query_tile(
                         tile, q.row_view(first, tile.rows), o.row_view(first, tile.rows), batch, kv_col
                     )
-        return p.finish()
 
     # Masks
 
@@ -151,7 +157,7 @@ class PlainAttentionKernel:
         """FP_MEM words of a mask row: `visible` zeros, then -inf."""
         p, mlen = self.p, self.hw.mlen
         with p.gp("mask word") as word, p.fp("-inf") as minus_inf:
-            p.S_LD_FP(minus_inf, GP0, FP_NEG_INF)
+            p.S_LD_FP(minus_inf, GP0, self.operands.constants + FP_NEG_INF)
             p.load_constant(word, self.mask_row)
             for count, value in ((visible, F0), (mlen - visible, minus_inf)):
                 if count:
@@ -164,10 +170,10 @@ class PlainAttentionKernel:
     def _query_tile(self, tile: QueryTile, q: VramTensor, o: VramTensor, batch: int, first_col: int) -> None:
         p, mlen = self.p, self.hw.mlen
         with p.gp("m") as m, p.gp("l") as total, p.fp("-inf") as minus_inf:
-            p.load_constant(m, FP_STATE)
-            p.load_constant(total, FP_STATE + 2 * mlen)
+            p.load_constant(m, self.state)
+            p.load_constant(total, self.state + 2 * mlen)
             with p.repeat(tile.rows, "m = -inf, l = 0"):
-                p.S_LD_FP(minus_inf, GP0, FP_NEG_INF)
+                p.S_LD_FP(minus_inf, GP0, self.operands.constants + FP_NEG_INF)
                 p.S_ST_FP(minus_inf, m, 0)
                 p.S_ST_FP(F0, total, 0)
                 p.add(m, m, 1)
@@ -184,7 +190,7 @@ class PlainAttentionKernel:
             self._weigh_values(tile)
             self._accumulate(tile, o)
         with p.gp("l") as total, p.fp("1/l") as reciprocal:
-            p.load_constant(total, FP_STATE + 2 * mlen)
+            p.load_constant(total, self.state + 2 * mlen)
             self._each_row_scaled(o, "O = O / l", total, reciprocal, invert=True)
 
     def _each_row(self, tensor: VramTensor, comment: str, body: Callable[[Register], None]) -> None:
@@ -288,13 +294,13 @@ class PlainAttentionKernel:
         ):
             p.point(g1, self.scores)
             for index, pointer in enumerate((g2, g3, g4)):
-                p.load_constant(pointer, FP_STATE + index * mlen)
-            p.S_LD_FP(f5, GP0, FP_SCALE)
+                p.load_constant(pointer, self.state + index * mlen)
+            p.S_LD_FP(f5, GP0, self.operands.constants + FP_SCALE)
             with p.repeat(tile.rows, "softmax, a row an iteration"):
                 p.S_LD_FP(f1, g2, 0)
                 p.S_ADD_FP(f2, f1, F0)
                 p.V_MUL_VF(g1, g1, f5)
-                p.S_LD_FP(f6, GP0, FP_NEG_INF)
+                p.S_LD_FP(f6, GP0, self.operands.constants + FP_NEG_INF)
                 p.V_RED_MAX(f6, g1)
                 p.S_MAX_FP(f1, f6, f1)
                 p.S_SUB_FP(f2, f2, f1)
@@ -340,7 +346,7 @@ class PlainAttentionKernel:
     def _accumulate(self, tile: QueryTile, o: VramTensor) -> None:
         p, mlen = self.p, self.hw.mlen
         with p.gp("&r") as rescales, p.fp("r") as rescale:
-            p.load_constant(rescales, FP_STATE + mlen)
+            p.load_constant(rescales, self.state + mlen)
             self._each_row_scaled(o, "O = O * r", rescales, rescale, invert=False)
         with p.gp("row of O") as row, p.gp("row of PV") as product:
             for block in range(self.blocks):
@@ -352,8 +358,7 @@ class PlainAttentionKernel:
                     p.add(product, product, mlen)
 
 
-def plain_attention_element_offsets(
-    hw: Hardware, shape: AttentionShape, vram: VramAllocator, hbm: HbmAllocator
-) -> PlainAttentionKernel:
+class PlainAttentionElementOffsets(PlainAttentionKernel):
     """The plain kernel with the element-granular M_MM column offset of older compilers."""
-    return PlainAttentionKernel(hw, shape, vram, hbm, element_offsets=True)
+
+    element_offsets = True

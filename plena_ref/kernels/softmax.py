@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from plena_ref.kernels.layout.vram import VramTensor
-from plena_ref.kernels.operands import FP_ZERO
 from plena_ref.kernels.program import GP0, Program, Register
 from plena_ref.kernels.tiling import KeyBlock, Mask
 
@@ -51,6 +50,7 @@ class BlockSoftmax:
         scores: tensor of scores: a column block a key tile.
         masks: mask tensors.
         line_base: element address that `RowPointers.line` holds in the first row of a query tile.
+        zero: FP_MEM word that holds 0.0.
         lowest: FP_MEM word that a maximum starts from.
         sum_offset: FP_MEM words from a row's running maximum to its sum.
         rescale_output: multiplies a row of O by an f register.
@@ -60,6 +60,7 @@ class BlockSoftmax:
     scores: VramTensor
     masks: dict[Mask, VramTensor]
     line_base: int
+    zero: int
     lowest: int
     sum_offset: int
     rescale_output: RescaleOutput
@@ -101,7 +102,7 @@ class BlockSoftmax:
                 if carried:
                     p.S_LD_FP(total, at.state, self.sum_offset + n)
                 else:
-                    p.S_LD_FP(total, GP0, FP_ZERO)
+                    p.S_LD_FP(total, GP0, self.zero)
             for tile in range(len(block.tiles)):
                 for n, row in enumerate(rows):
                     if tile:

@@ -19,12 +19,12 @@ from plena_ref.golden import attention as golden
 from plena_ref.golden.mxfp8 import quantised_heads
 from plena_ref.kernels.attention import AttentionKernel
 from plena_ref.kernels.decode_attention import (
+    DecodeAttentionByBlocks,
+    DecodeAttentionByRows,
     DecodeAttentionKernel,
-    decode_attention_blocks,
-    decode_attention_one_row,
 )
-from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator
 from plena_ref.kernels.layout.hbm import HbmTensor
+from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.rules import round_up
 from plena_ref.kernels.operands import (
     FP_LOWEST,
@@ -34,10 +34,9 @@ from plena_ref.kernels.operands import (
     AttentionOperands,
     AttentionShape,
     KernelError,
-    fp_sinks,
 )
 from plena_ref.kernels.packed_attention import PackedAttentionKernel
-from plena_ref.kernels.plain_attention import PlainAttentionKernel, plain_attention_element_offsets
+from plena_ref.kernels.plain_attention import PlainAttentionElementOffsets, PlainAttentionKernel
 from plena_ref.machine import mx
 from plena_ref.machine.numerics import bf16_from_float
 from plena_ref.machine.state import MemoryImages
@@ -102,11 +101,11 @@ class Attention(Problem):
     kernels: ClassVar = {
         "attention": AttentionKernel,
         "decode_attention": DecodeAttentionKernel,
-        "decode_attention_one_row": decode_attention_one_row,
-        "decode_attention_blocks": decode_attention_blocks,
+        "decode_attention_one_row": DecodeAttentionByRows,
+        "decode_attention_blocks": DecodeAttentionByBlocks,
         "packed_attention": PackedAttentionKernel,
         "plain_attention": PlainAttentionKernel,
-        "plain_attention_element_offsets": plain_attention_element_offsets,
+        "plain_attention_element_offsets": PlainAttentionElementOffsets,
     }
     followers: ClassVar = {"kv_seq": "seq", "kv_heads": "heads"}
     #: Any kind but `normal` is judged by `error_bound.interval`.
@@ -170,16 +169,19 @@ class Attention(Problem):
         problem = AttentionProblem(inputs.q, k, v, self.causal, self.window, inputs.sinks)
         return AttentionRoundings(problem, self.schedule(case))
 
-    def place(self, case: Case, vram: VramAllocator, hbm: HbmAllocator) -> Placed:
+    def place(self, case: Case, room: Room) -> Placed:
         """Q, K, V and O, and the kernel's scratch."""
-        kernel = self.kernels[case.kernel](case.hardware, self.shape, vram, hbm)
-        return Placed(kernel, kernel.operands.o, kernel.operands.head_cols)
+        kernel, hw = self.kernels[case.kernel], case.hardware
+        operands = kernel.place(hw, self.shape, room)
+        with room.scratch():
+            operator = kernel(hw, self.shape, operands, room)
+        return Placed(operator, operands.o, operands.head_cols)
 
     def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
         """Constants, Q, K and V; O where the kernel clears it by a product."""
         kernel = placed.operator
         inputs, operands = self.draw(case), kernel.operands
-        _stage_constants(case, images, inputs.sinks)
+        _stage_constants(case, images, operands, inputs.sinks)
         _stage_queries(case, images, operands, inputs.q)
         k = _stage_hbm(case, images.hbm, operands.k, operands, inputs.k)
         v = _stage_hbm(case, images.hbm, operands.v, operands, inputs.v)
@@ -197,19 +199,20 @@ class Attention(Problem):
 
 def block_tiles(case: Case) -> int:
     """Key tiles whose softmax is one in the program of a case; it is online from block to block of them."""
-    hw, problem = case.hardware, case.problem
-    placed = problem.place(case, VramAllocator(hw), HbmAllocator(hw, HBM_START))
-    return placed.operator.block_tiles
+    return case.problem.place(case, Room(case.hardware, HBM_START)).operator.block_tiles
 
 
-def _stage_constants(case: Case, images: MemoryImages, sinks: F64 | None) -> None:
-    images.fpmem[FP_ZERO] = 0
-    images.fpmem[FP_SCALE] = bf16_from_float(np.float64(golden.softmax_scale(case.problem.head_dim)))
-    images.fpmem[FP_NEG_INF] = bf16_from_float(np.float64(case.problem.mask_value))
+def _stage_constants(
+    case: Case, images: MemoryImages, operands: AttentionOperands, sinks: F64 | None
+) -> None:
+    images.fpmem[operands.constants + FP_ZERO] = 0
+    scale = np.float64(golden.softmax_scale(case.problem.head_dim))
+    images.fpmem[operands.constants + FP_SCALE] = bf16_from_float(scale)
+    images.fpmem[operands.constants + FP_NEG_INF] = bf16_from_float(np.float64(case.problem.mask_value))
     if case.problem.window is not None:
-        images.fpmem[FP_LOWEST] = bf16_from_float(np.float64(-(2.0**128 - 2.0**120)))
+        images.fpmem[operands.constants + FP_LOWEST] = bf16_from_float(np.float64(-(2.0**128 - 2.0**120)))
     if sinks is not None:
-        first = fp_sinks(case.hardware)
+        first = operands.sinks
         images.fpmem[first : first + case.problem.heads] = bf16_from_float(sinks)
 
 

@@ -23,8 +23,8 @@ from plena_ref.verdict.tolerance import BF16_LIMITED, STRICT, Tolerance
 
 if TYPE_CHECKING:
     from plena_ref.analysis.roundings import Roundings
-    from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator
     from plena_ref.kernels.layout.batched import BatchedVram
+    from plena_ref.kernels.layout.room import Room
     from plena_ref.kernels.operator import Operator
     from plena_ref.workloads.case import Case
 
@@ -100,7 +100,7 @@ class Problem(ABC):
         """The case's inputs from its seed, of its kind, as bf16 values; a type of the family's own."""
 
     @abstractmethod
-    def place(self, case: Case, vram: VramAllocator, hbm: HbmAllocator) -> Placed:
+    def place(self, case: Case, room: Room) -> Placed:
         """Give every tensor its place.
 
         Raises:

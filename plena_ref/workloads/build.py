@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator
+from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.rules import round_up
+from plena_ref.kernels.program import Program
 from plena_ref.machine.rules import RuleError
 from plena_ref.machine.state import MemoryImages
 from plena_ref.workloads.base import CaseError, Placed, Workload
@@ -20,12 +21,12 @@ def place(case: Case) -> tuple[Placed, int]:
     Raises:
         CaseError: the case does not fit its machine, or its kernel does not do its shape.
     """
-    vram, hbm = VramAllocator(case.hardware), HbmAllocator(case.hardware, HBM_START)
+    room = Room(case.hardware, HBM_START)
     try:
-        placed = case.problem.place(case, vram, hbm)
+        placed = case.problem.place(case, room)
     except RuleError as error:
         raise CaseError(f"{case.name}: {error}") from None
-    return placed, hbm.next_free
+    return placed, room.hbm.next_free
 
 
 def build(case: Case) -> Workload:
@@ -35,7 +36,9 @@ def build(case: Case) -> Workload:
         CaseError: the case does not fit its machine, or its kernel does not do its shape.
     """
     placed, hbm_end = place(case)
-    words, listing = placed.operator.build()
+    program = Program(case.hardware, placed.operator.title)
+    placed.operator.emit(program)
+    words, listing = program.finish()
     images = MemoryImages.poisoned(case.hardware)
     answer = case.problem.stage(case, placed, images)
     return Workload(

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from plena_ref.analysis.linear_roundings import LinearRoundings
 from plena_ref.golden.linear import linear
 from plena_ref.golden.mxfp8 import quantised_rows
-from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator
+from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.rules import round_up
-from plena_ref.kernels.linear import LinearKernel, LinearShape
+from plena_ref.kernels.linear import LinearKernel, LinearShape, place_panels
 from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.machine.state import MemoryImages
 from plena_ref.workloads.base import Answer, Placed, Problem
@@ -71,10 +71,12 @@ class Linear(Problem):
         rows = x.reshape(self.batch, self.seq, -1)
         return LinearRoundings(rows, quantised_rows(w, case.hardware.mx_block))
 
-    def place(self, case: Case, vram: VramAllocator, hbm: HbmAllocator) -> Placed:
+    def place(self, case: Case, room: Room) -> Placed:
         """X, the panels of W, and Y."""
-        kernel = LinearKernel(case.hardware, self.shape, vram, hbm)
-        return Placed(kernel, kernel.y, kernel.y.parent.physical_cols)
+        x = room.vram.packed("X", self.batch, self.seq, self.in_features)
+        y = room.vram.packed("Y", self.batch, self.seq, self.out_features)
+        w = place_panels(case.hardware, self.shape, room)
+        return Placed(LinearKernel(case.hardware, self.shape, x, w, y), y, y.parent.physical_cols)
 
     def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
         """X in VRAM, W in HBM."""

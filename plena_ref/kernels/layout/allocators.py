@@ -1,4 +1,4 @@
-"""Who hands out the room of VRAM and HBM."""
+"""Who hands out the room of each memory, upwards from its first word."""
 
 from __future__ import annotations
 
@@ -9,19 +9,80 @@ from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.machine.hardware import Hardware
 
 
-class VramAllocator:
-    """Hands out whole VRAM rows from row 0 upwards.
+class Lifetimes:
+    """What is free of a memory; scratch is free again when its scope ends.
+
+    Attributes:
+        next_free: the first word that is free.
+    """
+
+    next_free = 0
+
+    def __init__(self) -> None:
+        self._marks: list[int] = []
+        self._reused = False
+
+    def open_scratch(self) -> None:
+        """What is taken from now on is scratch."""
+        self._marks.append(self.next_free)
+
+    def close_scratch(self) -> None:
+        """The scratch of the innermost scope is free again."""
+        self.next_free = self._marks.pop()
+        self._reused = True
+
+    def check_lifetime(self, name: str) -> None:
+        """Refuse what would outlive the scratch whose words it takes.
+
+        Raises:
+            LayoutError: it is no scratch, and scratch has been here before.
+        """
+        if self._reused and not self._marks:
+            raise LayoutError(f"{name}: what lives as long as the program is placed before any scratch")
+
+
+class WordAllocator(Lifetimes):
+    """Hands out words of FP_MEM or INT_MEM.
+
+    Args:
+        memory, parameter: the memory's name, and that of its size.
+        size: words.
+
+    Raises:
+        LayoutError: the memory is full.
+    """
+
+    def __init__(self, memory: str, parameter: str, size: int) -> None:
+        super().__init__()
+        self._memory, self._parameter, self._size = memory, parameter, size
+
+    def take(self, name: str, words: int) -> int:
+        """The first of `words` words."""
+        self.check_lifetime(name)
+        first = self.next_free
+        if first + words > self._size:
+            raise LayoutError(
+                f"{self._memory} is full: {name} needs {words} words at {first}, "
+                f"{self._parameter} = {self._size}"
+            )
+        self.next_free = first + words
+        return first
+
+
+class VramAllocator(Lifetimes):
+    """Hands out whole VRAM rows.
 
     Raises:
         LayoutError: the memory is full.
     """
 
     def __init__(self, hw: Hardware) -> None:
+        super().__init__()
         self._hw = hw
-        self.next_free = 0
 
     def tensor(self, name: str, rows: int, cols: int, physical_rows: int | None = None) -> VramTensor:
         """A new tensor of logical shape rows x cols; columns are padded to whole blocks."""
+        self.check_lifetime(name)
         tensor = VramTensor(name, self.next_free, rows, cols, physical_rows or rows, self._hw.mlen)
         if tensor.base + tensor.elems > self._hw.vram_elems:
             raise LayoutError(
