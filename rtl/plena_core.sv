@@ -121,8 +121,9 @@ module plena_core #(
   end
 
   // Control registers and frontend
-  logic start, resume, running, stop;
-  logic [31:0] resume_pc, length, stop_pc, scale, stride;
+  logic start, resume, abort, running, stop, stop_undrained, stop_fault;
+  logic ids_ready, late_reads, late_writes;
+  logic [31:0] resume_pc, length, drain_limit, stop_pc, scale, stride;
   logic [63:0] base, limit, watchdog, cycles, instructions;
   logic [3:0] stop_cause;
   logic [511:0] gp_state;
@@ -145,6 +146,10 @@ module plena_core #(
   ) u_regs (
       .*
   );
+
+  // An abort resets everything but the control registers and what stands on the bus.
+  logic units_rst;
+  assign units_rst = rst || abort;
 
   // Counters, one bit a unit: {HBM, float, vector, matrix}
   logic [3:0] head_valid, head_issues, head_waits, head_refused, busy, dispatch_state;
@@ -211,6 +216,7 @@ module plena_core #(
       .FAW(FAW),
       .IAW(IAW)
   ) u_front (
+      .rst(units_rst),
       .*
   );
 
@@ -242,7 +248,7 @@ module plena_core #(
       .VRAM_ELEMS(VRAM_ELEMS)
   ) u_vram (
       .clk(clk),
-      .rst(rst),
+      .rst(units_rst),
       .rd_req(vr_req),
       .rd_row(vr_row),
       .rd_gnt(vr_gnt),
@@ -256,6 +262,7 @@ module plena_core #(
 
   assign busy = {!hbm_idle, issued, matrix_busy};
   perf_counters u_counters (
+      .rst(units_rst),
       .fetch_line(if_rvalid),
       .write_refused({vw_req[2] && !vw_gnt[2], vw_req[1] && !vw_gnt[1], vw_req[0] && !vw_gnt[0]}),
       .*
@@ -292,7 +299,7 @@ module plena_core #(
       .Q(NM)
   ) u_matrix (
       .clk(clk),
-      .rst(rst),
+      .rst(units_rst),
       .flush(flush),
       .init(init),
       .push(push[0]),
@@ -361,7 +368,7 @@ module plena_core #(
       .Q(NV)
   ) u_vector (
       .clk(clk),
-      .rst(rst),
+      .rst(units_rst),
       .flush(flush),
       .push(push[1]),
       .push_op(unit_op),
@@ -419,7 +426,7 @@ module plena_core #(
       .Q  (NF)
   ) u_float (
       .clk(clk),
-      .rst(rst),
+      .rst(units_rst),
       .flush(flush),
       .init(init),
       .push(push[2]),

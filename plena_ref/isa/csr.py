@@ -11,7 +11,8 @@ from enum import Enum
 from plena_ref.isa import counters
 
 ID_VALUE = 0x504C_4E41
-VERSION_VALUE = 1
+VERSION_VALUE = 2
+DRAIN_LIMIT_RESET = 65_536
 ADDRESS_BITS = 12
 DATA_BITS = 32
 
@@ -93,14 +94,22 @@ _TABLE: tuple[Register, ...] = (
     Register("MSRAM_TILES", 0x014, Access.RO, "Matrix SRAM size in tiles of MLEN*MLEN elements.", None),
     Register("FP_WORDS", 0x018, Access.RO, "FP_MEM size in bf16 words.", None),
     Register("INT_WORDS", 0x01C, Access.RO, "INT_MEM size in 32-bit words.", None),
-    Register("CTRL", 0x020, Access.WO, "Commands; ignored while a program runs.", 0, (
+    Register("CTRL", 0x020, Access.WO, "Commands; ABORT wins over START, START over RESUME.", 0, (
         BitField("START", 0, 1, "run from pc 0 with the architectural registers at their reset values"),
-        BitField("RESUME", 1, 1, "run from RESUME_PC with everything kept; START wins when both are set"),
+        BitField("RESUME", 1, 1, "run from RESUME_PC with everything kept"),
+        BitField("ABORT", 2, 1, "give up whatever runs or was left undrained; also while a program runs"),
     )),
     Register("STATUS", 0x024, Access.RO, "What the machine does; all 0 before the first start.", 0, (
         BitField("RUNNING", 0, 1, "a program runs or drains"),
         BitField("STOPPED", 1, 1, "the last program came to a normal stop"),
         BitField("TRAPPED", 2, 1, "the last program trapped; CAUSE says why"),
+        BitField("UNDRAINED", 3, 1, "WATCHDOG did not wait for the drain: memories are undefined, ABORT is due"),
+        BitField("BUS_ERROR", 4, 1, "a transfer of the last program failed, whatever CAUSE says"),
+        BitField("ABORTED", 5, 1, "aborted since the last start: memories are undefined, RESUME is refused"),
+        BitField("REFUSED", 6, 1, "the last START or RESUME was refused; UNDRAINED, ABORTED or NO_IDS says why"),
+        BitField("NO_IDS", 7, 1, "every group of AXI IDs has late answers to come: START is refused"),
+        BitField("LATE_READS", 8, 1, "an aborted program's reads are still unanswered"),
+        BitField("LATE_WRITES", 9, 1, "an aborted program's writes are: HBM bytes that it stores may still change"),
     )),
     Register("CAUSE", 0x028, Access.RO, "Trap cause code of the last program; 0 when it did not trap.", 0, (
         BitField("CODE", 0, 4, "see the trap table of the ISA"),
@@ -120,6 +129,7 @@ _TABLE: tuple[Register, ...] = (
     Register("CYCLES_HI", 0x05C, Access.RO, "Cycles since the last start, bits 63:32."),
     Register("INSTRUCTIONS_LO", 0x060, Access.RO, "Instructions completed since the last start, bits 31:0."),
     Register("INSTRUCTIONS_HI", 0x064, Access.RO, "Instructions completed since the last start, bits 63:32."),
+    Register("DRAIN_LIMIT", 0x068, Access.RW, "Cycles that a drain may take after WATCHDOG.", DRAIN_LIMIT_RESET),
     Register("SCALE", 0x080, Access.RO, "Architectural register SCALE."),
     Register("STRIDE", 0x084, Access.RO, "Architectural register STRIDE.", 1),
     Register("V_MASK", 0x088, Access.RO, "Architectural register V_MASK."),

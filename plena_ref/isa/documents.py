@@ -62,6 +62,11 @@ def registers_text() -> str:
         "answer SLVERR. Registers that show machine state (PC, counters, SCALE to A_HI) hold still",
         "while STATUS.RUNNING is 0.",
         "",
+        "Registers that say how a program runs (BASE, LENGTH, RESUME_PC, LIMIT, WATCHDOG, DRAIN_LIMIT)",
+        "can be written only while STATUS.RUNNING is 0; else a write changes nothing and answers SLVERR.",
+        "An event in the cycle in which IRQ_STATUS is cleared stays set; the other bits are cleared.",
+        "What CTRL and STATUS do is in [isa.md](isa.md), section 10.",
+        "",
         "| offset | name | access | reset | meaning |",
         "|---|---|---|---|---|",
     ]

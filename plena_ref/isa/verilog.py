@@ -107,6 +107,7 @@ def _registers() -> list[str]:
             out.append(f"  localparam int CSR_{register.name}_{field.name}_LSB = {field.lsb};")
     out.append(f"  localparam logic [31:0] CSR_ID_VALUE = 32'h{csr.ID_VALUE:08X};")
     out.append(f"  localparam logic [31:0] CSR_VERSION_VALUE = 32'h{csr.VERSION_VALUE:08X};")
+    out.append(f"  localparam logic [31:0] CSR_DRAIN_LIMIT_RESET = 32'd{csr.DRAIN_LIMIT_RESET};")
     out += ["", "  // Performance counters: states of dispatch and of a queue's head, numbers of sums"]
     for name, table in (("DISPATCH", counters.DISPATCH), ("QUEUE", counters.QUEUE)):
         out.append(f"  localparam int {name}_STATES = {len(table)};")

@@ -1,4 +1,4 @@
-// Control registers: an AXI4-Lite slave that starts and resumes programs, reports stops, and shows the architectural registers.
+// Control registers: an AXI4-Lite slave that starts, resumes and aborts programs, reports stops, and shows the machine's registers.
 // Timing: one access at a time; a write answers when address and data are both there, a read answers in the next cycle.
 // Specified in docs/registers.md.
 `timescale 1ns / 1ps
@@ -37,13 +37,15 @@ module control_regs #(
     output logic s_axil_rvalid,  // read data valid
     input wire logic s_axil_rready,  // read data taken
     output logic irq,  // an enabled interrupt is pending
-    output logic start,  // CTRL.START was written
-    output logic resume,  // CTRL.RESUME was written
+    output logic start,  // CTRL.START was written, and the machine can start
+    output logic resume,  // CTRL.RESUME was written, and the machine can resume
+    output logic abort,  // CTRL.ABORT was written
     output logic [31:0] resume_pc,  // RESUME_PC
     output logic [63:0] base,  // BASE
     output logic [31:0] length,  // LENGTH
     output logic [63:0] limit,  // LIMIT
     output logic [63:0] watchdog,  // WATCHDOG
+    output logic [31:0] drain_limit,  // DRAIN_LIMIT
     output logic counter_read,  // a counter may be asked for
     output logic [11:0] counter_address,  // its byte offset
     input wire logic counter_hit,  // there is one
@@ -51,7 +53,12 @@ module control_regs #(
     input wire logic running,  // a program runs
     input wire logic stop,  // it stops now, with the report below
     input wire logic [3:0] stop_cause,  // 0 or the trap cause
-    input wire logic [31:0] stop_pc,  // pc of the stop
+    input wire logic stop_undrained,  // not everything that was issued completed
+    input wire logic stop_fault,  // a transfer met a bus error
+    input wire logic [31:0] stop_pc,  // pc of the stop; while a program runs, of the next instruction
+    input wire logic ids_ready,  // the group of AXI IDs is free of late answers
+    input wire logic late_reads,  // reads of an aborted program are unanswered
+    input wire logic late_writes,  // writes of an aborted program are unanswered
     input wire logic [63:0] cycles,  // cycles since the start
     input wire logic [63:0] instructions,  // instructions completed since the start
     input wire logic [511:0] gp_state,  // gp0..gp15
@@ -64,7 +71,7 @@ module control_regs #(
   localparam logic [1:0] OKAY = 2'b00;
   localparam logic [1:0] SLVERR = 2'b10;
 
-  logic stopped_q, trapped_q;
+  logic stopped_q, trapped_q, undrained_q, bus_error_q, aborted_q, refused_q;
   logic [ 3:0] cause_q;
   logic [31:0] pc_q;
   logic [1:0] irq_enable_q, irq_status_q;
@@ -78,15 +85,31 @@ module control_regs #(
   assign s_axil_awready = !aw_q;
   assign s_axil_wready = !w_q;
   assign write = aw_q && w_q && !s_axil_bvalid;
-  assign start = write && awaddr_q == plena_pkg::CSR_CTRL && wdata_q[plena_pkg::CSR_CTRL_START_LSB] && wmask_q[0];
-  assign resume = write && awaddr_q == plena_pkg::CSR_CTRL && wdata_q[plena_pkg::CSR_CTRL_RESUME_LSB] && wmask_q[0];
+
+  // Commands: ABORT at any time, the others while nothing runs. A start needs a machine at rest and fresh AXI IDs, a resume
+  // also the registers that an abort loses.
+  logic command, wants_start, wants_resume, refuse;
+  assign command = write && awaddr_q == plena_pkg::CSR_CTRL && wmask_q[0];
+  assign abort = command && wdata_q[plena_pkg::CSR_CTRL_ABORT_LSB];
+  assign wants_start = command && !abort && !running && wdata_q[plena_pkg::CSR_CTRL_START_LSB];
+  assign wants_resume = command && !abort && !running && !wdata_q[plena_pkg::CSR_CTRL_START_LSB] &&
+      wdata_q[plena_pkg::CSR_CTRL_RESUME_LSB];
+  assign start = wants_start && !undrained_q && ids_ready;
+  assign resume = wants_resume && !undrained_q && ids_ready && !aborted_q;
+  assign refuse = (wants_start && !start) || (wants_resume && !resume);
+
+  // An event in the cycle in which its bit is cleared stays.
+  logic [1:0] irq_set, irq_clear;
+  assign irq_set = {2{stop}} & {stop_cause != plena_pkg::CAUSE_NONE, stop_cause == plena_pkg::CAUSE_NONE};
+  assign irq_clear = {2{write && awaddr_q == plena_pkg::CSR_IRQ_STATUS && wmask_q[0]}} & wdata_q[1:0];
 
   always_comb begin
     case (awaddr_q)
-      plena_pkg::CSR_CTRL, plena_pkg::CSR_BASE_LO, plena_pkg::CSR_BASE_HI, plena_pkg::CSR_LENGTH,
-      plena_pkg::CSR_RESUME_PC, plena_pkg::CSR_LIMIT_LO, plena_pkg::CSR_LIMIT_HI, plena_pkg::CSR_WATCHDOG_LO,
-      plena_pkg::CSR_WATCHDOG_HI, plena_pkg::CSR_IRQ_ENABLE, plena_pkg::CSR_IRQ_STATUS:
-      write_hit = 1'b1;
+      plena_pkg::CSR_CTRL, plena_pkg::CSR_IRQ_ENABLE, plena_pkg::CSR_IRQ_STATUS: write_hit = 1'b1;
+      plena_pkg::CSR_BASE_LO, plena_pkg::CSR_BASE_HI, plena_pkg::CSR_LENGTH, plena_pkg::CSR_RESUME_PC,
+      plena_pkg::CSR_LIMIT_LO, plena_pkg::CSR_LIMIT_HI, plena_pkg::CSR_WATCHDOG_LO, plena_pkg::CSR_WATCHDOG_HI,
+      plena_pkg::CSR_DRAIN_LIMIT:
+      write_hit = !running;
       default: write_hit = 1'b0;
     endcase
   end
@@ -109,6 +132,7 @@ module control_regs #(
       w_q <= 1'b0;
       s_axil_bvalid <= 1'b1;
       s_axil_bresp <= write_hit ? OKAY : SLVERR;
+      if (write_hit)
       case (awaddr_q)
         plena_pkg::CSR_BASE_LO: base[31:0] <= (base[31:0] & ~wmask_q) | (wdata_q & wmask_q);
         plena_pkg::CSR_BASE_HI: base[63:32] <= (base[63:32] & ~wmask_q) | (wdata_q & wmask_q);
@@ -120,23 +144,30 @@ module control_regs #(
         watchdog[31:0] <= (watchdog[31:0] & ~wmask_q) | (wdata_q & wmask_q);
         plena_pkg::CSR_WATCHDOG_HI:
         watchdog[63:32] <= (watchdog[63:32] & ~wmask_q) | (wdata_q & wmask_q);
+        plena_pkg::CSR_DRAIN_LIMIT: drain_limit <= (drain_limit & ~wmask_q) | (wdata_q & wmask_q);
         plena_pkg::CSR_IRQ_ENABLE: if (wmask_q[0]) irq_enable_q <= wdata_q[1:0];
-        plena_pkg::CSR_IRQ_STATUS: if (wmask_q[0]) irq_status_q <= irq_status_q & ~wdata_q[1:0];
         default: ;
       endcase
     end
-    if ((start || resume) && !running) begin
+    irq_status_q <= (irq_status_q & ~irq_clear) | irq_set;
+    if (refuse) refused_q <= 1'b1;
+    if (start || resume || abort) begin
       stopped_q <= 1'b0;
       trapped_q <= 1'b0;
-      cause_q   <= '0;
+      undrained_q <= 1'b0;
+      bus_error_q <= 1'b0;
+      aborted_q <= abort;
+      refused_q <= 1'b0;
     end
-    if (stop) begin
+    if (start || resume || (abort && running)) cause_q <= '0;
+    if (stop && !abort) begin
       stopped_q <= stop_cause == plena_pkg::CAUSE_NONE;
       trapped_q <= stop_cause != plena_pkg::CAUSE_NONE;
+      undrained_q <= stop_undrained;
+      bus_error_q <= stop_fault;
       cause_q <= stop_cause;
-      pc_q <= stop_pc;
-      irq_status_q <= irq_status_q | {stop_cause != plena_pkg::CAUSE_NONE, stop_cause == plena_pkg::CAUSE_NONE};
     end
+    if (stop || (abort && running)) pc_q <= stop_pc;
     if (rst) begin
       aw_q <= 1'b0;
       w_q <= 1'b0;
@@ -146,8 +177,13 @@ module control_regs #(
       resume_pc <= '0;
       limit <= '0;
       watchdog <= '0;
+      drain_limit <= plena_pkg::CSR_DRAIN_LIMIT_RESET;
       stopped_q <= 1'b0;
       trapped_q <= 1'b0;
+      undrained_q <= 1'b0;
+      bus_error_q <= 1'b0;
+      aborted_q <= 1'b0;
+      refused_q <= 1'b0;
       cause_q <= '0;
       pc_q <= '0;
       irq_enable_q <= '0;
@@ -200,7 +236,14 @@ module control_regs #(
       plena_pkg::CSR_STATUS:
       value = (32'(running) << plena_pkg::CSR_STATUS_RUNNING_LSB) |
           (32'(stopped_q) << plena_pkg::CSR_STATUS_STOPPED_LSB) |
-          (32'(trapped_q) << plena_pkg::CSR_STATUS_TRAPPED_LSB);
+          (32'(trapped_q) << plena_pkg::CSR_STATUS_TRAPPED_LSB) |
+          (32'(undrained_q) << plena_pkg::CSR_STATUS_UNDRAINED_LSB) |
+          (32'(bus_error_q) << plena_pkg::CSR_STATUS_BUS_ERROR_LSB) |
+          (32'(aborted_q) << plena_pkg::CSR_STATUS_ABORTED_LSB) |
+          (32'(refused_q) << plena_pkg::CSR_STATUS_REFUSED_LSB) |
+          (32'(!ids_ready) << plena_pkg::CSR_STATUS_NO_IDS_LSB) |
+          (32'(late_reads) << plena_pkg::CSR_STATUS_LATE_READS_LSB) |
+          (32'(late_writes) << plena_pkg::CSR_STATUS_LATE_WRITES_LSB);
       plena_pkg::CSR_CAUSE: value = {28'd0, cause_q};
       plena_pkg::CSR_PC: value = pc_q;
       plena_pkg::CSR_BASE_LO: value = base_lo;
@@ -211,6 +254,7 @@ module control_regs #(
       plena_pkg::CSR_LIMIT_HI: value = limit_hi;
       plena_pkg::CSR_WATCHDOG_LO: value = watchdog_lo;
       plena_pkg::CSR_WATCHDOG_HI: value = watchdog_hi;
+      plena_pkg::CSR_DRAIN_LIMIT: value = drain_limit;
       plena_pkg::CSR_IRQ_ENABLE: value = {30'd0, irq_enable_q};
       plena_pkg::CSR_IRQ_STATUS: value = {30'd0, irq_status_q};
       plena_pkg::CSR_CYCLES_LO: value = cycles_lo;

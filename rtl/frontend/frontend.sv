@@ -37,10 +37,13 @@ module frontend #(
     input wire logic [31:0] length,  // program length in words
     input wire logic [63:0] limit,  // end of HBM data
     input wire logic [63:0] watchdog,  // cycle limit, 0 = none
+    input wire logic [31:0] drain_limit,  // cycles of a drain after the watchdog has expired
     output logic running,  // between start and stop
-    output logic stop,  // one cycle: everything drained, the report below is valid
+    output logic stop,  // one cycle: the drain is over, the report below is valid
     output logic [3:0] stop_cause,  // 0 or the trap cause
-    output logic [31:0] stop_pc,  // pc of the stop
+    output logic stop_undrained,  // the drain is given up: something that was issued has not completed
+    output logic stop_fault,  // a transfer met a bus error
+    output logic [31:0] stop_pc,  // pc of the stop; before it, of the next instruction
     output logic [63:0] cycles,  // cycles since the start
     output logic [63:0] instructions,  // instructions completed since the start
     output logic [511:0] gp_state,  // gp0..gp15
@@ -398,8 +401,10 @@ module frontend #(
   logic [3:0] unit_free;
   logic slots_idle, slots_dead, fault_any, at_end, watchdog_hit, blocked;
   logic [31:0] fault_pc;
-  logic stop_now, base_misaligned;
-  assign base_misaligned = base[5:0] != 6'd0;
+  logic stop_now, base_bad, line_carry;
+  logic [57:0] unused_line;
+  assign {line_carry, unused_line} = {1'b0, base[63:6]} + 59'(pc_q[31:4]);
+  assign base_bad = base[5:0] != 6'd0 || line_carry;  // misaligned, or the word lies past 2^64
   logic [3:0] stop_now_cause;
   assign at_end = pc_q >= length;
   assign watchdog_hit = watchdog != 64'd0 && cycles >= watchdog;
@@ -407,7 +412,7 @@ module frontend #(
       (first_store && int_busy);
   logic [3:0] operand_cause;
   assign operand_cause = first_cause != plena_pkg::CAUSE_NONE || !first_addressed ? first_cause : address_cause;
-  assign first_retire = state_q == RUN && !fault_any && !watchdog_hit && !at_end && !base_misaligned && word_valid &&
+  assign first_retire = state_q == RUN && !fault_any && !watchdog_hit && !at_end && !base_bad && word_valid &&
       !word_error && first_cause == plena_pkg::CAUSE_NONE && (!first_addressed || address_clear) && !blocked;
   always_comb begin
     stop_now = 1'b0;
@@ -422,7 +427,7 @@ module frontend #(
       end else if (at_end) begin
         stop_now = 1'b1;
         if (!loops_empty) stop_now_cause = plena_pkg::CAUSE_LOOP_MISMATCH;
-      end else if (base_misaligned || (word_valid && word_error)) begin
+      end else if (base_bad || (word_valid && word_error)) begin
         stop_now = 1'b1;
         stop_now_cause = plena_pkg::CAUSE_FETCH_ERROR;
       end else if (word_valid) begin
@@ -480,12 +485,16 @@ module frontend #(
     else next_pc = pc_q + 32'd1;
   end
 
-  // Drain: all slots done, or all that are left wait for a failed transfer.
+  // Drain: all slots done, or all that are left wait for a failed transfer; once the watchdog has expired, for
+  // drain_limit cycles at most.
   logic drained;
+  logic [31:0] overtime_q;  // cycles of the drain since the watchdog expired
   assign drained = slots_idle || (fault_any && slots_dead);
-  assign stop = state_q == DRAIN && drained;
-  assign stop_cause = fault_any ? plena_pkg::CAUSE_HBM_ERROR : cause_q;
-  assign stop_pc = fault_any ? fault_pc : cause_pc_q;
+  assign stop_undrained = !drained;
+  assign stop_fault = fault_any;
+  assign stop = state_q == DRAIN && (drained || (watchdog_hit && overtime_q >= drain_limit));
+  assign stop_cause = watchdog_hit ? plena_pkg::CAUSE_WATCHDOG : fault_any ? plena_pkg::CAUSE_HBM_ERROR : cause_q;
+  assign stop_pc = state_q == RUN ? pc_q : fault_any && !watchdog_hit ? fault_pc : cause_pc_q;
 
   always_ff @(posedge clk) begin
     pc_q <= next_pc;
@@ -499,8 +508,10 @@ module frontend #(
     case (state_q)
       IDLE: if (go) state_q <= RUN;
       RUN: if (stop_now) state_q <= DRAIN;
-      default: if (drained) state_q <= IDLE;
+      default: if (stop) state_q <= IDLE;
     endcase
+    if (go) overtime_q <= '0;
+    else if (state_q == DRAIN && watchdog_hit) overtime_q <= overtime_q + 32'd1;
     if (init) begin
       cycles <= '0;
       instructions <= '0;

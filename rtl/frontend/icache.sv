@@ -111,13 +111,14 @@ module icache #(
   logic [IW-1:0] wanted_index;
   logic have;
   logic in_program;
+  logic past_end;  // the line lies past 2^64
   assign wanted = pc_q[31:4] + 28'(ahead_q);
   assign last_line = 28'((length - 32'd1) >> 4);
   assign wanted_index = wanted[IW-1:0];
   assign have = (present_q[wanted_index] || pending_q[wanted_index]) && tags[wanted_index] == wanted[27:IW];
   assign in_program = length != 32'd0 && wanted <= last_line && wanted >= pc_q[31:4];
-  assign if_req = enable && in_program && !have && !pending_q[wanted_index] && !fifo_count_q[PW];
-  assign if_addr = base + {30'd0, wanted, 6'd0};
+  assign if_req = enable && in_program && !past_end && !have && !pending_q[wanted_index] && !fifo_count_q[PW];
+  assign {past_end, if_addr} = {1'b0, base} + {31'd0, wanted, 6'd0};
 
   always_ff @(posedge clk) begin
     if (next_pc[31:4] != pc_q[31:4]) ahead_q <= '0;

@@ -5,12 +5,14 @@
 `default_nettype none
 
 module axi_read_arbiter #(
-    parameter logic [3:0] ID_FETCH = 4'd0,  // AXI id of instruction lines
-    parameter logic [3:0] ID_ELEM  = 4'd1,  // AXI id of element beats
-    parameter logic [3:0] ID_SCALE = 4'd2   // AXI id of scale beats
+    parameter logic [1:0] ID_FETCH = 2'd0,  // id in the group of instruction lines
+    parameter logic [1:0] ID_ELEM  = 2'd1,  // id in the group of element beats
+    parameter logic [1:0] ID_SCALE = 2'd2   // id in the group of scale beats
 ) (
     input  wire logic        clk,            // clock
     input  wire logic        rst,            // synchronous reset
+    input  wire logic [ 1:0] group,          // group of AXI ids
+    output logic             step,           // a request is taken, from either side
     // instruction fetch, one beat a request
     input  wire logic        if_req,         // request
     input  wire logic [63:0] if_addr,        // byte address, 64-byte aligned
@@ -30,11 +32,13 @@ module axi_read_arbiter #(
     output logic             m_axi_arvalid,  // request
     input  wire logic        m_axi_arready   // taken
 );
+  // An abort leaves this module alone: a request on the channel stands until it is taken.
   logic free;
 
   assign free = !m_axi_arvalid || m_axi_arready;
   assign if_gnt = free;
   assign dma_gnt = free && !if_req;
+  assign step = free && (if_req || dma_req);
   assign m_axi_arsize = 3'd6;
   assign m_axi_arburst = 2'b01;
 
@@ -42,7 +46,7 @@ module axi_read_arbiter #(
     if (free) begin
       m_axi_arvalid <= if_req || dma_req;
       if (if_req || dma_req) begin
-        m_axi_arid   <= if_req ? ID_FETCH : dma_scale ? ID_SCALE : ID_ELEM;
+        m_axi_arid   <= {group, if_req ? ID_FETCH : dma_scale ? ID_SCALE : ID_ELEM};
         m_axi_araddr <= if_req ? if_addr : dma_addr;
         m_axi_arlen  <= if_req ? 8'd0 : dma_len;
       end

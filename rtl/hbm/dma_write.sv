@@ -12,6 +12,9 @@ module dma_write #(
 ) (
     input  wire logic               clk,            // clock
     input  wire logic               rst,            // synchronous reset
+    input  wire logic               abort,          // forget the transfer; the bus is left as AXI wants it
+    input  wire logic [        1:0] group,          // group of AXI ids
+    input  wire logic               ready,          // it is free of late answers
     // transfer
     input  wire logic               start_valid,    // a transfer is offered
     output logic                    start_ready,    // it is taken
@@ -25,6 +28,7 @@ module dma_write #(
     output logic                    end_err,        // an answer had an error (with end_valid)
     output logic                    answering,      // only answers are left to come
     output logic                    idle,           // no transfer
+    output logic                    burst_step,     // a burst begins
     // VRAM read port
     output logic                    rd_req,         // request
     output logic      [    VRW-1:0] rd_row,         // row
@@ -43,6 +47,7 @@ module dma_write #(
     output logic                    m_axi_wlast,    // last beat of the burst
     output logic                    m_axi_wvalid,   // beat
     input  wire logic               m_axi_wready,   // taken
+    input  wire logic [        1:0] m_axi_bgroup,   // group of the response
     input  wire logic               m_axi_bresp1,   // bit 1 of the response: error
     input  wire logic               m_axi_bvalid,   // response
     output logic                    m_axi_bready    // taken
@@ -170,7 +175,7 @@ module dma_write #(
     endcase
     if (load || out_ready) out_valid <= load;
     if (b_err) err <= 1'b1;
-    if (rst) begin
+    if (rst || abort) begin
       state <= IDLE;
       out_valid <= 1'b0;
     end
@@ -179,6 +184,9 @@ module dma_write #(
   row_scatter u_scatter (
       .clk(clk),
       .rst(rst),
+      .abort(abort),
+      .group(group),
+      .ready(ready),
       .in_valid(out_valid),
       .in_ready(out_ready),
       .in_first(out_first),
@@ -189,6 +197,7 @@ module dma_write #(
       .in_bytes(out_scale ? 9'(SCALES) : 9'(MLEN)),
       .idle(scatter_idle),
       .b_err(b_err),
+      .burst_step(burst_step),
       .m_axi_awid(m_axi_awid),
       .m_axi_awaddr(m_axi_awaddr),
       .m_axi_awlen(m_axi_awlen),
@@ -201,6 +210,7 @@ module dma_write #(
       .m_axi_wlast(m_axi_wlast),
       .m_axi_wvalid(m_axi_wvalid),
       .m_axi_wready(m_axi_wready),
+      .m_axi_bgroup(m_axi_bgroup),
       .m_axi_bresp1(m_axi_bresp1),
       .m_axi_bvalid(m_axi_bvalid),
       .m_axi_bready(m_axi_bready)

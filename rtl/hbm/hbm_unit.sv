@@ -19,8 +19,12 @@ module hbm_unit #(
 ) (
     input wire logic clk,  // clock
     input wire logic rst,  // synchronous reset
+    input wire logic abort,  // forget every transfer; the bus is left as AXI wants it, late answers are swallowed
     input wire logic flush,  // drop slots not issued, clear faults (when idle); slot numbers go on
     output logic idle,  // nothing in flight, and no slot that will begin by itself
+    output logic ids_ready,  // the group of AXI ids is free of late answers
+    output logic late_reads,  // reads of an aborted program are unanswered
+    output logic late_writes,  // writes of an aborted program are unanswered
     // push
     input wire logic push,  // an instruction enters
     input wire logic [plena_pkg::UNIT_OP_W-1:0] push_op,  // operation, see docs/microarchitecture.md
@@ -83,7 +87,7 @@ module hbm_unit #(
     input wire logic [1:0] m_axi_bresp,  // bit 1: error
     input wire logic m_axi_bvalid,  // response
     output logic m_axi_bready,  // always taken
-    output logic [3:0] m_axi_arid,  // read address: id, 0 fetch, 1 elements, 2 scales
+    output logic [3:0] m_axi_arid,  // read address: id; in a group 0 fetch, 1 elements, 2 scales
     output logic [63:0] m_axi_araddr,  // address
     output logic [7:0] m_axi_arlen,  // beats - 1
     output logic [2:0] m_axi_arsize,  // 64 bytes a beat
@@ -98,31 +102,42 @@ module hbm_unit #(
     output logic m_axi_rready  // always taken
 );
   localparam int QW = $clog2(Q);
-  localparam logic [3:0] ID_FETCH = 4'd0;
-  localparam logic [3:0] ID_ELEM = 4'd1;
-  localparam logic [3:0] ID_SCALE = 4'd2;
+  // AXI ids: two bits for the group, and in each group
+  localparam logic [1:0] ID_FETCH = 2'd0;
+  localparam logic [1:0] ID_ELEM = 2'd1;
+  localparam logic [1:0] ID_SCALE = 2'd2;
 
   initial begin
-    if (MLEN < 8 || MLEN > 256 || (MLEN & (MLEN - 1)) != 0)
-      $fatal(1, "hbm_unit: MLEN=%0d must be a power of two in 8..256", MLEN);
-    if (BLEN < 1 || BLEN > MLEN || (BLEN & (BLEN - 1)) != 0)
-      $fatal(1, "hbm_unit: BLEN=%0d must be a power of two up to MLEN=%0d", BLEN, MLEN);
-    if (MX_BLOCK < 8 || MX_BLOCK > 64 || MX_BLOCK > MLEN || (MX_BLOCK & (MX_BLOCK - 1)) != 0)
-      $fatal(
-          1,
-          "hbm_unit: MX_BLOCK=%0d must be a power of two in 8..64, MLEN=%0d at most",
-          MX_BLOCK,
-          MLEN
-      );
-    if (VPREF < 1 || VSTORE < 1)
-      $fatal(1, "hbm_unit: VPREF=%0d and VSTORE=%0d must be at least 1", VPREF, VSTORE);
     if (Q < 2 || (Q & (Q - 1)) != 0)
       $fatal(1, "hbm_unit: Q=%0d must be a power of two of at least 2", Q);
   end
 
-  // Nothing depends on which id a write response has (there is one), on the end of read bursts, or on EXOKAY.
+  // Nothing depends on the kind of a write response (there is one), or on EXOKAY.
   logic unused_axi;
-  assign unused_axi = ^{m_axi_bid, m_axi_bresp[0], m_axi_rresp[0], m_axi_rlast};
+  assign unused_axi = ^{m_axi_bid[1:0], m_axi_bresp[0], m_axi_rresp[0]};
+
+  // Answers of the present group count; others are late answers to an aborted program, which are swallowed.
+  logic [1:0] group;
+  logic read_step, write_step, own_read;
+  assign own_read = m_axi_rvalid && ids_ready && m_axi_rid[3:2] == group;
+  id_groups #(
+      .READS (ELEM_BEATS + SCALE_BEATS + 16),
+      .WRITES(63)
+  ) u_groups (
+      .clk(clk),
+      .rst(rst),
+      .abort(abort),
+      .read_step(read_step),
+      .read_end(m_axi_rvalid && m_axi_rlast),
+      .read_group(m_axi_rid[3:2]),
+      .write_step(write_step),
+      .write_end(m_axi_bvalid),
+      .write_group(m_axi_bid[3:2]),
+      .group(group),
+      .ready(ids_ready),
+      .late_reads(late_reads),
+      .late_writes(late_writes)
+  );
 
   // Slots: payload, and what is still to be begun for each. Three pointers walk the slots in program order: requests,
   // scale rows, and element rows; the last one also starts the stores.
@@ -150,6 +165,9 @@ module hbm_unit #(
   logic store_valid, store_ready, store_start;
   logic read_end, read_end_err, read_idle;
   logic [QW-1:0] read_end_slot;
+  logic dma_req, dma_gnt, dma_scale;
+  logic [63:0] dma_addr;
+  logic [ 7:0] dma_len;
   logic store_captured, store_end, store_end_err, store_idle;
 
   assign stop = slot_fault != '0;
@@ -202,12 +220,12 @@ module hbm_unit #(
   assign head_refused = (rd_req && !rd_gnt) || (wr_req && !wr_gnt);
   assign head_bus = owed_q != '0 || answering || (dma_req && !dma_gnt) ||
       (m_axi_awvalid && !m_axi_awready) || (m_axi_wvalid && !m_axi_wready);
-  assign read_beat = m_axi_rvalid && m_axi_rid != ID_FETCH;
+  assign read_beat = own_read && m_axi_rid[1:0] != ID_FETCH;
   assign write_beat = m_axi_wvalid && m_axi_wready;
   assign moves = (wr_req && wr_gnt) || ms_wr_en || (rd_req && rd_gnt) || (dma_req && dma_gnt);
   assign head_issues = (request_valid && request_ready) || store_start || read_beat || write_beat || moves;
   always_ff @(posedge clk)
-    if (rst) owed_q <= '0;
+    if (rst || abort) owed_q <= '0;
     else if ((dma_req && dma_gnt) || read_beat)
       owed_q <= owed_q + (dma_req && dma_gnt ? 16'(dma_len) + 16'd1 : 16'd0) - 16'(read_beat);
 
@@ -244,7 +262,7 @@ module hbm_unit #(
     if (store_captured) storing <= 1'b0;
     if (read_end && read_end_err) slot_fault[read_end_slot] <= 1'b1;
     if (store_end && store_end_err) slot_fault[store_slot] <= 1'b1;
-    if (rst || flush) begin
+    if (rst || abort || flush) begin
       todo_request <= '0;
       todo_scale <= '0;
       todo_elem <= '0;
@@ -254,7 +272,7 @@ module hbm_unit #(
       slot_fault <= '0;
       storing <= 1'b0;
     end
-    if (rst) begin
+    if (rst || abort) begin
       push_ptr <= '0;
       request_ptr <= '0;
       scale_ptr <= '0;
@@ -262,12 +280,8 @@ module hbm_unit #(
     end
   end
 
-  logic dma_req, dma_gnt, dma_scale;
-  logic [63:0] dma_addr;
-  logic [ 7:0] dma_len;
-
   assign m_axi_rready = 1'b1;
-  assign if_rvalid = m_axi_rvalid && m_axi_rid == ID_FETCH;
+  assign if_rvalid = own_read && m_axi_rid[1:0] == ID_FETCH;
   assign if_rdata = m_axi_rdata;
   assign if_rerr = m_axi_rresp[1];
 
@@ -284,7 +298,7 @@ module hbm_unit #(
       .QW(QW)
   ) u_read (
       .clk(clk),
-      .rst(rst),
+      .rst(rst || abort),
       .req_valid(request_valid),
       .req_ready(request_ready),
       .req_tile(is_tile[request_ptr]),
@@ -314,8 +328,8 @@ module hbm_unit #(
       .ar_scale(dma_scale),
       .ar_addr(dma_addr),
       .ar_len(dma_len),
-      .r_elem(m_axi_rvalid && m_axi_rid == ID_ELEM),
-      .r_scale(m_axi_rvalid && m_axi_rid == ID_SCALE),
+      .r_elem(own_read && m_axi_rid[1:0] == ID_ELEM),
+      .r_scale(own_read && m_axi_rid[1:0] == ID_SCALE),
       .r_data(m_axi_rdata),
       .r_err(m_axi_rresp[1]),
       .wr_req(wr_req),
@@ -336,6 +350,8 @@ module hbm_unit #(
   ) u_arbiter (
       .clk(clk),
       .rst(rst),
+      .group(group),
+      .step(read_step),
       .if_req(if_req),
       .if_addr(if_addr),
       .if_gnt(if_gnt),
@@ -361,6 +377,9 @@ module hbm_unit #(
   ) u_write (
       .clk(clk),
       .rst(rst),
+      .abort(abort),
+      .group(group),
+      .ready(ids_ready),
       .start_valid(store_valid),
       .start_ready(store_ready),
       .start_ebase(ebase[elem_ptr]),
@@ -372,6 +391,7 @@ module hbm_unit #(
       .end_err(store_end_err),
       .answering(answering),
       .idle(store_idle),
+      .burst_step(write_step),
       .rd_req(rd_req),
       .rd_row(rd_row),
       .rd_gnt(rd_gnt),
@@ -388,6 +408,7 @@ module hbm_unit #(
       .m_axi_wlast(m_axi_wlast),
       .m_axi_wvalid(m_axi_wvalid),
       .m_axi_wready(m_axi_wready),
+      .m_axi_bgroup(m_axi_bid[3:2]),
       .m_axi_bresp1(m_axi_bresp[1]),
       .m_axi_bvalid(m_axi_bvalid),
       .m_axi_bready(m_axi_bready)

@@ -5,10 +5,13 @@
 `default_nettype none
 
 module row_scatter #(
-    parameter logic [3:0] ID = 4'd1  // AXI id of the writes
+    parameter logic [1:0] ID = 2'd1  // id of the writes in their group
 ) (
     input  wire logic         clk,            // clock
     input  wire logic         rst,            // synchronous reset
+    input  wire logic         abort,          // forget the run; what stands on the bus stays, what is owed follows
+    input  wire logic [  1:0] group,          // group of AXI ids
+    input  wire logic         ready,          // it is free of late answers
     // chunks; a run is one or more chunks, all but the last of 64 bytes
     input  wire logic         in_valid,       // a chunk is there
     output logic              in_ready,       // it is taken
@@ -21,6 +24,7 @@ module row_scatter #(
     // state
     output logic              idle,           // everything written and answered
     output logic              b_err,          // an answer with an error comes in this cycle
+    output logic              burst_step,     // a burst begins
     // AXI write channels
     output logic      [  3:0] m_axi_awid,     // id
     output logic      [ 63:0] m_axi_awaddr,   // address
@@ -34,6 +38,7 @@ module row_scatter #(
     output logic              m_axi_wlast,    // last beat of the burst
     output logic              m_axi_wvalid,   // beat
     input  wire logic         m_axi_wready,   // taken
+    input  wire logic [  1:0] m_axi_bgroup,   // group of the response
     input  wire logic         m_axi_bresp1,   // bit 1 of the response: error
     input  wire logic         m_axi_bvalid,   // response
     output logic              m_axi_bready    // taken
@@ -47,7 +52,8 @@ module row_scatter #(
   logic [  3:0] total_q;  // beats left in the run
   logic [  3:0] seg_q;  // beats left in the burst
   logic         flush;  // the last chunk left bytes for one more beat
-  logic [  5:0] open_q;  // bursts without an answer
+  logic [  5:0] open_q;  // bursts without an answer, aborted ones not counted
+  logic         owing_q;  // an aborted burst still owes beats: they go out with strobes 0
 
   logic         first;
   logic [  5:0] offset;
@@ -56,9 +62,9 @@ module row_scatter #(
   logic [  3:0] seg;
   logic [  6:0] page;  // beats up to the 4 KiB boundary
   logic         new_burst;
+  logic         owing;
   logic         step_ok;
   logic         step;
-  logic         aw_step;
   logic         b_step;
 
   assign first = !flush && in_first;
@@ -66,18 +72,18 @@ module row_scatter #(
   assign beat = first ? in_addr[63:6] : beat_q;
   assign total = first ? 4'((10'(in_addr[5:0]) + 10'(in_bytes) + 10'd63) >> 6) : total_q;
   assign page = 7'd64 - {1'b0, beat[5:0]};
+  assign owing = owing_q && seg_q != 4'd0;
   assign new_burst = seg_q == 4'd0;
   assign seg = !new_burst ? seg_q : ({3'd0, total} < page) ? total : page[3:0];
   assign step_ok = (!m_axi_wvalid || m_axi_wready) &&
       (!new_burst || ((!m_axi_awvalid || m_axi_awready) && open_q != 6'(BURSTS)));
-  assign step = step_ok && (flush || in_valid);
-  assign in_ready = step_ok && !flush;
-  assign aw_step = step && new_burst;
-  assign b_step = m_axi_bvalid && m_axi_bready;
+  assign step = step_ok && (flush || in_valid || owing);
+  assign in_ready = step_ok && !flush && !owing;
+  assign burst_step = step && new_burst;
+  assign b_step = m_axi_bvalid && ready && m_axi_bgroup == group;  // other answers are late
   assign b_err = b_step && m_axi_bresp1;
-  assign idle = open_q == 6'd0 && !flush && !m_axi_wvalid;
+  assign idle = open_q == 6'd0 && !flush;  // a beat that stands belongs to an open or to an aborted burst
 
-  assign m_axi_awid = ID;
   assign m_axi_awsize = 3'd6;
   assign m_axi_awburst = 2'b01;
   assign m_axi_bready = 1'b1;
@@ -86,28 +92,34 @@ module row_scatter #(
     if (step) begin
       m_axi_wdata <= 512'({flush ? 512'd0 : in_data, first ? 512'd0 : carry} >>
                           (10'd512 - {1'b0, offset, 3'd0}));
-      m_axi_wstrb <= 64'({flush ? 64'd0 : in_strb, first ? 64'd0 : carry_strb} >>
+      m_axi_wstrb <= owing ? 64'd0 : 64'({flush ? 64'd0 : in_strb, first ? 64'd0 : carry_strb} >>
                          (7'd64 - {1'b0, offset}));
       m_axi_wlast <= seg == 4'd1;
       carry <= in_data;
       carry_strb <= in_strb;
-      flush <= !flush && in_last && total != 4'd1;
+      flush <= !owing && !flush && in_last && total != 4'd1;
       offset_q <= offset;
       beat_q <= beat + 58'd1;
       total_q <= total - 4'd1;
       seg_q <= seg - 4'd1;
     end
-    if (aw_step) begin
+    if (burst_step) begin
+      m_axi_awid   <= {group, ID};
       m_axi_awaddr <= {beat, 6'd0};
       m_axi_awlen  <= {4'd0, seg} - 8'd1;
     end
-    if (aw_step || m_axi_awready) m_axi_awvalid <= aw_step;
+    if (burst_step || m_axi_awready) m_axi_awvalid <= burst_step;
     if (step || m_axi_wready) m_axi_wvalid <= step;
-    if (aw_step != b_step) open_q <= aw_step ? open_q + 6'd1 : open_q - 6'd1;
-    if (rst) begin
-      flush <= 1'b0;
-      seg_q <= 4'd0;
+    if (burst_step != b_step) open_q <= burst_step ? open_q + 6'd1 : open_q - 6'd1;
+    if (abort) owing_q <= 1'b1;
+    else if (!owing) owing_q <= 1'b0;
+    if (rst || abort) begin
+      flush  <= 1'b0;
       open_q <= 6'd0;
+    end
+    if (rst) begin
+      owing_q <= 1'b0;
+      seg_q <= 4'd0;
       m_axi_awvalid <= 1'b0;
       m_axi_wvalid <= 1'b0;
     end

@@ -21,6 +21,10 @@ async def setup(dut) -> AxiLiteMaster:
         "running",
         "stop",
         "stop_cause",
+        "stop_undrained",
+        "stop_fault",
+        "late_reads",
+        "late_writes",
         "stop_pc",
         "cycles",
         "instructions",
@@ -34,6 +38,7 @@ async def setup(dut) -> AxiLiteMaster:
         "counter_word",
     ):
         getattr(dut, name).value = 0
+    dut.ids_ready.value = 1
     dut.rst.value = 1
     master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
     rng = random.Random(5)

@@ -79,6 +79,7 @@ async def pairs_as_the_table_says(dut) -> None:
         dut[name].value = 0
     for name in ("hbm_fault", "int_busy", "if_rvalid", "if_rerr", "if_rdata"):
         dut[name].value = 0
+    dut.drain_limit.value = 1000
     dut.limit.value, dut.int_rd_data.value = HW.hbm_bytes, 0
     dut.hbm_idle.value = dut.if_gnt.value = 1
     for _ in range(3):

@@ -97,7 +97,7 @@ class Bench:
         """Reset the device and fill every memory; latencies are cycles from an address to the RAM."""
         dut = self.dut
         for name in ("flush", "push", "push_op", "push_ebase", "push_sbase", "push_stride", "push_tile",
-                     "push_row", "allow", "withhold", "fetch_on"):  # fmt: skip
+                     "push_row", "allow", "abort", "withhold", "fetch_on"):  # fmt: skip
             getattr(dut, name).value = 0
         dut.fetch_base.value = FETCH_REGION
         dut.rst.value = 1

@@ -13,6 +13,7 @@ SOURCES = [
     "rtl/hbm/read_request.sv",
     "rtl/hbm/row_gather.sv",
     "rtl/hbm/axi_read_arbiter.sv",
+    "rtl/hbm/id_groups.sv",
     "rtl/hbm/dma_read.sv",
     "rtl/hbm/row_scatter.sv",
     "rtl/hbm/dma_write.sv",

@@ -17,6 +17,10 @@ module hbm_bench #(
     input wire logic rst,  // synchronous reset
     input wire logic flush,  // see hbm_unit
     output logic idle,  // see hbm_unit
+    input wire logic abort,  // see hbm_unit
+    output logic ids_ready,  // see hbm_unit
+    output logic late_reads,  // see hbm_unit
+    output logic late_writes,  // see hbm_unit
     input wire logic push,  // see hbm_unit
     input wire logic [1:0] push_op,  // see hbm_unit
     input wire logic [63:0] push_ebase,  // see hbm_unit
@@ -103,6 +107,9 @@ module hbm_bench #(
       .head_bus(),
       .read_beat(),
       .write_beat(),
+      .ids_ready(ids_ready),
+      .late_reads(late_reads),
+      .late_writes(late_writes),
       .*
   );
 
@@ -186,13 +193,13 @@ module hbm_bench #(
         bench_errors <= bench_errors + 1;
     end
 
-    if (m_axi_arvalid && m_axi_arready && m_axi_arid == 4'd1)
+    if (m_axi_arvalid && m_axi_arready && m_axi_arid[1:0] == 2'd1)
       elem_beats <= elem_beats + 32'(m_axi_arlen) + 1;
-    if (m_axi_arvalid && m_axi_arready && m_axi_arid == 4'd2)
+    if (m_axi_arvalid && m_axi_arready && m_axi_arid[1:0] == 2'd2)
       scale_beats <= scale_beats + 32'(m_axi_arlen) + 1;
     in_flight <= in_flight +
-        ((m_axi_arvalid && m_axi_arready && m_axi_arid != 4'd0) ? 32'(m_axi_arlen) + 1 : 0) -
-        32'(m_axi_rvalid && m_axi_rready && m_axi_rid != 4'd0);
+        ((m_axi_arvalid && m_axi_arready && m_axi_arid[1:0] != 2'd0) ? 32'(m_axi_arlen) + 1 : 0) -
+        32'(m_axi_rvalid && m_axi_rready && m_axi_rid[1:0] != 2'd0);
     if (in_flight > in_flight_peak) in_flight_peak <= in_flight;
 
     if (flush) begin
