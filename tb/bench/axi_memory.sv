@@ -1,4 +1,4 @@
-// AXI4 memory model for the bench: 64-byte INCR bursts, seeded random back-pressure, an error range.
+// AXI4 memory model for the bench: 64-byte INCR bursts, seeded random back-pressure, an error range, a channel that dies.
 // A read samples memory when accepted, answers `latency` cycles later; a write lands with its B.
 // Specified in docs/bench.md.
 `timescale 1ns / 1ps
@@ -16,6 +16,10 @@ module axi_memory #(
     input wire logic [7:0] fill,  // what bytes that nobody wrote read as
     input wire logic [63:0] err_lo,  // beats that touch err_lo .. err_hi-1 answer SLVERR
     input wire logic [63:0] err_hi,  // end of the error range; 0 means no range
+    input wire logic [2:0] stall,  // channel that dies: 1 AR, 2 R, 3 AW, 4 W, 5 B; 0 none
+    input wire logic [31:0] stall_after,  // transfers of that channel that still take place
+    input wire logic stall_restart,  // count them from now on
+    input wire logic lose,  // what R or B does not answer is lost (its writes too); else it comes when the stall ends
 
     input  wire logic [  3:0] arid,     // read address channel
     input  wire logic [ 63:0] araddr,   // read address, 64-byte aligned
@@ -90,6 +94,9 @@ module axi_memory #(
 
   logic [31:0] now;
   logic [63:0] random;
+  logic [31:0] moved;  // transfers of the channel that dies
+  logic dead_ar, dead_r, dead_aw, dead_w, dead_b;
+  logic losing_r;  // the rest of a read burst is lost
 
   function automatic logic [1:0] response(input logic [63:0] addr);
     response = 2'd0;
@@ -127,6 +134,8 @@ module axi_memory #(
       w_count = 0;
       w_resp = 2'd0;
       now = 0;
+      moved = 0;
+      losing_r = 1'b0;
       random = {seed, ~seed} ^ 64'h9E3779B97F4A7C15;
     end else begin
       now = now + 1;
@@ -135,6 +144,16 @@ module axi_memory #(
         random = random ^ (random >> 7);
         random = random ^ (random << 17);
       end
+
+      if (stall_restart) moved = 0;
+      if ((stall == 3'd1 && arvalid && arready) || (stall == 3'd3 && awvalid && awready) ||
+          (stall == 3'd4 && wvalid && wready))
+        moved = moved + 1;
+      dead_ar = stall == 3'd1 && moved >= stall_after;
+      dead_r  = stall == 3'd2 && moved >= stall_after;
+      dead_aw = stall == 3'd3 && moved >= stall_after;
+      dead_w  = stall == 3'd4 && moved >= stall_after;
+      dead_b  = stall == 3'd5 && moved >= stall_after;
 
       // Read requests in.
       if (arvalid && arready) begin
@@ -180,7 +199,12 @@ module axi_memory #(
       end
       // Read data out.
       if (!rvalid || rready) begin
-        if (r_count != 0 && $signed(r_due[r_head] - now) <= 1 && random[7:0] >= jitter) begin
+        if (r_count != 0 && (losing_r || (dead_r && lose))) begin
+          losing_r = !r_last[r_head];
+          r_head   = (r_head + 1) % BEATS;
+          r_count  = r_count - 1;
+          rvalid <= 1'b0;
+        end else if (!dead_r && r_count != 0 && $signed(r_due[r_head] - now) <= 1 && random[7:0] >= jitter) begin
           rvalid <= 1'b1;
           rid <= r_id[r_head];
           rdata <= r_data[r_head];
@@ -188,9 +212,10 @@ module axi_memory #(
           rlast <= r_last[r_head];
           r_head  = (r_head + 1) % BEATS;
           r_count = r_count - 1;
+          if (stall == 3'd2) moved = moved + 1;
         end else rvalid <= 1'b0;
       end
-      arready <= ar_count[0] < REQUESTS && ar_count[1] < REQUESTS && random[15:8] >= jitter;
+      arready <= !dead_ar && ar_count[0] < REQUESTS && ar_count[1] < REQUESTS && random[15:8] >= jitter;
 
       // Write requests and data in.
       if (awvalid && awready) begin
@@ -218,7 +243,11 @@ module axi_memory #(
       // Write data lands; the last beat of a burst only together with its response.
       if (bvalid && bready) bvalid <= 1'b0;
       if (w_count != 0 && $signed(w_due[w_head] - now) <= 1) begin
-        if (!w_last[w_head] || ((!bvalid || bready) && random[23:16] >= jitter)) begin
+        if (dead_b && lose) begin
+          w_resp  = 2'd0;
+          w_head  = (w_head + 1) % BEATS;
+          w_count = w_count - 1;
+        end else if (!w_last[w_head] || (!dead_b && (!bvalid || bready) && random[23:16] >= jitter)) begin
           address = w_addr[w_head];
           if (response(address) > w_resp) w_resp = response(address);
           if (response(address) == 2'd0) begin
@@ -241,13 +270,14 @@ module axi_memory #(
             bid <= w_id[w_head];
             bresp <= w_resp;
             w_resp = 2'd0;
+            if (stall == 3'd5) moved = moved + 1;
           end
           w_head  = (w_head + 1) % BEATS;
           w_count = w_count - 1;
         end
       end
-      awready <= aw_count < REQUESTS && random[31:24] >= jitter;
-      wready  <= aw_count != 0 && w_count < BEATS && random[39:32] >= jitter;
+      awready <= !dead_aw && aw_count < REQUESTS && random[31:24] >= jitter;
+      wready  <= !dead_w && aw_count != 0 && w_count < BEATS && random[39:32] >= jitter;
     end
   end
 endmodule

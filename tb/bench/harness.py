@@ -15,11 +15,11 @@ from pathlib import Path
 
 from plena_ref.machine.hardware import Hardware
 from tb.bench import job_runner
-from tb.bench.job import DEFAULT_LATENCY, Job, JobResult
+from tb.bench.job import DEFAULT_LATENCY, Job, JobResult, Stall
 from tb.bench.job_files import PROGRAM_BYTES, read_job, write_job
 from tb.engine import paths, simulate
 
-__all__ = ("DEFAULT_LATENCY", "Job", "JobResult", "RunResult", "build", "run", "run_model")
+__all__ = ("DEFAULT_LATENCY", "Job", "JobResult", "RunResult", "Stall", "build", "run", "run_model")
 
 #: Sources that are compiled into every system bench.
 DATA_FILES = ("rtl/**/*.sv", "rtl/**/*.svh", "tb/bench/*.sv")

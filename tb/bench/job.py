@@ -9,10 +9,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plena_ref.isa.counters import Counters
+from plena_ref.isa.csr import DRAIN_LIMIT_RESET
 from plena_ref.machine.state import MemoryImages, Registers
 
 #: Cycles from a memory request to its answer when nobody says otherwise.
 DEFAULT_LATENCY = 100
+
+
+#: Channels of the memory that may die, in the order of axi_memory's codes from 1.
+CHANNELS = ("ar", "r", "aw", "w", "b")
+
+
+@dataclass(frozen=True)
+class Stall:
+    """A channel of the memory that dies.
+
+    Attributes:
+        channel: one of ``CHANNELS``.
+        after: transfers on it that still take place from the beginning of the job on.
+        lose: what R or B does not answer is lost for good, the writes too; else it comes as soon as a later
+            job has no such stall.
+    """
+
+    channel: str
+    after: int
+    lose: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,6 +55,10 @@ class Job:
         length: value of the length register; None means ``len(words)``.
         trace: record the retired instructions.
         timeout: cycles after which the bench gives up (status "hang").
+        drain_limit: cycles that a drain may take once the watchdog has expired.
+        stall: a channel of the memory that dies.
+        abort_first: abort whatever the machine does before anything else, and wait for its late writes.
+        abort_at: cycles after the start at which the host aborts; 0 for never.
     """
 
     words: Sequence[int]
@@ -50,6 +75,10 @@ class Job:
     length: int | None = None
     trace: bool = False
     timeout: int = 100_000_000
+    drain_limit: int = DRAIN_LIMIT_RESET
+    stall: Stall | None = None
+    abort_first: bool = False
+    abort_at: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,7 +86,8 @@ class JobResult:
     """What a program left behind.
 
     Attributes:
-        status: "stopped", "trap", or "hang" when the bench gave up.
+        status: "stopped", "trap", "aborted" by the host, "refused" when the machine did not start, or "hang"
+            when the bench gave up.
         cause: name of the trap, or None.
         pc: pc of the stop or of the trap's culprit.
         cycles: cycles from start to stop, drain included.
@@ -71,6 +101,7 @@ class JobResult:
         trace: retired instructions as uint32[n, 3] of (pc, word, cycle), or None when not asked for.
         protocol_errors: violations that the AXI checker counted.
         seconds: wall-clock time from start to stop.
+        undrained: the machine did not wait for its drain; memories are undefined.
     """
 
     status: str
@@ -87,3 +118,4 @@ class JobResult:
     trace: NDArray[np.uint32] | None
     protocol_errors: int
     seconds: float
+    undrained: bool = False

@@ -14,7 +14,7 @@ from plena_ref.isa.instructions import TrapCause
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.state import A_REGISTERS, F_REGISTERS, GP_REGISTERS, MemoryImages, Registers
 from tb.bench import images, word_order
-from tb.bench.job import Job, JobResult
+from tb.bench.job import CHANNELS, Job, JobResult, Stall
 from tb.engine.tools import SimulationError
 
 #: Storage of the memory model behind the HBM data, for programs.
@@ -52,6 +52,9 @@ def write_job(path: Path, hw: Hardware, job: Job, fill: int) -> None:
         word_order.hbm_words(program, fill).tofile(path / "program.in")
     error_low, error_high = job.error_range or (0, 0)
     flags = job.reset | (job.images is not None) << 1 | (job.resume_pc is not None) << 2 | job.trace << 3
+    flags |= job.abort_first << 4
+    stall = job.stall or Stall("ar", 0)
+    channel = 0 if job.stall is None else 1 + CHANNELS.index(stall.channel)
     # In the order of read_settings in plena_tb.sv.
     settings = [
         flags,
@@ -70,6 +73,10 @@ def write_job(path: Path, hw: Hardware, job: Job, fill: int) -> None:
         fill,
         error_low,
         error_high,
+        job.drain_limit,
+        job.abort_at,
+        channel | stall.lose << 3,
+        stall.after,
     ]
     (path / "offsets").write_text("".join(f"{offset:x}\n" for offset in _OFFSETS))
     (path / "settings").write_text("".join(f"{value:x}\n" for value in settings))
@@ -101,9 +108,7 @@ def read_job(path: Path, hw: Hardware, job: Job, fill: int, seconds: float) -> J
     if len(values) != len(_OFFSETS):
         raise SimulationError(f"{path}/registers: {len(values)} words, expected {len(_OFFSETS)}")
     control = dict(zip(_OFFSETS, values, strict=True))
-    status = "trap" if _field(control, "STATUS", "TRAPPED") else "stopped"
-    if hang:
-        status = "hang"
+    status = _status(control, bool(hang))
     cause = _value(control, "CAUSE")
     return JobResult(
         status=status,
@@ -120,7 +125,19 @@ def read_job(path: Path, hw: Hardware, job: Job, fill: int, seconds: float) -> J
         trace=np.fromfile(path / "trace.out", "<u4").reshape(-1, 3) if job.trace else None,
         protocol_errors=protocol_errors,
         seconds=seconds,
+        undrained=bool(_field(control, "STATUS", "UNDRAINED")),
     )
+
+
+def _status(control: dict[int, int], hang: bool) -> str:
+    """How a job ended, from STATUS and from whether the bench gave up; see :class:`JobResult`."""
+    if _field(control, "STATUS", "REFUSED"):
+        return "refused"
+    if _field(control, "STATUS", "ABORTED"):
+        return "aborted"
+    if hang:
+        return "hang"
+    return "trap" if _field(control, "STATUS", "TRAPPED") else "stopped"
 
 
 def _read_memories(path: Path, hw: Hardware, fill: int) -> MemoryImages:

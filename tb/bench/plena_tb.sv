@@ -19,7 +19,7 @@ module plena_tb #(
     parameter int DISPATCH_WIDTH = 2,  // instructions dispatched a cycle
     parameter int MEMORY_BYTES = 68 << 20  // storage behind the AXI port: data, then the program
 );
-  localparam int SETTINGS = 16;  // words of a job's settings file
+  localparam int SETTINGS = 20;  // words of a job's settings file
   localparam int VRAM_ROWS = VRAM_ELEMS / MLEN / 8;  // rows a bank
   localparam int MSRAM_ROWS = MSRAM_TILES * MLEN;  // words a bank
   localparam int FP_ROWS = FP_WORDS / MLEN / 2;  // rows a bank
@@ -50,6 +50,7 @@ module plena_tb #(
   logic do_load;  // load all memories first
   logic do_resume;  // CTRL.RESUME instead of CTRL.START
   logic do_trace;  // write the retired instructions to a file
+  logic do_abort;  // CTRL.ABORT first, then wait for the late writes
   logic [63:0] base;  // program base register
   logic [31:0] length;  // program length register, words
   logic [63:0] limit;  // HBM limit register
@@ -65,6 +66,12 @@ module plena_tb #(
   logic [7:0] fill;  // see axi_memory
   logic [63:0] err_lo;  // see axi_memory
   logic [63:0] err_hi;  // see axi_memory
+  logic [31:0] drain_limit;  // drain limit register
+  logic [63:0] abort_at;  // cycles after the start at which the host aborts; 0 never
+  logic [2:0] stall = 3'd0;  // see axi_memory
+  logic lose = 1'b0;  // see axi_memory
+  logic [31:0] stall_after;  // see axi_memory
+  logic stall_restart = 1'b0;  // see axi_memory
 
   task automatic read_settings;
     int file, got;
@@ -74,7 +81,7 @@ module plena_tb #(
       if (got != 1) $fatal(1, "job%0d/settings: word %0d is missing", job, k);
     end
     $fclose(file);
-    {do_trace, do_resume, do_load, do_reset} = setting[0][3:0];
+    {do_abort, do_trace, do_resume, do_load, do_reset} = setting[0][4:0];
     base = setting[1];
     length = setting[2][31:0];
     limit = setting[3];
@@ -90,6 +97,10 @@ module plena_tb #(
     fill = setting[13][7:0];
     err_lo = setting[14];
     err_hi = setting[15];
+    drain_limit = setting[16][31:0];
+    abort_at = setting[17];
+    {lose, stall} = setting[18][3:0];
+    stall_after = setting[19][31:0];
   endtask
 
   wire irq;
@@ -198,6 +209,10 @@ module plena_tb #(
       .fill(fill),
       .err_lo(err_lo),
       .err_hi(err_hi),
+      .stall(stall),
+      .stall_after(stall_after),
+      .stall_restart(stall_restart),
+      .lose(lose),
       .arid(m_arid),
       .araddr(m_araddr),
       .arlen(m_arlen),
@@ -398,14 +413,25 @@ module plena_tb #(
     value = rdata;
   endtask
 
+  // Gives up what runs, and waits until no byte of HBM can change any more: the memory may also be dead for good.
+  task automatic abort_machine;
+    logic [31:0] status;
+    int polls;
+    csr_write(plena_pkg::CSR_CTRL, 32'd1 << plena_pkg::CSR_CTRL_ABORT_LSB);
+    status = '1;
+    for (polls = 0; polls < 1000 && status[plena_pkg::CSR_STATUS_LATE_WRITES_LSB]; polls++)
+    csr_read(plena_pkg::CSR_STATUS, status);
+  endtask
+
   // ---- one job
   int trace_file;
   longint waited;  // cycles that the core has had
+  bit refused;  // it did not start
   bit over;  // it interrupts, or has had all its time: the job sleeps until then
 
   always @(posedge clk) begin
     waited = running ? waited + 1 : 0;
-    over   = running && (irq || waited > timeout);
+    over   = running && waited > 1 && (irq || refused || waited > timeout || (abort_at != 0 && waited >= abort_at));
   end
 
   always @(posedge clk) begin
@@ -419,7 +445,7 @@ module plena_tb #(
   // Data beats on the bus since the job began: a second opinion on the core's counters.
   longint read_beats, write_beats;
   always @(posedge clk) begin
-    if (m_rvalid && m_rready && m_rid != 4'd0) read_beats = read_beats + 1;
+    if (m_rvalid && m_rready && m_rid[1:0] != 2'd0) read_beats = read_beats + 1;
     if (m_wvalid && m_wready) write_beats = write_beats + 1;
   end
 
@@ -438,7 +464,10 @@ module plena_tb #(
       repeat (4) @(posedge clk);
       rst <= 1'b0;
     end
+    stall_restart <= 1'b1;
     @(posedge clk);
+    stall_restart <= 1'b0;
+    if (do_abort) abort_machine();
     if (do_load) load_memories();
 
     csr_write(plena_pkg::CSR_IRQ_STATUS, 32'd3);
@@ -450,12 +479,19 @@ module plena_tb #(
     csr_write(plena_pkg::CSR_LIMIT_HI, limit[63:32]);
     csr_write(plena_pkg::CSR_WATCHDOG_LO, watchdog[31:0]);
     csr_write(plena_pkg::CSR_WATCHDOG_HI, watchdog[63:32]);
+    csr_write(plena_pkg::CSR_DRAIN_LIMIT, drain_limit);
     csr_write(plena_pkg::CSR_RESUME_PC, resume_pc);
     csr_write(plena_pkg::CSR_CTRL, do_resume ? 32'd2 : 32'd1);
+    refused = 1'b0;
+    if (abort_at == 0) begin
+      csr_read(plena_pkg::CSR_STATUS, value);
+      refused = value[plena_pkg::CSR_STATUS_REFUSED_LSB];
+    end
     running = 1'b1;
     @(posedge over);
     running = 1'b0;
     @(posedge clk);
+    if (abort_at != 0) csr_write(plena_pkg::CSR_CTRL, 32'd1 << plena_pkg::CSR_CTRL_ABORT_LSB);
 
     if (high_water > 64'(used_words) * 8) used_words = int'((high_water + 7) / 8);
     dump_memories();

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from plena_ref.isa.csr import DRAIN_LIMIT_RESET
 from plena_ref.isa.machine_code import MachineCodeError, read_program
 from plena_ref.machine.hardware import Hardware, HardwareError
 from tb.bench import case_runner, images, options, program_runner, waves
 from tb.bench.program_runner import ProgramOutcome
 from tb.engine import simulate
 
-_RUN_OPTIONS = ("SIM", "LATENCY", "JITTER", "SEED", "WATCHDOG", "WAVES")
+_RUN_OPTIONS = ("SIM", "LATENCY", "JITTER", "SEED", "WATCHDOG", "DRAIN_LIMIT", "WAVES")
 _HARDWARE = {field.name.upper(): field.name for field in fields(Hardware)}
 
 
@@ -30,6 +31,7 @@ class Command:
     run: options.RunOptions
     seed: int
     watchdog: int
+    drain_limit: int
     hardware: Hardware
     image_files: dict[str, Path]
 
@@ -51,6 +53,7 @@ def _parse(arguments: list[str]) -> Command:
         options.take_run_options(given),
         options.take_integer(given, "SEED", 1, 0, 2**32 - 1),
         options.take_integer(given, "WATCHDOG", 0, 0, 2**63),
+        options.take_integer(given, "DRAIN_LIMIT", DRAIN_LIMIT_RESET, 0, 2**32 - 1),
         Hardware(
             **{
                 name: options.take_integer(given, key, 0, 0, 2**40)
@@ -85,6 +88,7 @@ def main(arguments: list[str]) -> int:
             jitter=run.jitter,
             seed=command.seed,
             watchdog=command.watchdog,
+            drain_limit=command.drain_limit,
             waves=run.waves,
             folder=simulation if run.waves else None,
         )
@@ -112,6 +116,8 @@ def _report(outcome: ProgramOutcome, words: Sequence[int], out: Path) -> None:
     cycles = "" if outcome.cycles is None else f", {outcome.cycles} cycles"
     if outcome.status == "trap":
         print(case_runner.describe_trap(words, outcome.cause, outcome.pc))
+        if outcome.undrained:
+            print("the machine did not drain: the memories it leaves are undefined")
     elif outcome.status != "stopped":
         print(f"{outcome.status}: no stop, the bench gave up")
     else:

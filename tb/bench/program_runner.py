@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plena_ref.isa.counters import Counters
+from plena_ref.isa.csr import DRAIN_LIMIT_RESET
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.reference import Machine
 from plena_ref.machine.state import MemoryImages, Registers
@@ -24,7 +25,8 @@ IMAGE_OPTIONS = {"VRAM": "vram", "FPMEM": "fpmem", "INTMEM": "intmem", "HBM": "h
 class ProgramOutcome:
     """How a program ended.
 
-    ``cycles`` and ``counters`` are None on the reference machine; ``hbm_bytes`` is what to dump of HBM.
+    ``cycles`` and ``counters`` are None on the reference machine; ``hbm_bytes`` is what to dump of HBM. With
+    ``undrained`` the machine did not wait for what it had issued: ``images`` are undefined.
     """
 
     status: str
@@ -36,12 +38,14 @@ class ProgramOutcome:
     registers: Registers
     images: MemoryImages
     hbm_bytes: int
+    undrained: bool = False
 
     def to_json(self) -> dict[str, object]:
         """The contents of ``stats.json``."""
         return {
             "status": self.status,
             "cause": self.cause,
+            "undrained": self.undrained,
             "pc": self.pc,
             "cycles": self.cycles,
             "instructions": self.instructions,
@@ -60,6 +64,7 @@ def run_program(
     jitter: int = 0,
     seed: int = 1,
     watchdog: int = 0,
+    drain_limit: int = DRAIN_LIMIT_RESET,
     waves: bool = False,
     folder: Path | None = None,
 ) -> ProgramOutcome:
@@ -70,7 +75,8 @@ def run_program(
         words: machine code.
         image_files: files by memory name (the values of ``IMAGE_OPTIONS``).
         simulator: a registered simulator, or ``REFERENCE``.
-        latency, jitter, seed, watchdog: see :class:`tb.bench.job.Job`; the reference machine ignores them.
+        latency, jitter, seed, watchdog, drain_limit: see :class:`tb.bench.job.Job`; not for the reference
+            machine.
         waves, folder: see :func:`tb.bench.harness.run`.
 
     Raises:
@@ -96,7 +102,15 @@ def run_program(
             machine.images,
             max(staged, machine.hbm_high_water + 1),
         )
-    job = Job(words, memories, latency=latency, jitter=jitter, seed=seed, watchdog=watchdog)
+    job = Job(
+        words,
+        memories,
+        latency=latency,
+        jitter=jitter,
+        seed=seed,
+        watchdog=watchdog,
+        drain_limit=drain_limit,
+    )
     got = harness.run(hw, [job], simulator, waves, folder).jobs[0]
     return ProgramOutcome(
         got.status,
@@ -108,4 +122,5 @@ def run_program(
         got.registers,
         got.images,
         max(staged, got.hbm_high_water + 1),
+        got.undrained,
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from plena_ref.isa.assembler import assemble
 from plena_ref.isa.counters import GROUPS
 from plena_ref.isa.machine_code import write_program
 from tb.bench import images, program_command
@@ -47,7 +48,7 @@ def test_the_simulator_and_the_reference_machine_leave_the_same(tmp_path: Path) 
         assert left == right, memory
     assert (tmp_path / "verilator" / "vram.bin").stat().st_size == 2 * DIRECTED.vram_elems
     assert (tmp_path / "verilator" / "hbm.bin").stat().st_size >= (tmp_path / "h.bin").stat().st_size
-    keys = ["status", "cause", "pc", "cycles", "instructions", "counters", "registers"]
+    keys = ["status", "cause", "undrained", "pc", "cycles", "instructions", "counters", "registers"]
     assert list(stats["verilator"]) == list(stats["reference"]) == keys
     assert stats["verilator"].pop("cycles") > stats["verilator"]["instructions"] > 200
     assert list(stats["verilator"].pop("counters")) == list(GROUPS)
@@ -55,6 +56,21 @@ def test_the_simulator_and_the_reference_machine_leave_the_same(tmp_path: Path) 
     assert stats["verilator"] == stats["reference"]
     assert stats["verilator"]["status"] == "stopped" and stats["verilator"]["cause"] is None
     assert list(stats["verilator"]["registers"]) == ["gp", "f", "a", "scale", "stride", "v_mask"]
+
+
+@pytest.mark.parametrize("drain_limit", [100, 65_536])
+def test_a_watchdog_on_a_slow_memory(
+    drain_limit: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A prefetch that outlasts the watchdog is reported; so is a drain that is given up."""
+    write_program(tmp_path / "p.mem", assemble("H_PREFETCH_V gp0, gp0, a0, 0, 0"))
+    options = [f"PROGRAM={tmp_path / 'p.mem'}", f"OUT={tmp_path}", *SHAPE, "SIM=verilator"]
+    assert run_program.main([*options, "LATENCY=2000", "WATCHDOG=2500", f"DRAIN_LIMIT={drain_limit}"]) == 1
+    stats = json.loads((tmp_path / "stats.json").read_text())
+    undrained = drain_limit == 100
+    assert (stats["status"], stats["cause"], stats["undrained"]) == ("trap", "WATCHDOG", undrained)
+    assert (2600 <= stats["cycles"] < 2610) == undrained
+    assert ("memories it leaves are undefined" in capsys.readouterr().out) == undrained
 
 
 def test_memory_timing_does_not_change_what_is_left(tmp_path: Path) -> None:

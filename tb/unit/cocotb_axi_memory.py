@@ -37,6 +37,8 @@ class Master:
         cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
         dut.latency.value, dut.jitter.value, dut.seed.value, dut.fill.value = latency, jitter, seed, FILL
         dut.err_lo.value, dut.err_hi.value = error
+        for name in ("stall", "stall_after", "stall_restart", "lose"):
+            getattr(dut, name).value = 0
         for name in ("arvalid", "awvalid", "wvalid", "rready", "bready"):
             getattr(dut, name).value = 0
         dut.rst.value = 1
