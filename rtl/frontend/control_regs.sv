@@ -133,31 +133,31 @@ module control_regs #(
       s_axil_bvalid <= 1'b1;
       s_axil_bresp <= write_hit ? OKAY : SLVERR;
       if (write_hit)
-      case (awaddr_q)
-        plena_pkg::CSR_BASE_LO: base[31:0] <= (base[31:0] & ~wmask_q) | (wdata_q & wmask_q);
-        plena_pkg::CSR_BASE_HI: base[63:32] <= (base[63:32] & ~wmask_q) | (wdata_q & wmask_q);
-        plena_pkg::CSR_LENGTH: length <= (length & ~wmask_q) | (wdata_q & wmask_q);
-        plena_pkg::CSR_RESUME_PC: resume_pc <= (resume_pc & ~wmask_q) | (wdata_q & wmask_q);
-        plena_pkg::CSR_LIMIT_LO: limit[31:0] <= (limit[31:0] & ~wmask_q) | (wdata_q & wmask_q);
-        plena_pkg::CSR_LIMIT_HI: limit[63:32] <= (limit[63:32] & ~wmask_q) | (wdata_q & wmask_q);
-        plena_pkg::CSR_WATCHDOG_LO:
-        watchdog[31:0] <= (watchdog[31:0] & ~wmask_q) | (wdata_q & wmask_q);
-        plena_pkg::CSR_WATCHDOG_HI:
-        watchdog[63:32] <= (watchdog[63:32] & ~wmask_q) | (wdata_q & wmask_q);
-        plena_pkg::CSR_DRAIN_LIMIT: drain_limit <= (drain_limit & ~wmask_q) | (wdata_q & wmask_q);
-        plena_pkg::CSR_IRQ_ENABLE: if (wmask_q[0]) irq_enable_q <= wdata_q[1:0];
-        default: ;
-      endcase
+        case (awaddr_q)
+          plena_pkg::CSR_BASE_LO: base[31:0] <= (base[31:0] & ~wmask_q) | (wdata_q & wmask_q);
+          plena_pkg::CSR_BASE_HI: base[63:32] <= (base[63:32] & ~wmask_q) | (wdata_q & wmask_q);
+          plena_pkg::CSR_LENGTH: length <= (length & ~wmask_q) | (wdata_q & wmask_q);
+          plena_pkg::CSR_RESUME_PC: resume_pc <= (resume_pc & ~wmask_q) | (wdata_q & wmask_q);
+          plena_pkg::CSR_LIMIT_LO: limit[31:0] <= (limit[31:0] & ~wmask_q) | (wdata_q & wmask_q);
+          plena_pkg::CSR_LIMIT_HI: limit[63:32] <= (limit[63:32] & ~wmask_q) | (wdata_q & wmask_q);
+          plena_pkg::CSR_WATCHDOG_LO:
+          watchdog[31:0] <= (watchdog[31:0] & ~wmask_q) | (wdata_q & wmask_q);
+          plena_pkg::CSR_WATCHDOG_HI:
+          watchdog[63:32] <= (watchdog[63:32] & ~wmask_q) | (wdata_q & wmask_q);
+          plena_pkg::CSR_DRAIN_LIMIT: drain_limit <= (drain_limit & ~wmask_q) | (wdata_q & wmask_q);
+          plena_pkg::CSR_IRQ_ENABLE: if (wmask_q[0]) irq_enable_q <= wdata_q[1:0];
+          default: ;
+        endcase
     end
     irq_status_q <= (irq_status_q & ~irq_clear) | irq_set;
     if (refuse) refused_q <= 1'b1;
     if (start || resume || abort) begin
-      stopped_q <= 1'b0;
-      trapped_q <= 1'b0;
+      stopped_q   <= 1'b0;
+      trapped_q   <= 1'b0;
       undrained_q <= 1'b0;
       bus_error_q <= 1'b0;
-      aborted_q <= abort;
-      refused_q <= 1'b0;
+      aborted_q   <= abort;
+      refused_q   <= 1'b0;
     end
     if (start || resume || (abort && running)) cause_q <= '0;
     if (stop && !abort) begin

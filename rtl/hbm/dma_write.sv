@@ -10,47 +10,47 @@ module dma_write #(
     parameter int MX_BLOCK = 8,   // elements a scale byte; a power of two
     parameter int VSTORE   = 16   // rows of H_STORE_V
 ) (
-    input  wire logic               clk,            // clock
-    input  wire logic               rst,            // synchronous reset
-    input  wire logic               abort,          // forget the transfer; the bus is left as AXI wants it
-    input  wire logic [        1:0] group,          // group of AXI ids
-    input  wire logic               ready,          // it is free of late answers
+    input wire logic clk,  // clock
+    input wire logic rst,  // synchronous reset
+    input wire logic abort,  // forget the transfer; the bus is left as AXI wants it
+    input wire logic [1:0] group,  // group of AXI ids
+    input wire logic ready,  // it is free of late answers
     // transfer
-    input  wire logic               start_valid,    // a transfer is offered
-    output logic                    start_ready,    // it is taken
-    input  wire logic [       63:0] start_ebase,    // byte address of the first element row
-    input  wire logic [       63:0] start_sbase,    // byte address of the first scale row
-    input  wire logic [       31:0] start_stride,   // bytes between element rows
-    input  wire logic [    VRW-1:0] start_row,      // first source row in VRAM
+    input wire logic start_valid,  // a transfer is offered
+    output logic start_ready,  // it is taken
+    input wire logic [63:0] start_ebase,  // byte address of the first element row
+    input wire logic [63:0] start_sbase,  // byte address of the first scale row
+    input wire logic [31:0] start_stride,  // bytes between element rows
+    input wire logic [VRW-1:0] start_row,  // first source row in VRAM
     // report
-    output logic                    captured,       // the last row is captured in this cycle
-    output logic                    end_valid,      // every write was answered
-    output logic                    end_err,        // an answer had an error (with end_valid)
-    output logic                    answering,      // only answers are left to come
-    output logic                    idle,           // no transfer
-    output logic                    burst_step,     // a burst begins
+    output logic captured,  // the last row is captured in this cycle
+    output logic end_valid,  // every write was answered
+    output logic end_err,  // an answer had an error (with end_valid)
+    output logic answering,  // only answers are left to come
+    output logic idle,  // no transfer
+    output logic burst_step,  // a burst begins
     // VRAM read port
-    output logic                    rd_req,         // request
-    output logic      [    VRW-1:0] rd_row,         // row
-    input  wire logic               rd_gnt,         // taken; data in the next cycle
-    input  wire logic [MLEN*16-1:0] rd_data,        // data
+    output logic rd_req,  // request
+    output logic [VRW-1:0] rd_row,  // row
+    input wire logic rd_gnt,  // taken; data in the next cycle
+    input wire logic [MLEN*16-1:0] rd_data,  // data
     // AXI write channels
-    output logic      [        3:0] m_axi_awid,     // id
-    output logic      [       63:0] m_axi_awaddr,   // address
-    output logic      [        7:0] m_axi_awlen,    // beats - 1
-    output logic      [        2:0] m_axi_awsize,   // 64 bytes a beat
-    output logic      [        1:0] m_axi_awburst,  // INCR
-    output logic                    m_axi_awvalid,  // request
-    input  wire logic               m_axi_awready,  // taken
-    output logic      [      511:0] m_axi_wdata,    // data
-    output logic      [       63:0] m_axi_wstrb,    // byte strobes
-    output logic                    m_axi_wlast,    // last beat of the burst
-    output logic                    m_axi_wvalid,   // beat
-    input  wire logic               m_axi_wready,   // taken
-    input  wire logic [        1:0] m_axi_bgroup,   // group of the response
-    input  wire logic               m_axi_bresp1,   // bit 1 of the response: error
-    input  wire logic               m_axi_bvalid,   // response
-    output logic                    m_axi_bready    // taken
+    output logic [3:0] m_axi_awid,  // id
+    output logic [63:0] m_axi_awaddr,  // address
+    output logic [7:0] m_axi_awlen,  // beats - 1
+    output logic [2:0] m_axi_awsize,  // 64 bytes a beat
+    output logic [1:0] m_axi_awburst,  // INCR
+    output logic m_axi_awvalid,  // request
+    input wire logic m_axi_awready,  // taken
+    output logic [511:0] m_axi_wdata,  // data
+    output logic [63:0] m_axi_wstrb,  // byte strobes
+    output logic m_axi_wlast,  // last beat of the burst
+    output logic m_axi_wvalid,  // beat
+    input wire logic m_axi_wready,  // taken
+    input wire logic [1:0] m_axi_bgroup,  // group of the response
+    input wire logic m_axi_bresp1,  // bit 1 of the response: error
+    input wire logic m_axi_bvalid,  // response
+    output logic m_axi_bready  // taken
 );
   localparam int SCALES = MLEN / MX_BLOCK;
   localparam int CHUNK = (MLEN < 64) ? MLEN : 64;

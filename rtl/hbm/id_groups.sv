@@ -8,19 +8,19 @@ module id_groups #(
     parameter int READS  = 255,  // read bursts of a group that may be unanswered
     parameter int WRITES = 63    // write bursts of a group that may be unanswered
 ) (
-    input  wire logic       clk,         // clock
-    input  wire logic       rst,         // synchronous reset: forgets every burst
-    input  wire logic       abort,       // what is unanswered is late from now on
-    input  wire logic       read_step,   // a read burst of the present group is asked for
-    input  wire logic       read_end,    // the last beat of a read burst comes
-    input  wire logic [1:0] read_group,  // its group
-    input  wire logic       write_step,  // a write burst of the present group is asked for
-    input  wire logic       write_end,   // a write response comes
-    input  wire logic [1:0] write_group, // its group
-    output logic      [1:0] group,       // the present group
-    output logic            ready,       // it has no late answers to come
-    output logic            late_reads,  // reads from before an abort are unanswered
-    output logic            late_writes  // writes from before an abort are unanswered
+    input  wire logic       clk,          // clock
+    input  wire logic       rst,          // synchronous reset: forgets every burst
+    input  wire logic       abort,        // what is unanswered is late from now on
+    input  wire logic       read_step,    // a read burst of the present group is asked for
+    input  wire logic       read_end,     // the last beat of a read burst comes
+    input  wire logic [1:0] read_group,   // its group
+    input  wire logic       write_step,   // a write burst of the present group is asked for
+    input  wire logic       write_end,    // a write response comes
+    input  wire logic [1:0] write_group,  // its group
+    output logic      [1:0] group,        // the present group
+    output logic            ready,        // it has no late answers to come
+    output logic            late_reads,   // reads from before an abort are unanswered
+    output logic            late_writes   // writes from before an abort are unanswered
 );
   localparam int RW = $clog2(READS + 1);
   localparam int WW = $clog2(WRITES + 1);

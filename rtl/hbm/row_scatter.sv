@@ -7,41 +7,41 @@
 module row_scatter #(
     parameter logic [1:0] ID = 2'd1  // id of the writes in their group
 ) (
-    input  wire logic         clk,            // clock
-    input  wire logic         rst,            // synchronous reset
-    input  wire logic         abort,          // forget the run; what stands on the bus stays, what is owed follows
-    input  wire logic [  1:0] group,          // group of AXI ids
-    input  wire logic         ready,          // it is free of late answers
+    input wire logic clk,  // clock
+    input wire logic rst,  // synchronous reset
+    input wire logic abort,  // forget the run; what stands on the bus stays, what is owed follows
+    input wire logic [1:0] group,  // group of AXI ids
+    input wire logic ready,  // it is free of late answers
     // chunks; a run is one or more chunks, all but the last of 64 bytes
-    input  wire logic         in_valid,       // a chunk is there
-    output logic              in_ready,       // it is taken
-    input  wire logic         in_first,       // first chunk of a run
-    input  wire logic         in_last,        // last chunk of a run
-    input  wire logic [511:0] in_data,        // bytes; unused ones are 0
-    input  wire logic [ 63:0] in_strb,        // which bytes are used, from byte 0 up
-    input  wire logic [ 63:0] in_addr,        // byte address of the run (with in_first)
-    input  wire logic [  8:0] in_bytes,       // bytes of the run (with in_first)
+    input wire logic in_valid,  // a chunk is there
+    output logic in_ready,  // it is taken
+    input wire logic in_first,  // first chunk of a run
+    input wire logic in_last,  // last chunk of a run
+    input wire logic [511:0] in_data,  // bytes; unused ones are 0
+    input wire logic [63:0] in_strb,  // which bytes are used, from byte 0 up
+    input wire logic [63:0] in_addr,  // byte address of the run (with in_first)
+    input wire logic [8:0] in_bytes,  // bytes of the run (with in_first)
     // state
-    output logic              idle,           // everything written and answered
-    output logic              b_err,          // an answer with an error comes in this cycle
-    output logic              burst_step,     // a burst begins
+    output logic idle,  // everything written and answered
+    output logic b_err,  // an answer with an error comes in this cycle
+    output logic burst_step,  // a burst begins
     // AXI write channels
-    output logic      [  3:0] m_axi_awid,     // id
-    output logic      [ 63:0] m_axi_awaddr,   // address
-    output logic      [  7:0] m_axi_awlen,    // beats - 1
-    output logic      [  2:0] m_axi_awsize,   // 64 bytes a beat
-    output logic      [  1:0] m_axi_awburst,  // INCR
-    output logic              m_axi_awvalid,  // request
-    input  wire logic         m_axi_awready,  // taken
-    output logic      [511:0] m_axi_wdata,    // data
-    output logic      [ 63:0] m_axi_wstrb,    // byte strobes
-    output logic              m_axi_wlast,    // last beat of the burst
-    output logic              m_axi_wvalid,   // beat
-    input  wire logic         m_axi_wready,   // taken
-    input  wire logic [  1:0] m_axi_bgroup,   // group of the response
-    input  wire logic         m_axi_bresp1,   // bit 1 of the response: error
-    input  wire logic         m_axi_bvalid,   // response
-    output logic              m_axi_bready    // taken
+    output logic [3:0] m_axi_awid,  // id
+    output logic [63:0] m_axi_awaddr,  // address
+    output logic [7:0] m_axi_awlen,  // beats - 1
+    output logic [2:0] m_axi_awsize,  // 64 bytes a beat
+    output logic [1:0] m_axi_awburst,  // INCR
+    output logic m_axi_awvalid,  // request
+    input wire logic m_axi_awready,  // taken
+    output logic [511:0] m_axi_wdata,  // data
+    output logic [63:0] m_axi_wstrb,  // byte strobes
+    output logic m_axi_wlast,  // last beat of the burst
+    output logic m_axi_wvalid,  // beat
+    input wire logic m_axi_wready,  // taken
+    input wire logic [1:0] m_axi_bgroup,  // group of the response
+    input wire logic m_axi_bresp1,  // bit 1 of the response: error
+    input wire logic m_axi_bvalid,  // response
+    output logic m_axi_bready  // taken
 );
   localparam int BURSTS = 63;  // bursts in flight
 

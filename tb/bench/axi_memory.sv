@@ -204,7 +204,9 @@ module axi_memory #(
           r_head   = (r_head + 1) % BEATS;
           r_count  = r_count - 1;
           rvalid <= 1'b0;
-        end else if (!dead_r && r_count != 0 && $signed(r_due[r_head] - now) <= 1 && random[7:0] >= jitter) begin
+        end else if (!dead_r && r_count != 0 && $signed(
+                r_due[r_head] - now
+            ) <= 1 && random[7:0] >= jitter) begin
           rvalid <= 1'b1;
           rid <= r_id[r_head];
           rdata <= r_data[r_head];

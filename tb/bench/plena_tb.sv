@@ -420,7 +420,7 @@ module plena_tb #(
     csr_write(plena_pkg::CSR_CTRL, 32'd1 << plena_pkg::CSR_CTRL_ABORT_LSB);
     status = '1;
     for (polls = 0; polls < 1000 && status[plena_pkg::CSR_STATUS_LATE_WRITES_LSB]; polls++)
-    csr_read(plena_pkg::CSR_STATUS, status);
+      csr_read(plena_pkg::CSR_STATUS, status);
   endtask
 
   // ---- one job
