@@ -65,7 +65,8 @@ def test_a_watchdog_on_a_slow_memory(
     """A prefetch that outlasts the watchdog is reported; so is a drain that is given up."""
     write_program(tmp_path / "p.mem", assemble("H_PREFETCH_V gp0, gp0, a0, 0, 0"))
     options = [f"PROGRAM={tmp_path / 'p.mem'}", f"OUT={tmp_path}", *SHAPE, "SIM=verilator"]
-    assert program_command.main([*options, "LATENCY=2000", "WATCHDOG=2500", f"DRAIN_LIMIT={drain_limit}"]) == 1
+    options += ["LATENCY=2000", "WATCHDOG=2500", f"DRAIN_LIMIT={drain_limit}"]
+    assert program_command.main(options) == 1
     stats = json.loads((tmp_path / "stats.json").read_text())
     undrained = drain_limit == 100
     assert (stats["status"], stats["cause"], stats["undrained"]) == ("trap", "WATCHDOG", undrained)
