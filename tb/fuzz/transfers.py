@@ -1,0 +1,135 @@
+"""Random transfers between HBM and the memories on chip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from plena_ref.isa.access import Count, Space
+from plena_ref.isa.instructions import INSTRUCTIONS
+from tb.fuzz.memories import scales_from
+from tb.fuzz.writer import Writer, of_shapes
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """The HBM side of a transfer: a base, gp offset, SCALE, STRIDE and whether it is used."""
+
+    base: int
+    offset: int
+    scale: int
+    stride: int
+    rstride: int
+
+
+class Transfers(Writer):
+    """Prefetches and stores; some repeat a recent one."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.transfers: list[Transfer] = []
+
+    def transfer(self) -> None:
+        """A prefetch or a store; some repeat a recent one, so that stored bytes are read back at once."""
+        name = self.pick(of_shapes("PREFETCH_TILE", "PREFETCH_ROWS", "STORE_ROWS")).mnemonic
+        chosen = self.choose_transfer(self.rows_of(name), store=name == "H_STORE_V")
+        if chosen is None:
+            return
+        self.move(name, chosen)
+        if name == "H_STORE_V" and self.chance(0.6):
+            for again in ("H_PREFETCH_V", "H_PREFETCH_M"):
+                if self.chance(0.5) and self.fits(chosen, self.rows_of(again), store=False):
+                    self.move(again, chosen)
+
+    def rows_of(self, name: str) -> int:
+        """Rows that transfer `name` moves."""
+        shape = INSTRUCTIONS[name].shape
+        count = next(access.count for access in shape.reads + shape.writes if access.space is Space.HBM)
+        return {Count.MLEN: self.hw.mlen, Count.VPREF: self.hw.vpref, Count.VSTORE: self.hw.vstore}[count]
+
+    def choose_transfer(self, rows: int, store: bool) -> Transfer | None:
+        """A transfer below the limit that, for a store, does not overlap itself; None when none is found."""
+        for _ in range(20):
+            if self.control_frozen or (self.transfers and self.chance(0.5)):
+                options = [
+                    chosen for chosen in self.transfers if not self.control_frozen or self.is_set(chosen)
+                ]
+                if not options:
+                    return None
+                chosen = self.pick(options)
+            else:
+                chosen = self.new_transfer(rows)
+            if self.fits(chosen, rows, store):
+                self.transfers = [*self.transfers[-3:], chosen]
+                return chosen
+        return None
+
+    def is_set(self, chosen: Transfer) -> bool:
+        """True when the a registers, SCALE and STRIDE hold already what `chosen` needs."""
+        stride_set = not chosen.rstride or self.stride == chosen.stride
+        return chosen.base in self.a_known.values() and self.scale == chosen.scale and stride_set
+
+    def new_transfer(self, rows: int) -> Transfer:
+        """A transfer anywhere in HBM; now and then one that ends exactly at the limit."""
+        mlen, block = self.hw.mlen, self.hw.mx_block
+        stride = self.pick((0, block, mlen - block, mlen, mlen + block, mlen + 2 * block, 2 * mlen))
+        rstride = self.below(2)
+        step = stride if rstride else mlen
+        last_element = self.limit - ((rows - 1) * step + mlen)
+        last_scale = self.limit - ((rows - 1) * (step // block) + mlen // block)
+        ebase = self.below(max(last_element, 0) // block + 1) * block
+        sbase = self.below(max(last_scale, 0) + 1)
+        scales = scales_from(self.limit)
+        if last_scale >= scales and self.chance(0.8):
+            sbase = scales + self.below(last_scale - scales + 1)
+        edge = self.below(10)
+        if edge == 0 and last_element % block == 0:
+            ebase = max(last_element, 0)
+        elif edge == 1:
+            sbase = max(last_scale, 0)
+        offset = min(self.below(64) * block, ebase)
+        base = ebase - offset
+        if base + offset // block > sbase:
+            base, offset = offset, ebase - offset
+        return Transfer(base, offset, sbase - base - offset // block, stride, rstride)
+
+    def fits(self, chosen: Transfer, rows: int, store: bool) -> bool:
+        """True when `rows` rows of `chosen` are legal, and defined if they are stored."""
+        if chosen.scale < 0:
+            return False
+        mlen, block = self.hw.mlen, self.hw.mx_block
+        step = chosen.stride if chosen.rstride else mlen
+        ebase = chosen.base + chosen.offset
+        sbase = chosen.base + chosen.scale + chosen.offset // block
+        row = np.arange(rows)[:, None]
+        elements = (ebase + row * step + np.arange(mlen)).ravel()
+        scales = (sbase + row * (step // block) + np.arange(mlen // block)).ravel()
+        touched = np.concatenate([elements, scales])
+        if touched.max() >= self.limit:
+            return False
+        return not store or np.unique(touched).size == touched.size
+
+    def move(self, name: str, chosen: Transfer) -> None:
+        """Bring the registers to what `chosen` needs, then emit the transfer `name`."""
+        if chosen.rstride and self.stride != chosen.stride:
+            self.emit("C_SET_STRIDE_REG", self.constant(chosen.stride))
+            self.stride = chosen.stride
+        if self.scale != chosen.scale:
+            self.emit("C_SET_SCALE_REG", self.constant(chosen.scale))
+            self.scale = chosen.scale
+        a = self.a_holding(chosen.base)
+        place = self.constant(self.tile()) if name == "H_PREFETCH_M" else self.window()
+        offset = self.constant(chosen.offset, place)
+        self.emit(name, place, offset, a, chosen.rstride, self.below(2))
+
+    def a_holding(self, base: int) -> int:
+        """An a register that holds `base`."""
+        holders = [register for register, held in self.a_known.items() if held == base]
+        if holders:
+            return self.pick(holders)
+        register = self.below(8)
+        self.emit("C_SET_ADDR_REG", register, 0, self.constant(base))
+        self.a_known[register] = base
+        return register
