@@ -12,7 +12,7 @@ options = $(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$
   PYTHON PROGRAM OUT SHELL MAKEFLAGS PYTEST,$(v)),'$(v)=$($(v))')))
 
 .DEFAULT_GOAL := help
-.PHONY: help sim run test sweep lint bench cycles synth waves clean
+.PHONY: help sim run test nightly sweep lint bench cycles synth waves clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ run: $(READY) ## run a machine-code file: PROGRAM=p.mem OUT=dir [HBM= VRAM= FPME
 
 test: $(READY) ## everything that CI runs
 	@$(RUN) pytest -n 2 $(PYTEST)
+
+nightly: $(READY) ## the system tests but for speed on Icarus, and with drawn unknown values: [SEEDS=1,2,3]
+	@$(RUN) scripts.nightly $(options)
 
 sweep: $(READY) ## run the declared matrix of shapes: [MLEN=8,16 BLEN= BATCH= SEQ= HEAD_DIM= MASK= LIMIT= SCHEDULER= ...]
 	@$(RUN) scripts.sweep $(options)

@@ -141,13 +141,17 @@ def run_case(
     return outcome
 
 
-def judge(workload: Workload, got: JobResult, simulator: str, build_seconds: float = 0.0) -> CaseOutcome:
-    """Run the reference machine and compare."""
+def judge(
+    workload: Workload, got: JobResult, simulator: str | None = None, build_seconds: float = 0.0
+) -> CaseOutcome:
+    """Run the reference machine and compare; ``simulator`` is where it ran (None: the default one)."""
     hw = workload.case.hardware
     machine = Machine(hw, workload.images.copy(), workload.limit)
     report = machine.run(workload.words)
     verdict = compare.compare(workload, got.images, machine.images, got.registers, report.registers)
-    return CaseOutcome(workload.case, simulator, verdict, got, report, build_seconds)
+    return CaseOutcome(
+        workload.case, simulator or simulate.default_simulator(), verdict, got, report, build_seconds
+    )
 
 
 def describe_trap(words: Sequence[int], cause: str | None, pc: int) -> str:

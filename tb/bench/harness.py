@@ -54,6 +54,7 @@ def build(
     root: Path = paths.REPO,
     coverage: bool = False,
     public: Sequence[str] = (),
+    x_seed: int | None = None,
 ) -> simulate.Model:
     """Return the compiled system bench for one machine shape; arguments as in :func:`run`.
 
@@ -70,6 +71,7 @@ def build(
         timing=True,
         waves=waves,
         coverage=coverage,
+        x_seed=x_seed,
         root=root,
     )
 
@@ -81,6 +83,7 @@ def run(
     waves: bool = False,
     folder: Path | None = None,
     root: Path = paths.REPO,
+    x_seed: int | None = None,
 ) -> RunResult:
     """Run jobs one after another in one simulation.
 
@@ -91,6 +94,7 @@ def run(
         waves: write ``dump.fst`` into ``folder``.
         folder: where the run's files lie; None makes a folder that is removed afterwards.
         root: source tree (a mutated copy, for instance).
+        x_seed: draw unknown values from this seed, see :func:`tb.engine.simulate.build`.
 
     Raises:
         SimulatorMissing, SimulationError: see tb/engine/simulate.py.
@@ -98,7 +102,7 @@ def run(
     """
     if not jobs or jobs[0].images is None:
         raise ValueError("the first job must bring its memory images")
-    model = build(hw, simulator, waves, root)
+    model = build(hw, simulator, waves, root, x_seed=x_seed)
     if folder is not None:
         return run_model(folder, hw, jobs, model)
     parent = paths.BUILD / "runs"

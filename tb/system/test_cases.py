@@ -14,6 +14,8 @@ from plena_ref.workloads.registry import CASES
 from tb.bench import case_command
 from tb.engine import simulate
 
+pytestmark = pytest.mark.not_nightly("every case on its simulators and its machine")
+
 REGRESSION = [(name, simulator) for name in CASES if name != "mha" for simulator in CASES[name].simulators]
 
 RESULT_KEYS = [

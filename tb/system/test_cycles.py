@@ -9,6 +9,8 @@ import pytest
 from plena_ref.workloads.registry import CASES
 from tb.system import cycles
 
+pytestmark = pytest.mark.not_nightly("speed")
+
 
 def test_cycles_are_those_of_the_table() -> None:
     """Every entry, to the cycle. A change that is meant is written down by `make cycles`."""

@@ -10,6 +10,8 @@ from tb.bench import case_runner, harness
 from tb.bench.harness import Job
 from tb.engine import simulate
 
+pytestmark = pytest.mark.not_nightly("speed")
+
 KERNELS = ("decode_attention", "decode_attention_one_row", "decode_attention_blocks", "attention")
 #: Query heads, heads of K and V.
 HEADS = [(1, 1), (2, 2), (2, 1), (8, 2)]

@@ -61,7 +61,7 @@ def test_a_simulator_that_is_not_installed(command, tmp_path: Path, monkeypatch,
 SMALL = ["MLEN=16", "BLEN=4", "HLEN=8", "VRAM_ELEMS=4096", "MSRAM_TILES=4", f"HBM_BYTES={1 << 16}"]
 
 
-@pytest.mark.parametrize("simulator", ["reference", "verilator"])
+@pytest.mark.parametrize("simulator", ["reference", simulate.default_simulator()])
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -94,7 +94,7 @@ def test_refused_programs(
     assert sorted(tmp_path.iterdir()) == before, "something half-written was left behind"
 
 
-@pytest.mark.parametrize("simulator", ["reference", "verilator"])
+@pytest.mark.parametrize("simulator", ["reference", simulate.default_simulator()])
 @pytest.mark.parametrize(
     ("program", "cause", "line"),
     [

@@ -16,6 +16,7 @@ SHARE = 0.95
 LAYERS = [CASES["linear"], CASES["linear_16x4"].override(out_features=64)]
 
 
+@pytest.mark.not_nightly("speed")
 @pytest.mark.parametrize("case", LAYERS, ids=lambda case: case.name)
 def test_the_array_stays_busy(case: Case) -> None:
     """Memory latency 100; useful multiply-accumulates over all that the array could do in the run."""
@@ -31,5 +32,5 @@ def test_the_array_stays_busy(case: Case) -> None:
 def test_the_ring_under_slow_memory() -> None:
     """Ragged rows and features, a ring hardly larger than a panel, and a memory that pauses."""
     case = CASES["linear_16x4"].override(batch=2, seq=7, in_features=600, out_features=44)
-    outcome = run_case(case, "verilator", latency=300, jitter=90)
+    outcome = run_case(case, latency=300, jitter=90)
     assert outcome.passed, (outcome.reasons, outcome.verdict.reasons)

@@ -16,6 +16,8 @@ from tb.engine import simulate
 from tb.mutants.table import HISTORICAL, MUTANTS, Mutant
 from tb.mutants.trial import MutantError, Trial, mutated, run_case, run_mutant, tree_with
 
+pytestmark = pytest.mark.not_nightly("Verilator, on faults")
+
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_mutant_is_caught(mutant: Mutant) -> None:

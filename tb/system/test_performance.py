@@ -9,6 +9,8 @@ from plena_ref.workloads.registry import CASES
 from tb.bench import harness
 from tb.system import cycles
 
+pytestmark = pytest.mark.not_nightly("speed")
+
 #: Constants are fitted at seq 64, 128, 256 and 512; batch 1 to 8 of them are what the model is for.
 SHAPES = (
     "TEST=mha_causal_tiles SEQ=192 CAUSAL=0",

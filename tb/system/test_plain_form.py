@@ -28,13 +28,13 @@ def test_there_are_six_shapes_and_more() -> None:
 @pytest.mark.parametrize("hw", MACHINES, ids=lambda hw: f"{hw.mlen}-{hw.blen}")
 def test_both_forms_pass_with_the_same_memory(hw: Hardware) -> None:
     """All cases of a machine in one simulation."""
-    simulate.require("verilator")
+    simulate.require(simulate.default_simulator())
     cases = [case for case in PLAIN_CASES if case.hardware == hw]
     workloads = [build(replace(case, kernel=form)) for case in cases for form in PLAIN_FORMS]
     jobs = [Job(workload.words, workload.images, workload.limit) for workload in workloads]
-    results = harness.run(hw, jobs, "verilator").jobs
+    results = harness.run(hw, jobs).jobs
     for workload, got in zip(workloads, results, strict=True):
-        outcome = case_runner.judge(workload, got, "verilator")
+        outcome = case_runner.judge(workload, got)
         assert outcome.passed, (workload.case.name, outcome.reasons, outcome.verdict.reasons)
     for rows, elements in zip(results[::2], results[1::2], strict=True):
         np.testing.assert_array_equal(rows.images.vram, elements.images.vram)

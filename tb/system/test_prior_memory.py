@@ -46,7 +46,7 @@ def test_what_memory_held_before_does_not_matter() -> None:
         for fill in fills
     ]
     results = run(CASE.hardware, jobs).jobs
-    assert judge(workload, results[0], "verilator").passed
+    assert judge(workload, results[0]).passed
     wanted = result_values(workload, results[0].images.vram)
     for fill, result in zip(fills, results, strict=True):
         assert result.status == "stopped"
@@ -66,5 +66,5 @@ def test_the_plain_form_of_compilers(kernel: str) -> None:
     ]
     jobs = [Job(work.words, work.images, work.limit, timeout=1_000_000) for work in workloads]
     for workload, result in zip(workloads, run(ATTENTION, jobs).jobs, strict=True):
-        outcome = judge(workload, result, "verilator")
+        outcome = judge(workload, result)
         assert outcome.passed, (outcome.reasons, outcome.verdict.reasons)

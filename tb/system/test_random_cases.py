@@ -50,7 +50,7 @@ def draw(hw: Hardware, count: int) -> list[Case]:
 @pytest.mark.parametrize("hw", MACHINES, ids=lambda hw: f"{hw.mlen}-{hw.blen}-{hw.hlen}")
 def test_random_cases_are_bit_exact(hw: Hardware) -> None:
     """All in one simulation, each with its own memory latency and back-pressure."""
-    simulate.require("verilator")
+    simulate.require(simulate.default_simulator())
     rng = np.random.default_rng(hw.mlen)
     drawn = draw(hw, repetitions(24))
     workloads = [build(case) for case in drawn]
@@ -59,10 +59,10 @@ def test_random_cases_are_bit_exact(hw: Hardware) -> None:
         Job(workload.words, workload.images, workload.limit, seed=workload.case.seed, **memory)
         for workload, memory in zip(workloads, timing, strict=True)
     ]
-    results = harness.run(hw, jobs, "verilator").jobs
+    results = harness.run(hw, jobs).jobs
     failures = []
     for workload, memory, got in zip(workloads, timing, results, strict=True):
-        outcome = case_runner.judge(workload, got, "verilator")
+        outcome = case_runner.judge(workload, got)
         found = [*outcome.reasons, *outcome.verdict.differences]
         if outcome.verdict.out_of_bounds_writes:
             found.append(f"{outcome.verdict.out_of_bounds_writes} words written outside the tensors")

@@ -22,6 +22,9 @@ from tb.system.equivalence import DIRECTED
 SHAPE = ["MLEN=16", "BLEN=4", "HLEN=8", "VRAM_ELEMS=4096", "MSRAM_TILES=4", f"HBM_BYTES={1 << 16}"]
 FILES = ["fpmem.bin", "hbm.bin", "intmem.bin", "msram.bin", "stats.json", "vram.bin"]
 
+#: Where the programs of this file run.
+SIMULATOR = simulate.default_simulator()
+
 
 def stage(folder: Path, seed: int) -> list[str]:
     """Write the program and the images of a seed; returns the options that name them."""
@@ -38,7 +41,7 @@ def stage(folder: Path, seed: int) -> list[str]:
 def test_the_simulator_and_the_reference_machine_leave_the_same(tmp_path: Path) -> None:
     options = [*stage(tmp_path, 41), *SHAPE]
     stats = {}
-    for simulator in ("reference", "verilator"):
+    for simulator in ("reference", SIMULATOR):
         out = tmp_path / simulator
         assert program_command.main([*options, f"SIM={simulator}", f"OUT={out}"]) == 0
         assert sorted(path.name for path in out.iterdir()) == FILES
@@ -46,16 +49,16 @@ def test_the_simulator_and_the_reference_machine_leave_the_same(tmp_path: Path) 
     for memory in images.MEMORIES:
         left, right = ((tmp_path / simulator / f"{memory}.bin").read_bytes() for simulator in stats)
         assert left == right, memory
-    assert (tmp_path / "verilator" / "vram.bin").stat().st_size == 2 * DIRECTED.vram_elems
-    assert (tmp_path / "verilator" / "hbm.bin").stat().st_size >= (tmp_path / "h.bin").stat().st_size
+    assert (tmp_path / SIMULATOR / "vram.bin").stat().st_size == 2 * DIRECTED.vram_elems
+    assert (tmp_path / SIMULATOR / "hbm.bin").stat().st_size >= (tmp_path / "h.bin").stat().st_size
     keys = ["status", "cause", "undrained", "pc", "cycles", "instructions", "counters", "registers"]
-    assert list(stats["verilator"]) == list(stats["reference"]) == keys
-    assert stats["verilator"].pop("cycles") > stats["verilator"]["instructions"] > 200
-    assert list(stats["verilator"].pop("counters")) == list(GROUPS)
+    assert list(stats[SIMULATOR]) == list(stats["reference"]) == keys
+    assert stats[SIMULATOR].pop("cycles") > stats[SIMULATOR]["instructions"] > 200
+    assert list(stats[SIMULATOR].pop("counters")) == list(GROUPS)
     assert stats["reference"].pop("cycles") is stats["reference"].pop("counters") is None
-    assert stats["verilator"] == stats["reference"]
-    assert stats["verilator"]["status"] == "stopped" and stats["verilator"]["cause"] is None
-    assert list(stats["verilator"]["registers"]) == ["gp", "f", "a", "scale", "stride", "v_mask"]
+    assert stats[SIMULATOR] == stats["reference"]
+    assert stats[SIMULATOR]["status"] == "stopped" and stats[SIMULATOR]["cause"] is None
+    assert list(stats[SIMULATOR]["registers"]) == ["gp", "f", "a", "scale", "stride", "v_mask"]
 
 
 @pytest.mark.parametrize("drain_limit", [100, 65_536])
@@ -64,7 +67,7 @@ def test_a_watchdog_on_a_slow_memory(
 ) -> None:
     """A prefetch that outlasts the watchdog is reported; so is a drain that is given up."""
     write_program(tmp_path / "p.mem", assemble("H_PREFETCH_V gp0, gp0, a0, 0, 0"))
-    options = [f"PROGRAM={tmp_path / 'p.mem'}", f"OUT={tmp_path}", *SHAPE, "SIM=verilator"]
+    options = [f"PROGRAM={tmp_path / 'p.mem'}", f"OUT={tmp_path}", *SHAPE, f"SIM={SIMULATOR}"]
     options += ["LATENCY=2000", "WATCHDOG=2500", f"DRAIN_LIMIT={drain_limit}"]
     assert program_command.main(options) == 1
     stats = json.loads((tmp_path / "stats.json").read_text())
@@ -75,7 +78,7 @@ def test_a_watchdog_on_a_slow_memory(
 
 
 def test_memory_timing_does_not_change_what_is_left(tmp_path: Path) -> None:
-    options = [*stage(tmp_path, 42), *SHAPE, "SIM=verilator"]
+    options = [*stage(tmp_path, 42), *SHAPE, f"SIM={SIMULATOR}"]
     assert program_command.main([*options, f"OUT={tmp_path / 'a'}", "LATENCY=1"]) == 0
     assert program_command.main([*options, f"OUT={tmp_path / 'b'}", "LATENCY=90", "JITTER=99", "SEED=7"]) == 0
     for memory in images.MEMORIES:
@@ -86,7 +89,7 @@ def test_memory_timing_does_not_change_what_is_left(tmp_path: Path) -> None:
     assert cycles[0] < cycles[1]
 
 
-@pytest.mark.parametrize("simulator", ["reference", "verilator"])
+@pytest.mark.parametrize("simulator", ["reference", SIMULATOR])
 def test_images_shorter_than_the_memory_are_filled_with_zero(simulator: str, tmp_path: Path) -> None:
     write_program(tmp_path / "p.mem", [0x34])
     np.array([0x3F80, 0x4000], "<u2").tofile(tmp_path / "v.bin")
@@ -108,11 +111,10 @@ def test_two_runs_side_by_side_do_not_disturb_each_other(tmp_path: Path) -> None
         options = [*stage(folder, seed), *SHAPE]
         assert program_command.main([*options, "SIM=reference", f"OUT={folder / 'reference'}"]) == 0
         for number in range(3):
-            command = [sys.executable, "-m", "scripts.run_program", *options, f"OUT={folder / str(number)}"]
+            where = [f"OUT={folder / str(number)}", f"SIM={SIMULATOR}"]
+            command = [sys.executable, "-m", program_command.__name__, *options, *where]
             processes.append(
-                subprocess.Popen(
-                    [*command, "SIM=verilator"], cwd=simulate.REPO, env=os.environ, stdout=subprocess.DEVNULL
-                )
+                subprocess.Popen(command, cwd=simulate.REPO, env=os.environ, stdout=subprocess.DEVNULL)
             )
     assert [process.wait(timeout=300) for process in processes] == [0] * 6
     for seed in (51, 52):

@@ -9,6 +9,8 @@ import pytest
 
 from tb.system import cycles
 
+pytestmark = pytest.mark.not_nightly("speed")
+
 PLAIN = "TEST=mha_causal_tiles KERNEL=plain_attention"
 
 

@@ -29,6 +29,8 @@ from tb.sweep import matrix, unit
 from tb.sweep.cell import run_cells
 from tb.sweep.error_verdict import PREDICTION_FACTOR
 
+pytestmark = pytest.mark.not_nightly("Verilator, on processes and results")
+
 MATRIX = matrix.load()
 QUICK = MATRIX.quick_cells()
 #: The machine of the tests that need one only.

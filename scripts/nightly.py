@@ -1,0 +1,55 @@
+"""What is too slow for every change: ``python -m scripts.nightly [SEEDS=1,2,3] [SIMS=icarus]``.
+
+Runs every system test that is not marked ``not_nightly`` on each further simulator, then on the default one
+with unknown values drawn from each seed. Exits 0 when all pass, 1 when one fails, 2 when nothing was run.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from tb.bench import options
+from tb.engine import paths, registry
+
+
+def plan(arguments: list[str]) -> list[dict[str, str]]:
+    """The environment of each pass.
+
+    Raises:
+        UsageError: an option is unknown, or no list of seeds or simulators.
+    """
+    given = options.parse(arguments)
+    default, *others = registry.SIMULATORS
+    simulators = given.pop("SIMS", ",".join(others)).split(",")
+    seeds = given.pop("SEEDS", "1,2,3").split(",")
+    if given:
+        raise options.UsageError(f"unknown option {next(iter(given))}; there are SEEDS, SIMS")
+    for name in simulators:
+        if name not in registry.SIMULATORS:
+            raise options.UsageError(f"SIMS={name}: there are {', '.join(registry.SIMULATORS)}")
+    if not all(seed.isdigit() and 0 < int(seed) < 2**31 for seed in seeds):
+        raise options.UsageError(f"SEEDS={','.join(seeds)}: numbers from 1 to {2**31 - 1}, with commas")
+    return [{"SIM": name} for name in simulators] + [{"SIM": default, "X_SEED": seed} for seed in seeds]
+
+
+def main(arguments: list[str]) -> int:
+    """Run every pass, also after one that failed, and say at the end which did."""
+    try:
+        passes = plan(arguments)
+    except options.UsageError as error:
+        return options.fail(error)
+    failed = []
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-m", "not not_nightly", "tb/system"]
+    for environment in passes:
+        title = " ".join(f"{name}={value}" for name, value in environment.items())
+        print(f"== {title}", flush=True)
+        if subprocess.run(command, cwd=paths.REPO, env={**os.environ, **environment}, check=False).returncode:
+            failed.append(title)
+    print("\n".join(f"FAIL: {title}" for title in failed) or "PASS")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
