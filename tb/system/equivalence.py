@@ -18,7 +18,7 @@ from plena_ref.machine.state import MemoryImages, Registers
 from tb.bench import harness
 from tb.bench.harness import Job, JobResult
 from tb.engine import simulate
-from tb.fuzz.random_programs import random_bf16
+from tb.fuzz.memories import random_bf16
 
 #: The machine of the directed tests: four mini-arrays, two lanes, memories small enough to dump often.
 DIRECTED = Hardware(16, 4, 8, vram_elems=1 << 12, msram_tiles=4, hbm_bytes=1 << 16)
