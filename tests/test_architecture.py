@@ -136,8 +136,6 @@ BENCH_MAY_IMPORT: dict[str, set[str]] = {
 }
 #: What is above the bench: nothing in tb imports it.
 ABOVE = ("scripts", "tests")
-#: Left to be mended.
-UPWARD: set[str] = {"tb/system/test_sweep.py"}
 
 
 def bench_faults(root: Path = REPO) -> list[str]:
@@ -148,7 +146,7 @@ def bench_faults(root: Path = REPO) -> list[str]:
         name = str(file.relative_to(root))
         for module in sorted(imported(file.read_text(), ".".join(parts[:-1]))):
             top, folder = module.split(".")[0], folder_of(module)
-            upward = top in ABOVE and name not in UPWARD
+            upward = top in ABOVE
             aside = top == "tb" and folder != parts[1] and folder not in BENCH_MAY_IMPORT[parts[1]]
             if len(parts) > 2 and (upward or aside):
                 found.append(f"{name} imports {module}")

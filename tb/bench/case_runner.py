@@ -19,6 +19,7 @@ from plena_ref.workloads.build import build
 from plena_ref.workloads.case import Case
 from tb.bench import harness, images, utilisation
 from tb.bench.harness import Job, JobResult
+from tb.bench.phases import phase
 from tb.engine import simulate
 
 
@@ -146,9 +147,11 @@ def judge(
 ) -> CaseOutcome:
     """Run the reference machine and compare; ``simulator`` is where it ran (None: the default one)."""
     hw = workload.case.hardware
-    machine = Machine(hw, workload.images.copy(), workload.limit)
-    report = machine.run(workload.words)
-    verdict = compare.compare(workload, got.images, machine.images, got.registers, report.registers)
+    with phase("reference"):
+        machine = Machine(hw, workload.images.copy(), workload.limit)
+        report = machine.run(workload.words)
+    with phase("comparison"):
+        verdict = compare.compare(workload, got.images, machine.images, got.registers, report.registers)
     return CaseOutcome(
         workload.case, simulator or simulate.default_simulator(), verdict, got, report, build_seconds
     )

@@ -55,10 +55,12 @@ def build(
     coverage: bool = False,
     public: Sequence[str] = (),
     x_seed: int | None = None,
+    compile: bool = True,
 ) -> simulate.Model:
     """Return the compiled system bench for one machine shape; arguments as in :func:`run`.
 
-    ``coverage`` counts executed lines; ``public`` are more signals within reach of Python.
+    ``coverage`` counts executed lines; ``public`` are more signals within reach of Python;
+    ``compile`` False only looks into the cache.
     """
     parameters = {**hw.rtl_parameters(), "MEMORY_BYTES": hw.hbm_bytes + PROGRAM_BYTES}
     return simulate.build(
@@ -73,6 +75,7 @@ def build(
         coverage=coverage,
         x_seed=x_seed,
         root=root,
+        compile=compile,
     )
 
 

@@ -20,7 +20,7 @@ from tb.engine import paths
 from tb.engine.locks import locked
 from tb.engine.model import Model, Options
 from tb.engine.simulator import Simulator
-from tb.engine.tools import SimulationError, Tool, cocotb_library
+from tb.engine.tools import NotBuilt, SimulationError, Tool, cocotb_library
 
 
 def content_hash(
@@ -48,12 +48,20 @@ def content_hash(
 
 
 def find_or_build(
-    simulator: Simulator, tool: Tool, root: Path, sources: Sequence[str], options: Options
+    simulator: Simulator,
+    tool: Tool,
+    root: Path,
+    sources: Sequence[str],
+    options: Options,
+    compile: bool = True,
 ) -> Model:
     """Return the model of these sources; compile it first when no one has.
 
+    Two processes that no lock keeps apart compile the same model; the first to end leaves its own.
+
     Raises:
         SimulationError: a file is missing or the compiler found an error.
+        NotBuilt: no one has compiled it, and `compile` is False.
     """
     key = content_hash(simulator, tool, root, sources, options)
     folder = paths.BUILD / "models" / f"{options.top}-{tool.name}-{key}"
@@ -62,6 +70,8 @@ def find_or_build(
     )
     if model.executable.exists():
         return model
+    if not compile:
+        raise NotBuilt(f"{folder.name} is not in the cache")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(folder.with_suffix(".lock")):
         if model.executable.exists():
@@ -71,7 +81,11 @@ def find_or_build(
         try:
             simulator.compile(tool, scratch, [root / source for source in sources], root, options)
             scratch.chmod(0o755)
-            scratch.rename(folder)
+            try:
+                scratch.rename(folder)
+            except OSError:
+                if not model.executable.exists():
+                    raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     return dataclasses.replace(model, build_seconds=time.monotonic() - started)

@@ -10,7 +10,11 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of a file, which is made when it is missing; others that want it wait."""
+    """Hold the lock of a file, which is made when it is missing; others that want it wait.
+
+    A file system without locks (some that hosts share) lets several in: what they do must bear it.
+    """
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -60,6 +60,7 @@ def build(
     coverage: bool = False,
     x_seed: int | None = None,
     root: Path = REPO,
+    compile: bool = True,
 ) -> Model:
     """Compile a simulation, or find it in the cache.
 
@@ -81,10 +82,12 @@ def build(
             an assigned X) from this seed; None takes :func:`default_x_seed`, and without one values are what
             runs fastest. A simulator with four states has X itself, and ignores the seed.
         root: tree that the sources are taken from (a mutated copy of this one, for instance).
+        compile: False only looks into the cache.
 
     Raises:
         SimulatorMissing: the simulator is not installed.
         SimulationError: a file is missing, the compiler found an error, or the simulator cannot do it.
+        NotBuilt: the model is not in the cache, and `compile` is False.
     """
     sources = [ASSERTIONS, *(source for source in sources if source != ASSERTIONS)]
     name = simulator or default_simulator()
@@ -110,7 +113,9 @@ def build(
         waves=waves,
         extra=tuple(extra),
     )
-    return dataclasses.replace(cache.find_or_build(chosen, tool, root, sources, options), x_seed=x_seed)
+    return dataclasses.replace(
+        cache.find_or_build(chosen, tool, root, sources, options, compile), x_seed=x_seed
+    )
 
 
 def run(

@@ -17,6 +17,10 @@ class SimulationError(RuntimeError):
     """A build or a run failed; the message says which and shows the tail of its log."""
 
 
+class NotBuilt(SimulationError):
+    """The model is not in the cache, and was not to be compiled."""
+
+
 class SimulatorMissing(SimulationError):
     """The simulator is not installed; the message says how to install it."""
 

@@ -6,8 +6,6 @@ are kept, with the rule.
 
 from __future__ import annotations
 
-import re
-import tomllib
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,15 +17,11 @@ from typing import Any
 from plena_ref.machine.hardware import Hardware, HardwareError
 from plena_ref.workloads.base import CaseError
 from plena_ref.workloads.case import Case, make_case
+from tb.sweep import declaration
+from tb.sweep.declaration import AXES, MatrixError, length
 
 #: The matrix of this project.
 MATRIX_FILE = Path(__file__).with_name("matrix.toml")
-AXES = ("mlen", "blen", "batch", "seq", "head_dim", "mask")
-_LENGTH = re.compile(r"(?:(\d+)\*)?MLEN([+-]\d+)?")
-
-
-class MatrixError(ValueError):
-    """A matrix file or a slice that cannot be understood; the message names the culprit."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +86,7 @@ class Matrix:
         A value of SEQ may be written with MLEN, as in the matrix file.
 
         Raises:
-            MatrixError: an axis or a value that no cell has.
+            MatrixError: an axis or a value that no cell has, or values that no cell has together.
         """
         for axis, values in wanted.items():
             if axis not in AXES:
@@ -101,12 +95,12 @@ class Matrix:
                 if not any(_has(cell, axis, value) for cell in self.cells):
                     known = ", ".join(dict.fromkeys(str(cell.values[axis]) for cell in self.cells))
                     raise MatrixError(f"no legal cell has {axis.upper()}={value}; there are {known}")
-        chosen = wanted.items()
-        return tuple(
-            cell
-            for cell in self.cells
-            if all(any(_has(cell, axis, value) for value in values) for axis, values in chosen)
-        )
+        chosen = tuple(cell for cell in self.cells if _matches(cell, wanted))
+        if not chosen:
+            rules = sorted({cell.rule for cell in self.illegal if _matches(cell, wanted)})
+            text = " ".join(f"{axis.upper()}={','.join(values)}" for axis, values in wanted.items())
+            raise MatrixError("; ".join([f"no legal cell has {text}", *rules]))
+        return chosen
 
     def quick_cells(self) -> tuple[Cell, ...]:
         """The cells for every test run: those that add most new pairs of axis values, the cheapest first."""
@@ -120,6 +114,8 @@ class Matrix:
         chosen: list[Cell] = []
         for number in range(self.quick["cells"]):
             candidates = left[machines[number % len(machines)]]
+            if not candidates:
+                continue
             best = max(candidates, key=lambda cell: (len(_pairs(cell) - seen), -cell.work))
             candidates.remove(best)
             seen |= _pairs(best)
@@ -127,9 +123,13 @@ class Matrix:
         return tuple(sorted(chosen, key=self.cells.index))
 
 
-def _has(cell: Cell, axis: str, value: str) -> bool:
+def _matches(cell: Cell | Illegal, wanted: Mapping[str, Sequence[str]]) -> bool:
+    return all(any(_has(cell, axis, value) for value in values) for axis, values in wanted.items())
+
+
+def _has(cell: Cell | Illegal, axis: str, value: str) -> bool:
     if axis == "seq" and "MLEN" in value:
-        return cell.values[axis] == length(value, cell.machine[0])
+        return cell.values[axis] == length(value, int(cell.values["mlen"]))
     return str(cell.values[axis]) == value
 
 
@@ -143,20 +143,6 @@ def _relative(cell: Cell) -> str:
     return f"{seq // mlen}*MLEN+{seq % mlen}" if seq % mlen in (0, 1, 3, mlen - 1) else "other"
 
 
-def length(value: int | str, mlen: int) -> int:
-    """The elements that `value`, a number or a*MLEN+b, means on a machine.
-
-    Raises:
-        MatrixError: it is neither.
-    """
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    found = _LENGTH.fullmatch(str(value))
-    if not found:
-        raise MatrixError(f"{value!r} is no length: a number, or a*MLEN+b")
-    return int(found[1] or 1) * mlen + int(found[2] or 0)
-
-
 def load(file: Path = MATRIX_FILE) -> Matrix:
     """Read a matrix file.
 
@@ -164,12 +150,25 @@ def load(file: Path = MATRIX_FILE) -> Matrix:
         MatrixError: something in it is missing or cannot be understood.
     """
     try:
-        declared = tomllib.loads(file.read_text())
-        return _expand(declared)
-    except tomllib.TOMLDecodeError as error:
+        return parse(file.read_text())
+    except UnicodeDecodeError:
+        raise MatrixError(f"{file}: no text") from None
+    except MatrixError as error:
         raise MatrixError(f"{file}: {error}") from None
-    except KeyError as error:
-        raise MatrixError(f"{file}: {error} is missing") from None
+
+
+def parse(text: str) -> Matrix:
+    """The matrix that the text of a matrix file declares.
+
+    Raises:
+        MatrixError: something in it is missing, unknown, or cannot be understood.
+    """
+    matrix = _expand(declaration.read(text))
+    machines = {cell.machine for cell in matrix.cells}
+    for machine in matrix.quick["machines"]:
+        if tuple(machine) not in machines:
+            raise MatrixError(f"quick.machines: no legal cell has MLEN={machine[0]} and BLEN={machine[1]}")
+    return matrix
 
 
 def _expand(declared: Mapping[str, Any]) -> Matrix:
@@ -190,9 +189,6 @@ def _expand(declared: Mapping[str, Any]) -> Matrix:
 
 
 def _combinations(axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
-    unknown = set(axes) - set(AXES)
-    if unknown:
-        raise MatrixError(f"{', '.join(sorted(unknown))}: no axis; there are {', '.join(AXES)}")
     for combination in product(*(axes[axis] for axis in AXES)):
         values = dict(zip(AXES, combination, strict=True))
         yield {**values, "seq": length(values["seq"], values["mlen"])}
@@ -207,10 +203,12 @@ def _case(declared: Mapping[str, Any], name: str, values: Mapping[str, Any]) -> 
     mask = declared["masks"][values["mask"]]
     mlen, blen = values["mlen"], values["blen"]
     memories = declared["memories"]
-    own = memories.get(f"{mlen}/{blen}")
+    own = memories.get(f"{mlen}/{blen}", memories.get(str(mlen)))
+    if own is None:
+        raise MatrixError(f"'memories.{mlen}' is missing")
     return make_case(
         name,
-        hardware=Hardware(mlen, blen, **(memories[str(mlen)] if own is None else own)),
+        hardware=Hardware(mlen, blen, **own),
         batch=values["batch"],
         seq=values["seq"],
         kv_seq=values["seq"] + length(mask["cache"], mlen),

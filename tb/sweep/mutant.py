@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tb.mutants import trial as mutants
 from tb.mutants.table import Mutant
@@ -18,12 +18,18 @@ class MutantResult:
         passed: it was caught.
         evidence: the line of the failing case's report that shows why, or what was printed instead.
         error: why it could not be tried at all; it is tried again next time.
+        seconds: how long it took, with the build.
     """
 
     name: str
     passed: bool = False
     evidence: str = ""
     error: str | None = None
+    seconds: float = 0.0
+
+    def after(self, seconds: float) -> MutantResult:
+        """The result with the time that it took."""
+        return replace(self, seconds=round(seconds, 3))
 
 
 def try_mutant(mutant: Mutant) -> MutantResult:

@@ -9,93 +9,113 @@ import json
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tb.mutants.table import MUTANTS
+from plena_ref.workloads import overrides
+from plena_ref.workloads.case import Case
+from plena_ref.workloads.registry import CASES
+from tb.mutants.table import MUTANTS, Mutant
+from tb.sweep import litter
+from tb.sweep.cell import CellResult
+from tb.sweep.declaration import AXES
 from tb.sweep.error_verdict import PREDICTION_FACTOR
-from tb.sweep.matrix import AXES, Matrix
+from tb.sweep.matrix import Cell, Matrix
 from tb.sweep.mutant import MutantResult
-from tb.sweep.store import Store, sources_hash
+from tb.sweep.store import Store
+from tb.sweep.unit import Result
 
 _TEMPLATE = Path(__file__).with_name("report.html")
 _PLACE = "/*DATA*/"
 
 
-@dataclass(frozen=True)
-class Summary:
-    """Counts of a report."""
-
-    cells: int
-    passed: int
-    failed: int
-    not_run: int
-    mutants: int
-    caught: int
-    mutants_not_run: int
-
-    @property
-    def ok(self) -> bool:
-        """Whatever has run passed."""
-        return self.failed == 0 and self.caught + self.mutants_not_run == self.mutants
+#: What becomes of a cell, and of a mutant.
+CELL_STATES = ("failed", "could not run", "passed", "not run")
+MUTANT_STATES = ("not caught", "could not run", "caught", "not run")
 
 
-def collect(matrix: Matrix, store: Store) -> dict[str, Any]:
+def collect(matrix: Matrix, store: Store, matrix_name: str) -> dict[str, Any]:
     """The report as a dictionary of plain values; numbers that JSON does not know are None."""
-    cells = []
-    for cell in matrix.cells:
-        result = store.read(cell)
-        entry: dict[str, Any] = {
-            "name": cell.name,
-            **cell.values,
-            "heads": cell.case.problem.heads,
-            "kv_seq": cell.case.problem.kv_seq,
-            "status": "not run" if result is None else "passed" if result.passed else "failed",
-        }
-        if result is not None:
-            entry |= {key: _plain(value) for key, value in asdict(result).items() if key != "passed"}
-            entry["expected_ratio"] = _ratio(result.max_error, result.expected)
-            entry["predicted_ratio"] = _ratio(result.max_error, result.predicted)
-        cells.append(entry)
-    mutants = []
-    for mutant in MUTANTS:
-        result = store.read(mutant)
-        status = "not run" if result is None else "caught" if result.passed else "not caught"
-        found = result or MutantResult(mutant.name)
-        case = " ".join([mutant.case, *(f"{key}={value}" for key, value in mutant.overrides)])
-        mutants.append(
-            {
-                "name": mutant.name,
-                "history": mutant.history,
-                "file": mutant.file,
-                "case": case,
-                "status": status,
-                "evidence": found.error or found.evidence,
-            }
-        )
-    status = Counter(cell["status"] for cell in cells)
-    caught = Counter(mutant["status"] for mutant in mutants)
+    cells = [_cell(cell, store.read(cell)) for cell in matrix.cells]
+    mutants = [_mutant(mutant, store.read(mutant)) for mutant in MUTANTS]
+    spent: Counter[str] = Counter()
+    for cell in cells:
+        spent.update(cell.get("phases", {}))
+    spent["mutants"] = sum(mutant["seconds"] for mutant in mutants)
     return {
-        "sources": sources_hash(),
+        "sources": store.key,
+        "matrix": matrix_name,
         "axes": list(AXES),
         "factor": PREDICTION_FACTOR,
-        "summary": asdict(
-            Summary(
-                cells=len(cells),
-                passed=status["passed"],
-                failed=status["failed"],
-                not_run=status["not run"],
-                mutants=len(mutants),
-                caught=caught["caught"],
-                mutants_not_run=caught["not run"],
-            )
-        ),
+        "summary": {
+            "cells": _counts(cells, CELL_STATES),
+            "mutants": _counts(mutants, MUTANT_STATES),
+        },
+        "seconds": {name: round(seconds, 2) for name, seconds in spent.most_common()},
         "coinciding": matrix.coinciding,
         "cells": cells,
         "illegal": [{"name": cell.name, **cell.values, "rule": cell.rule} for cell in matrix.illegal],
         "mutants": mutants,
     }
+
+
+def _counts(items: Sequence[dict[str, Any]], states: Sequence[str]) -> dict[str, int]:
+    found = Counter(item["status"] for item in items)
+    return {state: found[state] for state in states}
+
+
+def _status(result: Result | None, good: str, bad: str) -> str:
+    if result is None:
+        return "not run"
+    if result.error is not None:
+        return "could not run"
+    return good if result.passed else bad
+
+
+def _cell(cell: Cell, result: CellResult | None) -> dict[str, Any]:
+    status = _status(result, "passed", "failed")
+    entry: dict[str, Any] = {
+        "name": cell.name,
+        **cell.values,
+        "heads": cell.case.problem.heads,
+        "kv_seq": cell.case.problem.kv_seq,
+        "status": status,
+        "command": command(cell.case),
+        "why": "",
+    }
+    if result is None:
+        return entry
+    entry["why"] = result.error or "; ".join(result.reasons)
+    if result.error is None:
+        values = asdict(result)
+        for key in ("passed", "name", "error"):
+            del values[key]
+        entry |= {key: _plain(value) for key, value in values.items()}
+        entry["expected_ratio"] = _ratio(result.max_error, result.expected)
+        entry["predicted_ratio"] = _ratio(result.max_error, result.predicted)
+        if status == "passed":
+            del entry["error_map"]
+    return entry
+
+
+def _mutant(mutant: Mutant, result: MutantResult | None) -> dict[str, Any]:
+    found = result or MutantResult(mutant.name)
+    return {
+        "name": mutant.name,
+        "history": mutant.history,
+        "file": mutant.file,
+        "case": " ".join([mutant.case, *(f"{key}={value}" for key, value in mutant.overrides)]),
+        "status": _status(result, "caught", "not caught"),
+        "why": found.error or found.evidence,
+        "seconds": found.seconds,
+    }
+
+
+def command(case: Case) -> str:
+    """The `make sim` that runs a case alone, on the same data."""
+    base = CASES["mha_batch2"]
+    return " ".join(["make", "sim", f"TEST={base.name}", *overrides.pairs(case, base)])
 
 
 def write(content: dict[str, Any], folder: Path) -> list[Path]:
@@ -105,7 +125,7 @@ def write(content: dict[str, Any], folder: Path) -> list[Path]:
     page = _TEMPLATE.read_text().replace(_PLACE, text.replace("</", "<\\/"))
     paths = [folder / "report.json", folder / "report.html"]
     for path, body in zip(paths, (json.dumps(content, allow_nan=False, indent=1) + "\n", page), strict=True):
-        scratch = path.with_suffix(".new")
+        scratch = path.with_name(f"{litter.prefix()}{path.name}")
         scratch.write_text(body)
         scratch.replace(path)
     return paths

@@ -1,16 +1,9 @@
-"""The sweep on the RTL: its quick part, cells that must fail, resuming, and workers that die."""
+"""The sweep on the RTL: its quick part, cells that must fail, and a sweep that goes on where it stopped."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,13 +13,12 @@ import pytest
 from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.workloads.base import Workload
 from plena_ref.workloads.build import build
-from scripts import sweep
 from tb.bench import harness
 from tb.bench.harness import Job, JobResult
 from tb.engine import simulate
 from tb.sweep import cell as cells_module
-from tb.sweep import matrix, unit
-from tb.sweep.cell import run_cells
+from tb.sweep import command, matrix
+from tb.sweep.cells import run_cells
 from tb.sweep.error_verdict import PREDICTION_FACTOR
 
 pytestmark = pytest.mark.not_nightly("Verilator, on processes and results")
@@ -89,27 +81,11 @@ def test_a_result_with_too_few_bits_fails_its_prediction(bits: int, ran: tuple[W
     assert any("not within a factor of 2" in reason for reason in result.reasons), result
 
 
-def test_a_broken_simulation_is_an_error_of_its_cell_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    simulate.require("verilator")
-    cells = [cell for cell in QUICK if cell.machine == (8, 4)][:3]
-    run = harness.run
-
-    def break_the_second(hw, jobs, *arguments):
-        if any(len(job.words) == len(build(cells[1].case).words) for job in jobs):
-            raise simulate.SimulationError("broken")
-        return run(hw, jobs, *arguments)
-
-    monkeypatch.setattr(harness, "run", break_the_second)
-    results = run_cells(cells)
-    assert [result.error for result in results] == [None, "broken", None]
-    assert [result.passed for result in results] == [True, False, True]
-
-
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A place for the sweep's files; models stay where all tests have theirs."""
     simulate.require("verilator")
-    monkeypatch.setattr(sweep, "FOLDER", tmp_path / "sweep")
+    monkeypatch.setattr(command, "FOLDER", tmp_path / "sweep")
     return tmp_path / "sweep"
 
 
@@ -121,88 +97,15 @@ def statuses(folder: Path) -> Counter[str]:
 
 
 def test_a_sweep_goes_on_where_it_stopped(folder: Path, capsys: pytest.CaptureFixture) -> None:
-    """Through pytest-xdist; what has a result is not run again."""
+    """What has a result is not run again."""
     chosen = [*SMALLEST, "SEQ=1,4", "HEAD_DIM=16", "MASK=causal", "JOBS=2"]
-    assert sweep.main([*chosen, "LIMIT=2"]) == 0
+    assert command.main([*chosen, "LIMIT=2"]) == 0
     assert statuses(folder) == {"passed": 2, "not run": len(MATRIX.cells) - 2}
     first = {path: path.stat().st_mtime_ns for path in (folder / "results").iterdir()}
-    assert sweep.main(chosen) == 0
+    assert command.main(chosen) == 0
     assert statuses(folder)["passed"] == 6
     assert all(path.stat().st_mtime_ns == made for path, made in first.items())
     assert len(list((folder / "results").iterdir())) == 6
     capsys.readouterr()
-    assert sweep.main(chosen) == 0
+    assert command.main(chosen) == 0
     assert "every one of them has its result already" in capsys.readouterr().out
-
-
-@contextlib.contextmanager
-def started(*arguments: str) -> Iterator[subprocess.Popen]:
-    """A dask process in a session of its own, gone with all its children afterwards."""
-    command = [sys.executable, "-m", "distributed.cli." + arguments[0], *arguments[1:]]
-    process = subprocess.Popen(
-        command,
-        cwd=simulate.REPO,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def wait_for(what, seconds: float = 60.0):
-    """The first true value of `what()`."""
-    end = time.monotonic() + seconds
-    while not (value := what()):
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.05)
-    return value
-
-
-def test_no_cell_is_lost_with_a_worker(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two workers of a dask scheduler; one is killed while it has work: each cell is in the report, once."""
-    from distributed import Client
-
-    harness.build(MATRIX.slice({"mlen": ["8"], "blen": ["4"]})[0].case.hardware, "verilator")
-    monkeypatch.setattr(unit, "UNIT_CELLS", 1)
-    address_file = tmp_path / "scheduler.json"
-    worker = ("dask_worker", "--scheduler-file", str(address_file), "--nworkers", "1", "--nthreads", "1")
-    worker += ("--no-nanny", "--no-dashboard", "--local-directory", str(tmp_path))
-    kept: list[str] = []
-    with (
-        started("dask_scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(address_file)),
-        started(*worker, "--name", "doomed") as doomed,
-        started(*worker, "--name", "survivor"),
-    ):
-        address = wait_for(lambda: address_file.exists() and json.loads(address_file.read_text()))["address"]
-        with Client(address, set_as_default=False) as client:
-            client.wait_for_workers(2, timeout=60)
-            workers = client.scheduler_info()["workers"].items()
-            (doomed_address,) = [at for at, worker in workers if worker["name"] == "doomed"]
-            plan_keep = sweep.plans.Plan.keep
-
-            def kill_after_the_second(self, done, results):
-                kept.extend(done.names)
-                plan_keep(self, done, results)
-                if len(kept) == 2:
-                    wait_for(lambda: client.processing().get(doomed_address))
-                    os.killpg(doomed.pid, signal.SIGKILL)
-
-            monkeypatch.setattr(sweep.plans.Plan, "keep", kill_after_the_second)
-            arguments = [*SMALLEST, "SEQ=1,4", "HEAD_DIM=16", "MASK=causal,cached", "BATCH=1,2"]
-            assert sweep.main([*arguments, f"SCHEDULER={address}"]) == 0
-            assert len(client.scheduler_info()["workers"]) == 1
-    assert len(kept) == len(set(kept)) == 8
-    assert statuses(folder) == {"passed": 8, "not run": len(MATRIX.cells) - 8}
-
-
-def test_a_scheduler_that_does_not_answer_is_named(folder: Path, capsys: pytest.CaptureFixture) -> None:
-    """The report is written all the same."""
-    arguments = [*SMALLEST, "SEQ=1", "HEAD_DIM=16", "MASK=causal", "BATCH=1"]
-    assert sweep.main([*arguments, "SCHEDULER=tcp://127.0.0.1:9"]) == 1
-    assert "SCHEDULER=tcp://127.0.0.1:9" in capsys.readouterr().err
-    assert statuses(folder) == {"not run": len(MATRIX.cells)}
