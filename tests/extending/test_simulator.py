@@ -1,0 +1,65 @@
+"""docs/extending/simulator.md, carried out: simulators that are added step by step, and steps left out."""
+
+from __future__ import annotations
+
+import pytest
+
+from tb.engine import simulate
+from tests.extending.steps import Variant
+from tests.extending.trial import carry_out, copied_tree, not_missed, page, run
+
+#: What is drawn from: each changes another part of the command line that runs a model.
+VARIANTS = [
+    Variant(
+        {
+            "name": "icarus_nice",
+            "class": "IcarusNice",
+            "base": "Icarus",
+            "module": "icarus",
+            "what": "Icarus Verilog that leaves the processor to others",
+            "before": '"nice", ',
+            "after": "",
+            "states": "four",
+            "coverage": "no",
+            "unknowns": "no",
+            "use": "beside other work",
+        }
+    ),
+    Variant(
+        {
+            "name": "icarus_marked",
+            "class": "IcarusMarked",
+            "base": "Icarus",
+            "module": "icarus",
+            "what": "Icarus Verilog whose runs can be told apart by an argument",
+            "before": "",
+            "after": ', "+marked=1"',
+            "states": "four",
+            "coverage": "no",
+            "unknowns": "no",
+            "use": "to find its processes",
+        }
+    ),
+]
+CASE = "TEST=mha_ragged MLEN=8 BLEN=4 HLEN=4 SEQ=5 HEAD_DIM=8 HEADS=1 BATCH=1 VRAM_ELEMS=4096 MSRAM_TILES=4"
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.values["name"])
+def test_all_steps_make_a_simulator(variant: Variant) -> None:
+    """It passes its conformance tests, is clean, and runs a case."""
+    simulate.require("icarus")
+    name = variant.values["name"]
+    with copied_tree() as root:
+        carry_out(root, page("simulator.md"), variant)
+        for command, said in (
+            ("python -m pytest -q -p no:cacheprovider tests/engine/test_simulators.py", "passed"),
+            (f"python -m scripts.run_case SIM={name} HBM_BYTES=65536 {CASE}", "PASS"),
+            (f"python -m ruff check tb/engine/{name}.py tb/engine/registry.py", "passed"),
+        ):
+            ran = run(root, command)
+            assert ran.status == 0 and said in ran.printed, ran.printed[-3000:]
+        assert (root / "build" / "runs" / "mha_ragged" / "report.txt").read_text().count(f"on {name}") == 1
+
+
+def test_a_step_that_is_left_out_is_named() -> None:
+    assert not_missed(page("simulator.md"), VARIANTS[0]) == []
