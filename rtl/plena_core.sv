@@ -12,10 +12,10 @@ module plena_core #(
     parameter int MSRAM_TILES = 64,  // tiles of MSRAM
     parameter int FP_WORDS = 1024,  // words of FP_MEM: a multiple of 2*MLEN
     parameter int INT_WORDS = 1024,  // words of INT_MEM: at least 2
-    parameter int VPREF = 16,  // rows of H_PREFETCH_V
-    parameter int VSTORE = 16,  // rows of H_STORE_V
-    parameter int MX_BLOCK = 8,  // elements that share a scale: a power of two, at most MLEN
-    parameter int LOOP_DEPTH = 8,  // loops that may nest
+    parameter int VPREF = 16,  // rows of H_PREFETCH_V: at most 65535
+    parameter int VSTORE = 16,  // rows of H_STORE_V: at most 65535
+    parameter int MX_BLOCK = 8,  // elements that share a scale: 8..64, a power of two, at most MLEN
+    parameter int LOOP_DEPTH = 8,  // loops that may nest: 1..255
     parameter int DISPATCH_WIDTH = 2,  // instructions dispatched a cycle at most: 1 or 2
     parameter int ICACHE_LINES = 128  // instruction cache lines of 64 bytes
 ) (
@@ -96,29 +96,20 @@ module plena_core #(
   localparam int H0 = NM + NV + NF;
   localparam int NS = NM + NV + NF + NH;
 
-  initial begin
-    if (MLEN < 8 || MLEN > 256 || (MLEN & (MLEN - 1)) != 0)
-      $fatal(1, "plena_core: MLEN=%0d must be a power of two from 8 to 256", MLEN);
-    if (BLEN < 4 || BLEN > MLEN || (BLEN & (BLEN - 1)) != 0)
-      $fatal(1, "plena_core: BLEN=%0d must be a power of two from 4 to MLEN=%0d", BLEN, MLEN);
-    if (HLEN < 1 || HLEN > MLEN || (HLEN & (HLEN - 1)) != 0 || MLEN / HLEN > 32)
-      $fatal(
-          1,
-          "plena_core: HLEN=%0d must be a power of two up to MLEN=%0d, at most 32 lanes",
-          HLEN,
-          MLEN
-      );
-    if (VRAM_ELEMS < 8 * MLEN || VRAM_ELEMS % (8 * MLEN) != 0)
-      $fatal(1, "plena_core: VRAM_ELEMS=%0d must be a positive multiple of 8 rows", VRAM_ELEMS);
-    if (FP_WORDS < 2 * MLEN || FP_WORDS % (2 * MLEN) != 0)
-      $fatal(1, "plena_core: FP_WORDS=%0d must be a positive multiple of 2*MLEN", FP_WORDS);
-    if (INT_WORDS < 2) $fatal(1, "plena_core: INT_WORDS=%0d must be at least 2", INT_WORDS);
-    if (MSRAM_TILES < 1) $fatal(1, "plena_core: MSRAM_TILES=%0d must be positive", MSRAM_TILES);
-    if (MX_BLOCK < 1 || MX_BLOCK > MLEN || (MX_BLOCK & (MX_BLOCK - 1)) != 0)
-      $fatal(1, "plena_core: MX_BLOCK=%0d must be a power of two up to MLEN=%0d", MX_BLOCK, MLEN);
-    if (VPREF < 1 || VSTORE < 1)
-      $fatal(1, "plena_core: VPREF=%0d and VSTORE=%0d must be positive", VPREF, VSTORE);
-  end
+  shape_check #(
+      .MLEN(MLEN),
+      .BLEN(BLEN),
+      .HLEN(HLEN),
+      .VRAM_ELEMS(VRAM_ELEMS),
+      .MSRAM_TILES(MSRAM_TILES),
+      .FP_WORDS(FP_WORDS),
+      .INT_WORDS(INT_WORDS),
+      .VPREF(VPREF),
+      .VSTORE(VSTORE),
+      .MX_BLOCK(MX_BLOCK),
+      .LOOP_DEPTH(LOOP_DEPTH),
+      .DISPATCH_WIDTH(DISPATCH_WIDTH)
+  ) u_shape ();
 
   // Control registers and frontend
   logic start, resume, abort, running, stop, stop_undrained, stop_fault;

@@ -11,6 +11,9 @@ LANES_MAX = 32
 MX_BLOCK_MIN, MX_BLOCK_MAX = 8, 64
 VRAM_BANKS = 8
 HBM_BEAT_BYTES = 64
+#: Most elements of VRAM and of MSRAM, and bytes of HBM: the bench addresses files and arrays with 32 bits.
+MEMORY_ELEMS_MAX = 1 << 29
+HBM_BYTES_MAX = 1 << 30
 
 
 class HardwareError(ValueError):
@@ -103,11 +106,11 @@ class Hardware:
             f"VRAM_ELEMS must be a positive multiple of {VRAM_BANKS}*MLEN = {bank_row}",
             "vram_elems",
         )
-        require(self.vram_elems <= 1 << 31, "VRAM_ELEMS must not exceed 2^31", "vram_elems")
+        require(self.vram_elems <= MEMORY_ELEMS_MAX, "VRAM_ELEMS must not exceed 2^29", "vram_elems")
         require(self.msram_tiles >= 1, "MSRAM_TILES must be at least 1", "msram_tiles")
         require(
-            self.msram_tiles * self.tile_elems <= 1 << 31,
-            "MSRAM_TILES*MLEN*MLEN must not exceed 2^31",
+            self.msram_tiles * self.tile_elems <= MEMORY_ELEMS_MAX,
+            "MSRAM_TILES*MLEN*MLEN must not exceed 2^29",
             "msram_tiles",
             "mlen",
         )
@@ -127,6 +130,7 @@ class Hardware:
             f"HBM_BYTES must be a positive multiple of {HBM_BEAT_BYTES}",
             "hbm_bytes",
         )
+        require(self.hbm_bytes <= HBM_BYTES_MAX, "HBM_BYTES must not exceed 2^30", "hbm_bytes")
 
     @property
     def p(self) -> int:

@@ -52,7 +52,8 @@ module axi_memory #(
   localparam int BEATS = 1024;  // beats on their way, each direction
 
   initial begin
-    if (BYTES < 64 || BYTES % 64 != 0) $fatal(1, "axi_memory: BYTES must be a multiple of 64");
+    if (BYTES < 64 || BYTES % 64 != 0 || BYTES > (1 << 30) + (4 << 20))
+      $fatal(1, "axi_memory: BYTES=%0d must be a multiple of 64, at most 2^30 + 2^22", BYTES);
   end
 
   // Contents ^ fill: two-state words start at 0, so storage that nobody touched reads as fill at no cost.

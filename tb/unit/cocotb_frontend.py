@@ -11,6 +11,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
 from plena_ref.isa import instructions as isa
+from plena_ref.isa.assembler import assemble
 from plena_ref.isa.instructions import TrapCause
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.reference import Machine
@@ -22,8 +23,9 @@ HW = Hardware(16, 4, 8, vram_elems=1 << 12, msram_tiles=4, hbm_bytes=1 << 16)
 IMAGES = MemoryImages.zeros(HW)
 
 
-async def run(dut, words: list[int]) -> list[tuple[int, int]]:
+async def run(dut, words: list[int], base: int = 0) -> list[tuple[int, int]]:
     """Run a program to its stop; return, for each cycle that dispatches, the first pc and how many go."""
+    dut.base.value = base
     dut.length.value = len(words)
     dut.start.value = 1
     await FallingEdge(dut.clk)
@@ -40,7 +42,9 @@ async def run(dut, words: list[int]) -> list[tuple[int, int]]:
             dut.if_rdata.value = sum(word << 32 * n for n, word in enumerate(line))
             asked = []
         if int(dut.if_req.value):
-            asked = [int(dut.if_addr.value) // (4 * LINE_WORDS)]
+            line, rest = divmod(int(dut.if_addr.value) - int(dut.base.value), 4 * LINE_WORDS)
+            assert line >= 0 and not rest, "a line that is not of the program"
+            asked = [line]
         await Timer(100, "ps")
         valid = int(dut.trace_valid.value)
         pc = int(dut.trace_pc.value)
@@ -58,6 +62,7 @@ async def run(dut, words: list[int]) -> list[tuple[int, int]]:
         stopped = int(dut.stop.value)
         await FallingEdge(dut.clk)
         if stopped:
+            dut.base.value = 0
             return dispatched
     raise AssertionError("the program does not stop")
 
@@ -124,3 +129,52 @@ async def pairs_as_the_table_says(dut) -> None:
             wanted = 2 if pair.paired and width == 2 else 1
             assert counts and counts[-1] == wanted, f"{pair.name}, word {word}: {counts}, wanted {wanted}"
             check_end(dut, words, dispatched)
+
+
+@cocotb.test()
+async def a_program_past_the_end_of_addresses(dut) -> None:
+    """The words below 2^64 run; the first one past it is a FETCH_ERROR, and its line is never asked for."""
+    await reset(dut)
+    words = assemble("S_ADDI_INT gp1, gp1, 1\n" * (3 * LINE_WORDS))
+    for lines in (1, 2, 3):
+        dispatched = await run(dut, words, (1 << 64) - 64 * lines)
+        cause = int(dut.stop_cause.value)
+        reached = LINE_WORDS * lines
+        assert sum(count for _, count in dispatched) == reached
+        if lines < 3:
+            assert (cause, int(dut.stop_pc.value)) == (TrapCause.FETCH_ERROR, reached)
+        else:
+            assert (cause, int(dut.stop_pc.value)) == (0, len(words))
+
+
+@cocotb.test()
+async def a_transfer_past_the_end_of_addresses(dut) -> None:
+    """Elements or scales whose last byte lies at or past LIMIT = 2^64 - 1 trap; one byte less does not."""
+    await reset(dut)
+    dut.limit.value = (1 << 64) - 1
+    rows = {"H_PREFETCH_V gp0": HW.vpref, "H_STORE_V gp0": HW.vstore, "H_PREFETCH_M gp0": HW.mlen}
+    for transfer, count in rows.items():
+        for low, offset, scale, fits in (
+            (-16 * count - 8, 0, 0, True),
+            (-16 * count, 0, 0, False),
+            (-16 * count - 24, 16, 0, True),
+            (-16 * count - 24, 24, 0, False),
+            (-8, 16 * count, 0, False),
+            (-4096, 0, 4095 - 2 * count, True),
+            (-4096, 0, 4096 - 2 * count, False),
+            (-8, (1 << 32) - 8, (1 << 32) - 1, False),
+        ):
+            text = []
+            for register, value in (
+                (1, 0xFFFF_FFFF), (2, low & 0xFFFF_FFFF), (3, offset), (4, scale)
+            ):  # fmt: skip
+                text += [f"S_LUI_INT gp{register}, {value >> 12}"]
+                text += [f"S_ADDI_INT gp{register}, gp{register}, {value & 0xFFF}"]
+            text += ["C_SET_ADDR_REG a1, gp1, gp2", "C_SET_SCALE_REG gp4", f"{transfer}, gp3, a1, 0, 0"]
+            words = assemble("\n".join(text))
+            await run(dut, words)
+            cause = int(dut.stop_cause.value)
+            want = 0 if fits else TrapCause.HBM_ERROR
+            assert cause == want, f"{transfer} at {low} + {offset}, scales {scale} behind: {cause}"
+            assert int(dut.stop_pc.value) == len(words) - (not fits)
+    dut.limit.value = HW.hbm_bytes

@@ -1,4 +1,4 @@
-"""Unit tests of the frontend: loops, instruction cache, scoreboard, control registers, counters, dispatch."""
+"""Unit tests of the frontend: loops, instruction cache, scoreboard, counters, dispatch."""
 
 from __future__ import annotations
 
@@ -30,11 +30,6 @@ def test_scoreboard() -> None:
     sizes = {"NM": 8, "NV": 8, "NF": 8, "NH": 4, "VRW": 6, "TW": 2, "FAW": 6}
     sources = [f"{FRONTEND}/waiters.sv", f"{FRONTEND}/scoreboard.sv"]
     simulate.run_unit("scoreboard", sources, "cocotb_scoreboard", sizes)
-
-
-def test_control_regs() -> None:
-    sizes = {"MLEN": 32, "BLEN": 8, "HLEN": 16, "VPREF": 8, "VSTORE": 4}
-    simulate.run_unit("control_regs", [PACKAGE, f"{FRONTEND}/control_regs.sv"], "cocotb_control_regs", sizes)
 
 
 @pytest.mark.parametrize("width", [1, 2])
