@@ -36,7 +36,8 @@ class DaskWorkers:
         self, address: str, function: Callable[[dict[str, Any]], dict[str, Any]] = remote.answer
     ) -> None:
         self.name = address
-        self._function = function
+        # A function inside a function: dask sends others by their name, which the scheduler would import.
+        self._function = lambda request: function(request)
         self._run = uuid.uuid4().hex[:12]
         self._numbers = itertools.count()
         self._seen: dict[str, tuple[float | None, float]] = {}
