@@ -81,6 +81,41 @@ LINEAR_CASES: tuple[Case, ...] = (
     ),
 )
 
+#: RMSNorm and the residual add, alone and around a linear layer; ragged: more features than a row, but no
+#: multiple of it, and rows that fill no block.
+NORM_CASES: tuple[Case, ...] = (
+    make_case("rms_norm", kernel="rms_norm", batch=2, seq=16, features=576),
+    make_case(
+        "rms_norm_ragged",
+        hardware=SMALL_HARDWARE,
+        kernel="rms_norm",
+        batch=2,
+        seq=5,
+        features=300,
+        data="outliers",
+        simulators=("verilator", "icarus"),
+    ),
+    make_case(
+        "residual_add",
+        hardware=SMALL_HARDWARE,
+        kernel="residual_add",
+        batch=2,
+        seq=5,
+        features=40,
+        simulators=("verilator", "icarus"),
+    ),
+    make_case("norm_linear_residual", kernel="norm_linear_residual", batch=2, seq=16, features=192),
+    make_case(
+        "norm_linear_residual_ragged",
+        hardware=SMALL_HARDWARE,
+        kernel="norm_linear_residual",
+        batch=2,
+        seq=5,
+        features=44,
+        simulators=("verilator", "icarus"),
+    ),
+)
+
 #: Every case by name.
 CASES: dict[str, Case] = {
     case.name: case
@@ -208,6 +243,7 @@ CASES: dict[str, Case] = {
         ),
         *PLAIN_CASES,
         *LINEAR_CASES,
+        *NORM_CASES,
     )
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from fractions import Fraction
 from itertools import product
 
@@ -10,60 +9,29 @@ import numpy as np
 import pytest
 
 from plena_ref.golden import attention as golden
-from plena_ref.isa.assembler import assemble
-from plena_ref.isa.instructions import BY_OPCODE, IMM22, INSTRUCTIONS
+from plena_ref.isa.instructions import INSTRUCTIONS
 from plena_ref.kernels import attention
 from plena_ref.kernels.layout.batched import remap_rows
 from plena_ref.kernels.operands import AttentionShape
 from plena_ref.kernels.tiling import diagonal_shift, query_tiles
-from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.numerics import bf16_from_float
 from plena_ref.machine.reference import Machine
 from plena_ref.machine.regions import region_mask
 from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict.accuracy import result_values
-from plena_ref.verdict.compare import compare
 from plena_ref.verdict.tolerance import BF16_LIMITED, STRICT
 from plena_ref.workloads.attention import Attention, block_tiles
-from plena_ref.workloads.base import CaseError, Workload
+from plena_ref.workloads.base import CaseError
 from plena_ref.workloads.build import build
-from plena_ref.workloads.case import Case, make_case
+from plena_ref.workloads.case import make_case
 from plena_ref.workloads.registry import CASES
 from tests.cases import with_problem
+from tests.kernels.checking import check, executed, hardware, run
 
 PLAIN = ("plain_attention", "plain_attention_element_offsets")
 
 
-def hardware(mlen: int, blen: int, **values: int) -> Hardware:
-    """A machine with memories small enough to be copied often."""
-    sizes = {"vram_elems": 1 << 18, "hbm_bytes": 1 << 20, **values}
-    return Hardware(mlen, blen, **sizes)
-
-
-def run(workload: Workload, images: MemoryImages | None = None) -> Machine:
-    """Run the program on the reference machine until its normal stop."""
-    case = workload.case
-    machine = Machine(case.hardware, images or workload.images.copy(), workload.limit)
-    report = machine.run(workload.words)
-    assert (report.status, report.cause) == ("stopped", None)
-    return machine
-
-
-def check(case: Case) -> Machine:
-    """Build and run a case; accurate, and nothing written but what the kernel declares."""
-    workload = build(case)
-    assert assemble(workload.listing) == workload.words
-    machine = run(workload)
-    verdict = compare(workload, machine.images, machine.images, machine.registers, machine.registers)
-    assert verdict.passed, verdict.reasons
-    for memory in ("vram", "msram", "fpmem", "intmem", "hbm"):
-        written = getattr(machine.written, memory)
-        declared = region_mask([*workload.outputs, *workload.scratch], memory, len(written))
-        assert not (written & ~declared).any(), memory
-        wanted = region_mask(workload.outputs, memory, len(written))
-        assert (written | ~wanted).all(), f"{memory}: part of the result is never written"
-    return machine
-
+#: Every registered case of the family.
 ATTENTION_CASES = [name for name, case in CASES.items() if isinstance(case.problem, Attention)]
 
 
@@ -455,20 +423,6 @@ def test_each_key_tile_is_fetched_once_when_msram_holds_them_all() -> None:
     words = build(make_case("once", hardware=hardware(16, 4), seq=64, heads=1, head_dim=16)).words
     fetches = [word for word in words if word & 0x3F == INSTRUCTIONS["H_PREFETCH_M"].opcode]
     assert len(fetches) == 2 * 4
-
-
-def executed(words: list[int]) -> Counter[str]:
-    """How often each instruction is executed: every loop of a kernel runs as often as its start says."""
-    counts: Counter[str] = Counter()
-    trips = [1]
-    for word in words:
-        name = BY_OPCODE[word & 0x3F].mnemonic
-        counts[name] += trips[-1]
-        if name == "C_LOOP_START":
-            trips.append(trips[-1] * IMM22.get(word))
-        elif name == "C_LOOP_END":
-            trips.pop()
-    return counts
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from plena_ref.workloads.build import build
 from plena_ref.workloads.case import Case, make_case
 from tb.system.random_cases import DECODE, SINKS, WINDOWS
 from tests.cases import with_problem
-from tests.kernels.test_attention import check, hardware
+from tests.kernels.checking import check, hardware
 
 #: The kernels that take heads of any width.
 ANY_WIDTH = [name for name in Attention.kernels if name != "packed_attention"]

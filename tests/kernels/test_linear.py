@@ -7,31 +7,19 @@ import pytest
 
 from plena_ref.kernels.linear import LinearKernel
 from plena_ref.machine.hardware import Hardware
-from plena_ref.machine.reference import Machine
 from plena_ref.machine.regions import region_mask
-from plena_ref.verdict.compare import compare
 from plena_ref.verdict.tolerance import STRICT
 from plena_ref.workloads.base import CaseError, Workload
 from plena_ref.workloads.build import build
 from plena_ref.workloads.case import Case, make_case
 from plena_ref.workloads.registry import CASES, command
-from tests.kernels.test_attention import executed
-
-
-def run(workload: Workload) -> Machine:
-    """Run the program on the reference machine until its normal stop."""
-    machine = Machine(workload.case.hardware, workload.images.copy(), workload.limit)
-    report = machine.run(workload.words)
-    assert (report.status, report.cause) == ("stopped", None)
-    return machine
+from tests.kernels import checking
+from tests.kernels.checking import executed
 
 
 def check(case: Case) -> Workload:
     """Build and run a case; accurate, and exactly what the kernel declares is written."""
-    workload = build(case)
-    machine = run(workload)
-    verdict = compare(workload, machine.images, machine.images, machine.registers, machine.registers)
-    assert verdict.passed, verdict.reasons
+    machine, workload = checking.check(case), build(case)
     for memory in ("vram", "msram", "fpmem", "intmem", "hbm"):
         written = getattr(machine.written, memory)
         declared = region_mask([*workload.outputs, *workload.scratch], memory, len(written))

@@ -14,7 +14,7 @@ from plena_ref.workloads.attention import Inputs
 from plena_ref.workloads.base import CaseError
 from plena_ref.workloads.build import build
 from plena_ref.workloads.case import make_case
-from plena_ref.workloads.registry import CASES, LINEAR_CASES, PLAIN_CASES
+from plena_ref.workloads.registry import CASES, LINEAR_CASES, NORM_CASES, PLAIN_CASES
 
 
 def test_the_registered_cases_are_those_of_the_plan() -> None:
@@ -30,7 +30,7 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
             case.problem.causal,
         )
         for name, case in CASES.items()
-        if case not in (*PLAIN_CASES, *LINEAR_CASES)
+        if case not in (*PLAIN_CASES, *LINEAR_CASES, *NORM_CASES)
     }
     lanes = {name: case.hardware.hlen for name, case in CASES.items() if name.startswith("gqa_packed")}
     assert lanes == {"gqa_packed": 16, "gqa_packed_wide": 8, "gqa_packed_narrow": 8}
@@ -55,7 +55,7 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
     special = {
         name: (case.problem.kv_heads, case.problem.window, case.problem.sinks)
         for name, case in CASES.items()
-        if case not in (*PLAIN_CASES, *LINEAR_CASES)
+        if case not in (*PLAIN_CASES, *LINEAR_CASES, *NORM_CASES)
         and (case.problem.kv_heads, case.problem.window, case.problem.sinks)
         != (case.problem.heads, None, False)
     }
@@ -73,10 +73,15 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
         exceptions = ("window_sinks", "long_cache", "mha_head72", "plain_ragged", "plain_vision")
         assert case.sigma == (1.0 if name in exceptions else 1.5)
         assert "verilator" in case.simulators or name == "linear_16x4"
-        assert case.tolerance == (BF16_LIMITED if name == "mha" else STRICT)
+        usual = case.problem.tolerance(case.hardware)
+        assert case.tolerance == (BF16_LIMITED if name == "mha" else usual)
+        assert usual == STRICT or case.kernel in ("rms_norm", "residual_add")
     assert [name for name, case in CASES.items() if "icarus" in case.simulators] == [
         "mha_batch2_sub64",
         "mha_ragged",
+        "rms_norm_ragged",
+        "residual_add",
+        "norm_linear_residual_ragged",
     ]
 
 

@@ -1,0 +1,54 @@
+"""Bounds that follow from counting roundings: how far a result may be off when each is the largest there is.
+
+docs/accuracy.md counts the roundings of each operator.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plena_ref.verdict.error_bound import UNIT
+from plena_ref.verdict.tolerance import Tolerance
+
+F64 = NDArray[np.float64]
+
+#: What flushed numbers and products leave, as long as no factor exceeds 2^20.
+FLUSHED = 2.0**-100
+#: Roundings that stand for sums in f32 and for second order.
+F32_ROUNDINGS = 0.5
+#: Of RMSNorm, behind the square root: sqrt, reciprocal, x/rms, times weight.
+NORM_ROUNDINGS = 4.0
+#: Of RMSNorm, before the square root, which halves them: the square, 1/features, times that, + eps.
+MEAN_ROUNDINGS = 4.0
+
+
+def relative_error(roundings: float) -> float:
+    """The largest relative error that so many roundings in a row make."""
+    return float(np.expm1(UNIT * (roundings + F32_ROUNDINGS)))
+
+
+def rms_norm_error(sum_levels: int) -> float:
+    """The largest relative error of RMSNorm; its sum of squares is a tree of so many levels."""
+    return relative_error(NORM_ROUNDINGS + (MEAN_ROUNDINGS + sum_levels) / 2)
+
+
+def counted(relative: float) -> Tolerance:
+    """Every element within a relative error."""
+    return Tolerance(atol=FLUSHED, rtol=relative, match_percent=100.0, outer=relative)
+
+
+def linear_error(x: F64, x_error: F64, w: F64) -> F64:
+    """The largest error of x w, by the largest error of each element of x.
+
+    Args:
+        x, x_error: rows x in_features.
+        w: in_features x out_features, as the machine reads it.
+    """
+    spread = (np.abs(x) * relative_error(0) + x_error) @ np.abs(w)
+    return spread + relative_error(1) * (np.abs(x @ w) + spread) + FLUSHED
+
+
+def sum_error(exact: F64, operand_error: F64) -> F64:
+    """The largest error of a sum, by the largest error of its operands together."""
+    return operand_error + relative_error(1) * (np.abs(exact) + operand_error) + FLUSHED
