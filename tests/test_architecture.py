@@ -131,7 +131,8 @@ BENCH_MAY_IMPORT: dict[str, set[str]] = {
     "fuzz": set(),
     "mutants": {"bench", "engine"},
     "sweep": {"bench", "engine", "mutants"},
-    "unit": {"bench", "engine"},
+    "oracle": set(),
+    "unit": {"bench", "engine", "mutants", "oracle"},
     "system": {"bench", "engine", "fuzz", "mutants", "sweep", "unit"},
 }
 #: What is above the bench: nothing in tb imports it.
@@ -221,3 +222,9 @@ def test_nothing_in_the_package_is_for_tests_only() -> None:
 def test_what_is_offered_to_people_is_documented(name: str, page: str) -> None:
     assert name in (REPO / "docs" / page).read_text()
     assert name not in names_used(REPO)
+
+
+def test_the_oracle_of_arithmetic_knows_integers_and_rationals_only() -> None:
+    for file in (REPO / "tb" / "oracle").rglob("*.py"):
+        roots = {module.split(".")[0] for module in imported(file.read_text(), "tb.oracle")}
+        assert roots <= {"__future__", "dataclasses", "fractions", "math", "tb"}, file

@@ -1,6 +1,6 @@
 """The functions of rtl/float/plena_fp.sv against exact rational arithmetic, on raw bit patterns.
 
-Small sets go straight to :mod:`exact_float`. The million random pairs go to numpy float32, whose addition and
+Small sets go straight to :mod:`tb.oracle`. The million random pairs go to numpy float32, whose addition and
 multiplication are IEEE 754 operations, with isa.md's flush and one NaN laid around them; that fast oracle is
 itself held against the rationals on every corner pair and on a sample of the random ones.
 """
@@ -15,8 +15,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from tb import oracle as exact
 from tb.engine import simulate
-from tb.unit import exact_float as exact
 from tb.unit import fp_bench
 
 SIGN = np.uint32(0x8000_0000)
@@ -115,7 +115,7 @@ def exact_product32(a: int, b: int) -> int:
 def test_fast_oracle_agrees_with_rationals() -> None:
     a, b = random32(np.random.default_rng(11), 20_000)
     check("numpy add", a, b, fast(np.add, a, b), exactly(exact_add32, a, b))
-    check("ml_dtypes narrow", a, 0, fast_narrow(a), exactly(exact.narrow, a))
+    check("ml_dtypes narrow", a, 0, fast_narrow(a), exactly(exact.f32_to_bf16, a))
     a, b = a >> 16, b >> 16
     check("numpy multiply", a, b, fast(np.multiply, a << 16, b << 16), exactly(exact_product32, a, b))
 
@@ -147,7 +147,7 @@ def test_product_random() -> None:
 
 def test_conversions() -> None:
     every = np.arange(1 << 16, dtype=np.uint32)
-    flushed = exactly(exact.flush, every)
+    flushed = exactly(lambda bits: exact.flush(bits, exact.BF16), every)
     check("bf16_flush", every, 0, fp_bench.apply("bf16_flush", every), flushed)
     check("bf16_to_f32", every, 0, fp_bench.apply("bf16_to_f32", every), flushed << 16)
     # every bf16 with bits behind it that round down, tie and round up
@@ -155,12 +155,12 @@ def test_conversions() -> None:
     wide = (every[:, None] << 16 | tails).ravel()
     check("f32_to_bf16", wide, 0, fp_bench.apply("f32_to_bf16", wide), fast_narrow(wide))
     few = np.concatenate([corners32(), wide[::101]])
-    check("f32_to_bf16", few, 0, fp_bench.apply("f32_to_bf16", few), exactly(exact.narrow, few))
+    check("f32_to_bf16", few, 0, fp_bench.apply("f32_to_bf16", few), exactly(exact.f32_to_bf16, few))
 
 
 def exact_sum16(a: int, b: int) -> int:
     """Isa.md's bf16 addition: the f32 sum, then bf16."""
-    return exact.narrow(exact.add(a << 16, b << 16, exact.F32))
+    return exact.f32_to_bf16(exact.add(a << 16, b << 16, exact.F32))
 
 
 def exact_difference16(a: int, b: int) -> int:
@@ -170,17 +170,17 @@ def exact_difference16(a: int, b: int) -> int:
 
 def exact_product16(a: int, b: int) -> int:
     """Isa.md's bf16 multiplication: the f32 product, then bf16."""
-    return exact.narrow(exact_product32(a, b))
+    return exact.f32_to_bf16(exact_product32(a, b))
 
 
 def exact_max(a: int, b: int) -> int:
     """Isa.md's maximum."""
-    return exact.extreme(a, b, largest=True)
+    return exact.bf16_max(a, b)
 
 
 def exact_min(a: int, b: int) -> int:
     """Isa.md's minimum."""
-    return exact.extreme(a, b, largest=False)
+    return exact.bf16_min(a, b)
 
 
 ELEMENTWISE = {
@@ -202,9 +202,9 @@ def test_elementwise(function: str) -> None:
 
 
 SPECIAL_FUNCTIONS = {
-    "exp": (fp_bench.EXP, exact.exp),
-    "reciprocal": (fp_bench.RECIPROCAL, exact.reciprocal),
-    "square_root": (fp_bench.SQUARE_ROOT, exact.square_root),
+    "exp": (fp_bench.EXP, exact.bf16_exp),
+    "reciprocal": (fp_bench.RECIPROCAL, exact.bf16_reciprocal),
+    "square_root": (fp_bench.SQUARE_ROOT, exact.bf16_sqrt),
 }
 
 
@@ -240,7 +240,7 @@ def test_icarus_agrees(function: str) -> None:
     elif function == "f32_add":
         want = exactly(exact_add32, a, b)
     else:
-        want = exactly(exact.narrow, a)
+        want = exactly(exact.f32_to_bf16, a)
     check(function, a, b, fp_bench.apply(function, a, b, simulator="icarus"), want)
 
 

@@ -11,7 +11,7 @@ import pytest
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.numerics import bf16_from_float
 from plena_ref.machine.state import POISON_BF16, MemoryImages
-from tests import exact
+from tb import oracle as exact
 from tests.machines import SMALL, constant, random_bf16, run, stops
 
 MLEN, BLEN = SMALL.mlen, SMALL.blen

@@ -9,7 +9,7 @@ from plena_ref.isa.assembler import assemble
 from plena_ref.machine import mx
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.state import MemoryImages
-from tests import exact
+from tb import oracle as exact
 from tests.machines import SMALL, constant, random_bf16, run, stops
 
 MLEN = SMALL.mlen

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from plena_ref.machine import mx
-from tests import exact
+from tb import oracle as exact
 
 
 def test_decode_is_exact_for_every_element_and_scale() -> None:

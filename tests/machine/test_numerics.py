@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from plena_ref.machine import numerics
-from tests import exact
+from tb import oracle as exact
 
 EVERY_BF16 = np.arange(1 << 16, dtype=np.uint16)
 

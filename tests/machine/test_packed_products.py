@@ -9,7 +9,7 @@ from plena_ref.isa.assembler import assemble
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.numerics import bf16_from_float
 from plena_ref.machine.state import POISON_BF16, POISON_INT, MemoryImages
-from tests import exact
+from tb import oracle as exact
 from tests.machines import constant, random_bf16, stops
 
 KINDS = ("gaussian", "cancelling", "tiny", "wild")
