@@ -300,7 +300,7 @@ _check(_TABLE)
 #: Every named instruction by mnemonic, in opcode order; V_PS_V and C_HADAMARD_TRANSFORM have `legal` False.
 INSTRUCTIONS: dict[str, Instruction] = {entry.mnemonic: entry for entry in _TABLE}
 
-#: The same by opcode. 00 and 38..3F have no entry.
+#: The same by opcode; what has no entry traps.
 BY_OPCODE: dict[int, Instruction] = {entry.opcode: entry for entry in _TABLE}
 
 

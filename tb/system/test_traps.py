@@ -53,7 +53,7 @@ DIRECTED_TRAPS = {
         "HBM_ERROR",
     ),
     "an f register of 8": (".word 00000217", "ILLEGAL_OPERAND"),
-    "reserved opcode": (".word 0000003F", "ILLEGAL_OPCODE"),
+    "reserved opcode": (".word 00000040", "ILLEGAL_OPCODE"),
     "logits past the end in their last row": (
         "S_ADDI_INT gp1, gp0, 3984\nV_TOPK gp0, gp1, gp0, 1",
         "VRAM_RANGE",
