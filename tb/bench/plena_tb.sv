@@ -20,9 +20,6 @@ module plena_tb #(
     parameter int MEMORY_BYTES = 68 << 20  // storage behind the AXI port: data, then the program
 );
   localparam int SETTINGS = 20;  // words of a job's settings file
-  localparam int VRAM_ROWS = VRAM_ELEMS / MLEN / 8;  // rows a bank
-  localparam int MSRAM_ROWS = MSRAM_TILES * MLEN;  // words a bank
-  localparam int FP_ROWS = FP_WORDS / MLEN / 2;  // rows a bank
 
   // What Python sees.
   int job;  // number of the job: its files lie in job<number>/
@@ -107,9 +104,9 @@ module plena_tb #(
   wire [1:0] trace_valid;
   wire [31:0] trace_pc;
   wire [63:0] trace_instr;
-  logic [11:0] awaddr, araddr;
-  logic [31:0] wdata;
-  logic awvalid = 1'b0, wvalid = 1'b0, arvalid = 1'b0;
+  wire [11:0] awaddr, araddr;
+  wire [31:0] wdata;
+  wire awvalid, wvalid, arvalid;
   wire awready, wready, bvalid, arready, rvalid;
   wire [31:0] rdata;
   wire [1:0] bresp, rresp;
@@ -240,6 +237,40 @@ module plena_tb #(
       .high_water(high_water)
   );
 
+  axil_host u_host (
+      .clk(clk),
+      .awaddr(awaddr),
+      .awvalid(awvalid),
+      .awready(awready),
+      .wdata(wdata),
+      .wvalid(wvalid),
+      .wready(wready),
+      .bresp(bresp),
+      .bvalid(bvalid),
+      .araddr(araddr),
+      .arvalid(arvalid),
+      .arready(arready),
+      .rdata(rdata),
+      .rresp(rresp),
+      .rvalid(rvalid)
+  );
+
+  trace_file u_trace (
+      .clk(clk),
+      .valid(trace_valid),
+      .pc(trace_pc),
+      .instr(trace_instr),
+      .cycle(32'(u_core.cycles))
+  );
+
+  memory_files #(
+      .MLEN(MLEN),
+      .VRAM_ELEMS(VRAM_ELEMS),
+      .MSRAM_TILES(MSRAM_TILES),
+      .FP_WORDS(FP_WORDS),
+      .INT_WORDS(INT_WORDS)
+  ) u_files ();
+
   axi_checker u_checker (
       .clk(clk),
       .rst(rst),
@@ -276,155 +307,17 @@ module plena_tb #(
       .rready(m_rready)
   );
 
-  // ---- memories in and out
-  // $fread takes words most significant byte first; %u writes 32-bit groups least significant byte first.
-  // Every bank owns a slice of one file a memory, banks in rising order. The tasks below open the files, then raise
-  // load_banks or dump_banks; so that a bank costs no more than a seek and its transfer.
-  bit load_banks, dump_banks;
-  int vram_file, msram_file;  // open while one of them is high
-  int vram_bytes, msram_bytes;  // that the banks have read
-
-  for (genvar i = 0; i < 8; i++) begin : g_vram
-    always @(posedge load_banks) begin : load
-      int at;
-      at = $fseek(vram_file, i * VRAM_ROWS * MLEN * 2, 0);
-      vram_bytes = vram_bytes + $fread(u_core.u_vram.g_bank[i].u_bank.mem, vram_file, 0, VRAM_ROWS);
-    end
-    always @(posedge dump_banks) begin : dump
-      int at;
-      at = $fseek(vram_file, i * VRAM_ROWS * MLEN * 2, 0);
-      for (int r = 0; r < VRAM_ROWS; r++)
-      $fwrite(vram_file, "%u", u_core.u_vram.g_bank[i].u_bank.mem[r]);
-    end
-  end
-
-  for (genvar i = 0; i < MLEN; i++) begin : g_msram
-    always @(posedge load_banks) begin : load
-      int at;
-      at = $fseek(msram_file, i * MSRAM_ROWS * 2, 0);
-      msram_bytes = msram_bytes +
-          $fread(u_core.u_msram.g_bank[i].u_bank.mem, msram_file, 0, MSRAM_ROWS);
-    end
-    always @(posedge dump_banks) begin : dump
-      int at;
-      at = $fseek(msram_file, i * MSRAM_ROWS * 2, 0);
-      for (int r = 0; r < MSRAM_ROWS; r += 2) begin
-        $fwrite(msram_file, "%u", {u_core.u_msram.g_bank[i].u_bank.mem[r+1],
-                                   u_core.u_msram.g_bank[i].u_bank.mem[r]});
-      end
-    end
-  end
-
-  task automatic load_memories;
-    int file, got;
-    vram_file = $fopen($sformatf("job%0d/vram.in", job), "rb");
-    msram_file = $fopen($sformatf("job%0d/msram.in", job), "rb");
-    vram_bytes = 0;
-    msram_bytes = 0;
-    load_banks = 1'b1;
-    file = $fopen($sformatf("job%0d/fpmem.in", job), "rb");
-    got = $fread(u_core.u_fpmem.mem_even, file, 0, FP_ROWS);
-    got = got + $fread(u_core.u_fpmem.mem_odd, file, 0, FP_ROWS);
-    if (got != FP_WORDS * 2) $fatal(1, "fpmem.in is short: %0d", got);
-    $fclose(file);
-    file = $fopen($sformatf("job%0d/intmem.in", job), "rb");
-    got  = $fread(u_core.u_intmem.mem, file, 0, INT_WORDS);
-    if (got != INT_WORDS * 4) $fatal(1, "intmem.in is short: %0d", got);
-    $fclose(file);
-    for (int k = 0; k < used_words; k++) u_memory.mem[k] = 64'd0;
-    for (int k = 0; k < used_program_words; k++) u_memory.mem[used_program_at+k] = 64'd0;
-    used_words = int'(image_words);
-    used_program_at = int'(program_at / 8);
-    used_program_words = int'(program_words);
-    if (image_words != 0) begin
-      file = $fopen($sformatf("job%0d/hbm.in", job), "rb");
-      got  = $fread(u_memory.mem, file, 0, used_words);
-      if (got != used_words * 8) $fatal(1, "hbm.in is short: %0d", got);
-      $fclose(file);
-    end
-    if (program_words != 0) begin
-      file = $fopen($sformatf("job%0d/program.in", job), "rb");
-      got  = $fread(u_memory.mem, file, used_program_at, used_program_words);
-      if (got != used_program_words * 8) $fatal(1, "program.in is short: %0d", got);
-      $fclose(file);
-    end
-    #0.1 load_banks = 1'b0;
-    $fclose(vram_file);
-    $fclose(msram_file);
-    if (vram_bytes != VRAM_ELEMS * 2) $fatal(1, "vram.in is short: %0d", vram_bytes);
-    if (msram_bytes != MSRAM_ROWS * MLEN * 2) $fatal(1, "msram.in is short: %0d", msram_bytes);
-  endtask
-
-  // Words of the storage that are not zero, so that the next load need not clear all of it.
-  int used_words, used_program_at, used_program_words;
-
-  task automatic dump_memories;
-    int file;
-    vram_file = $fopen($sformatf("job%0d/vram.out", job), "wb");
-    msram_file = $fopen($sformatf("job%0d/msram.out", job), "wb");
-    dump_banks = 1'b1;
-    file = $fopen($sformatf("job%0d/fpmem.out", job), "wb");
-    for (int r = 0; r < FP_ROWS; r++) $fwrite(file, "%u", u_core.u_fpmem.mem_even[r]);
-    for (int r = 0; r < FP_ROWS; r++) $fwrite(file, "%u", u_core.u_fpmem.mem_odd[r]);
-    $fclose(file);
-    file = $fopen($sformatf("job%0d/intmem.out", job), "wb");
-    for (int r = 0; r < INT_WORDS; r++) $fwrite(file, "%u", u_core.u_intmem.mem[r]);
-    $fclose(file);
-    file = $fopen($sformatf("job%0d/hbm.out", job), "wb");
-    for (int k = 0; k < used_words; k++) $fwrite(file, "%u", u_memory.mem[k]);
-    $fclose(file);
-    #0.1 dump_banks = 1'b0;
-    $fclose(vram_file);
-    $fclose(msram_file);
-  endtask
-
-  // ---- host on AXI4-Lite
-  task automatic csr_write(input logic [11:0] address, input logic [31:0] value);
-    bit address_taken, data_taken;
-    awaddr  <= address;
-    awvalid <= 1'b1;
-    wdata   <= value;
-    wvalid  <= 1'b1;
-    address_taken = 1'b0;
-    data_taken = 1'b0;
-    while (!(address_taken && data_taken)) begin
-      @(posedge clk);
-      if (awvalid && awready) begin
-        address_taken = 1'b1;
-        awvalid <= 1'b0;
-      end
-      if (wvalid && wready) begin
-        data_taken = 1'b1;
-        wvalid <= 1'b0;
-      end
-    end
-    while (!bvalid) @(posedge clk);
-    if (bresp != 2'd0) $fatal(1, "control register write %h: response %0d", address, bresp);
-  endtask
-
-  task automatic csr_read(input logic [11:0] address, output logic [31:0] value);
-    araddr  <= address;
-    arvalid <= 1'b1;
-    @(posedge clk);
-    while (!(arvalid && arready)) @(posedge clk);
-    arvalid <= 1'b0;
-    while (!rvalid) @(posedge clk);
-    if (rresp != 2'd0) $fatal(1, "control register read %h: response %0d", address, rresp);
-    value = rdata;
-  endtask
-
   // Gives up what runs, and waits until no byte of HBM can change any more: the memory may also be dead for good.
   task automatic abort_machine;
     logic [31:0] status;
     int polls;
-    csr_write(plena_pkg::CSR_CTRL, 32'd1 << plena_pkg::CSR_CTRL_ABORT_LSB);
+    u_host.write(plena_pkg::CSR_CTRL, 32'd1 << plena_pkg::CSR_CTRL_ABORT_LSB);
     status = '1;
     for (polls = 0; polls < 1000 && status[plena_pkg::CSR_STATUS_LATE_WRITES_LSB]; polls++)
-      csr_read(plena_pkg::CSR_STATUS, status);
+      u_host.read(plena_pkg::CSR_STATUS, status);
   endtask
 
   // ---- one job
-  int trace_file;
   longint waited;  // cycles that the core has had
   bit refused;  // it did not start
   bit over;  // it interrupts, or has had all its time: the job sleeps until then
@@ -432,14 +325,6 @@ module plena_tb #(
   always @(posedge clk) begin
     waited = running ? waited + 1 : 0;
     over   = running && waited > 1 && (irq || refused || waited > timeout || (abort_at != 0 && waited >= abort_at));
-  end
-
-  always @(posedge clk) begin
-    if (do_trace && trace_valid[0] && trace_file != 0) begin
-      $fwrite(trace_file, "%u", {32'(u_core.cycles), trace_instr[31:0], trace_pc});
-      if (trace_valid[1])
-        $fwrite(trace_file, "%u", {32'(u_core.cycles), trace_instr[63:32], trace_pc + 32'd1});
-    end
   end
 
   // Data beats on the bus since the job began: a second opinion on the core's counters.
@@ -450,15 +335,13 @@ module plena_tb #(
   end
 
   always @(posedge go) begin : run_job
-    int file, offsets;
-    logic [11:0] offset;
+    int file;
     logic [31:0] value;
     done = 1'b0;
     read_beats = 0;
     write_beats = 0;
     read_settings();
-    trace_file = 0;
-    if (do_trace) trace_file = $fopen($sformatf("job%0d/trace.out", job), "wb");
+    if (do_trace) u_trace.open(job);
     if (do_reset) begin
       rst <= 1'b1;
       repeat (4) @(posedge clk);
@@ -468,50 +351,36 @@ module plena_tb #(
     @(posedge clk);
     stall_restart <= 1'b0;
     if (do_abort) abort_machine();
-    if (do_load) load_memories();
+    if (do_load) u_files.load(job, image_words, program_at, program_words);
 
-    csr_write(plena_pkg::CSR_IRQ_STATUS, 32'd3);
-    csr_write(plena_pkg::CSR_IRQ_ENABLE, 32'd3);
-    csr_write(plena_pkg::CSR_BASE_LO, base[31:0]);
-    csr_write(plena_pkg::CSR_BASE_HI, base[63:32]);
-    csr_write(plena_pkg::CSR_LENGTH, length);
-    csr_write(plena_pkg::CSR_LIMIT_LO, limit[31:0]);
-    csr_write(plena_pkg::CSR_LIMIT_HI, limit[63:32]);
-    csr_write(plena_pkg::CSR_WATCHDOG_LO, watchdog[31:0]);
-    csr_write(plena_pkg::CSR_WATCHDOG_HI, watchdog[63:32]);
-    csr_write(plena_pkg::CSR_DRAIN_LIMIT, drain_limit);
-    csr_write(plena_pkg::CSR_RESUME_PC, resume_pc);
-    csr_write(plena_pkg::CSR_CTRL, do_resume ? 32'd2 : 32'd1);
+    u_host.write(plena_pkg::CSR_IRQ_STATUS, 32'd3);
+    u_host.write(plena_pkg::CSR_IRQ_ENABLE, 32'd3);
+    u_host.write_wide(plena_pkg::CSR_BASE_LO, base);
+    u_host.write(plena_pkg::CSR_LENGTH, length);
+    u_host.write_wide(plena_pkg::CSR_LIMIT_LO, limit);
+    u_host.write_wide(plena_pkg::CSR_WATCHDOG_LO, watchdog);
+    u_host.write(plena_pkg::CSR_DRAIN_LIMIT, drain_limit);
+    u_host.write(plena_pkg::CSR_RESUME_PC, resume_pc);
+    u_host.write(plena_pkg::CSR_CTRL, do_resume ? 32'd2 : 32'd1);
     refused = 1'b0;
     if (abort_at == 0) begin
-      csr_read(plena_pkg::CSR_STATUS, value);
+      u_host.read(plena_pkg::CSR_STATUS, value);
       refused = value[plena_pkg::CSR_STATUS_REFUSED_LSB];
     end
     running = 1'b1;
     @(posedge over);
     running = 1'b0;
     @(posedge clk);
-    if (abort_at != 0) csr_write(plena_pkg::CSR_CTRL, 32'd1 << plena_pkg::CSR_CTRL_ABORT_LSB);
+    if (abort_at != 0) u_host.write(plena_pkg::CSR_CTRL, 32'd1 << plena_pkg::CSR_CTRL_ABORT_LSB);
 
-    if (high_water > 64'(used_words) * 8) used_words = int'((high_water + 7) / 8);
-    dump_memories();
-    if (trace_file != 0) begin
-      $fclose(trace_file);
-      trace_file = 0;
-    end
+    u_files.dump(job, high_water);
+    if (do_trace) u_trace.close();
     file = $fopen($sformatf("job%0d/registers", job), "w");
     $fwrite(file, "%h\n%h\n%h\n%h\n%h\n", !irq, high_water, protocol_errors, read_beats,
             write_beats);
-    offsets = $fopen($sformatf("job%0d/offsets", job), "r");
-    while ($fscanf(
-        offsets, "%h", offset
-    ) == 1) begin
-      csr_read(offset, value);
-      $fwrite(file, "%h\n", value);
-    end
-    $fclose(offsets);
+    u_host.read_all(job, file);
     $fclose(file);
-    csr_write(plena_pkg::CSR_IRQ_STATUS, 32'd3);
+    u_host.write(plena_pkg::CSR_IRQ_STATUS, 32'd3);
     done = 1'b1;
   end
 

@@ -23,6 +23,9 @@ from tb.fuzz.memories import random_bf16
 #: The machine of the directed tests: four mini-arrays, two lanes, memories small enough to dump often.
 DIRECTED = Hardware(16, 4, 8, vram_elems=1 << 12, msram_tiles=4, hbm_bytes=1 << 16)
 
+#: HBM byte of that machine from which the images of `random_images` hold scales.
+SCALES = DIRECTED.hbm_bytes * 3 // 4
+
 MEMORIES = tuple(memory.name for memory in fields(MemoryImages))
 
 #: Completed instructions after which the reference machine gives up on a program.

@@ -1,8 +1,25 @@
-"""What the counters must count for an instruction, by hand from docs/isa.md."""
+"""What the counters must count for an instruction, by hand from docs/isa.md, and for a trace of them."""
 
 from __future__ import annotations
 
+from collections import Counter
+
+import numpy as np
+
+from plena_ref.isa import instructions as isa
+from plena_ref.isa.counters import QUEUES
 from plena_ref.machine.hardware import Hardware
+from tb.bench.harness import JobResult
+
+#: Name of the counter of retired instructions, by unit of the instruction table.
+INSTRUCTIONS = {
+    isa.Unit.INT: "integer_instructions",
+    isa.Unit.CTRL: "control_instructions",
+    isa.Unit.M: "matrix_instructions",
+    isa.Unit.V: "vector_instructions",
+    isa.Unit.F: "float_instructions",
+    isa.Unit.H: "hbm_instructions",
+}
 
 
 def work_of(mnemonic: str, policy: int, hw: Hardware) -> tuple[int, int]:
@@ -22,3 +39,38 @@ def work_of(mnemonic: str, policy: int, hw: Hardware) -> tuple[int, int]:
     if mnemonic == "V_TOPK":
         return 0, max(1, (128 if policy else 32) // hw.mlen)
     return macs.get(mnemonic, 0), int(mnemonic.startswith("V_") or mnemonic == "S_MAP_V_FP")
+
+
+def work_in(trace: np.ndarray, hw: Hardware) -> dict[str, int]:
+    """Instructions a unit, multiply-accumulates and vector rows of a trace of retired instructions."""
+    totals = dict.fromkeys([*INSTRUCTIONS.values(), "macs", "vector_rows"], 0)
+    for word, count in Counter(int(word) for word in trace[:, 1]).items():
+        entry = isa.BY_OPCODE[isa.opcode(word)]
+        macs, rows = work_of(entry.mnemonic, isa.RS3.get(word), hw)
+        totals[INSTRUCTIONS[entry.unit]] += count
+        totals["macs"] += count * macs
+        totals["vector_rows"] += count * rows
+    return totals
+
+
+def check_against_trace(name: str, result: JobResult, hw: Hardware) -> None:
+    """The sum rules, and everything that the trace and the bus tell about a run that began with a start."""
+    counters, trace = result.counters, result.trace
+    assert trace is not None
+    for group in ("dispatch", *QUEUES):
+        assert sum(getattr(counters, group).values()) == result.cycles, (name, group)
+    cycles = Counter(int(cycle) for cycle in trace[:, 2])
+    assert max(cycles, default=0) < result.cycles, name
+    alone = sum(count == 1 for count in cycles.values())
+    assert (counters.dispatch["one"], counters.dispatch["two"]) == (alone, len(cycles) - alone), name
+    wanted = work_in(trace, hw)
+    assert {key: counters.totals[key] for key in wanted} == wanted, name
+    assert sum(wanted[key] for key in INSTRUCTIONS.values()) == result.instructions, name
+    assert (counters.totals["read_beats"], counters.totals["write_beats"]) == result.bus_beats, name
+    for unit in QUEUES:
+        assert counters.totals[f"{unit}_busy"] <= result.cycles, name
+    if result.status == "stopped":
+        # An instruction issues once; pairs and rows are counted one by one.
+        assert counters.matrix["issue"] >= wanted["macs"] // (hw.blen * hw.mlen), name
+        assert counters.vector["issue"] == wanted["vector_rows"], name
+        assert counters.float["issue"] == wanted["float_instructions"], name
