@@ -15,6 +15,7 @@ from plena_ref.workloads.case import Case, make_case
 from plena_ref.workloads.registry import CASES, command
 from tests.kernels import checking
 from tests.kernels.checking import executed
+from tests.refusals import refusals
 
 
 def check(case: Case) -> Workload:
@@ -80,19 +81,7 @@ def test_a_tile_that_is_lost_changes_the_result(monkeypatch: pytest.MonkeyPatch)
         check(case)
 
 
-@pytest.mark.parametrize(
-    ("values", "rule"),
-    [
-        ({"in_features": 0}, "IN_FEATURES must be at least 1"),
-        ({"seq": 0}, "SEQ must be at least 1"),
-        ({"batch": 0}, "BATCH must be at least 1"),
-        ({"out_features": 30}, "OUT_FEATURES must be a multiple of BLEN"),
-        ({"msram_tiles": 35}, "a panel of W needs MSRAM_TILES >= ceil\\(IN_FEATURES/MLEN\\) = 36"),
-        ({"heads": 2}, "KERNEL = linear has no HEADS; it belongs to KERNEL = attention"),
-        ({"causal": 1}, "KERNEL = linear has no CAUSAL"),
-        ({"kernel": "attention"}, "KERNEL = attention has no IN_FEATURES and OUT_FEATURES"),
-    ],
-)
+@pytest.mark.parametrize(("values", "rule"), refusals("linear"))
 def test_impossible_layers_name_their_rule(values: dict[str, object], rule: str) -> None:
     with pytest.raises(CaseError, match=rule):
         CASES["linear_16x4"].override(**values)

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from plena_ref.machine.hardware import Hardware, HardwareError
+from tests.refusals import refusals
 
 
 def test_defaults() -> None:
@@ -58,42 +59,7 @@ def test_rtl_parameters_name_everything_but_the_memory_outside() -> None:
     }
 
 
-REFUSED = [
-    ({"blen": 32, "mlen": 16}, "BLEN must not exceed MLEN (got blen = 32, mlen = 16)"),
-    ({"mlen": 48}, "MLEN must be a power of two"),
-    ({"blen": 12}, "BLEN must be a power of two"),
-    ({"hlen": 24}, "HLEN must be a power of two"),
-    ({"mlen": 4, "blen": 4}, "MLEN must lie in 8..256"),
-    ({"mlen": 512}, "MLEN must lie in 8..256"),
-    ({"mlen": 0}, "MLEN must be a power of two"),
-    ({"mlen": -64}, "MLEN must be a power of two"),
-    ({"blen": 2}, "BLEN must be at least 4"),
-    ({"hlen": 128}, "HLEN must not exceed MLEN"),
-    ({"hlen": 1}, "LANES = MLEN/HLEN must not exceed 32"),
-    ({"mx_block": 4}, "MX_BLOCK must lie in 8..64"),
-    ({"mx_block": 12}, "MX_BLOCK must be a power of two"),
-    ({"mx_block": 32, "mlen": 16}, "MX_BLOCK must not exceed MLEN"),
-    ({"loop_depth": 0}, "LOOP_DEPTH must lie in 1..255"),
-    ({"loop_depth": 256}, "LOOP_DEPTH must lie in 1..255"),
-    ({"dispatch_width": 0}, "DISPATCH_WIDTH must be 1 or 2"),
-    ({"dispatch_width": 3}, "DISPATCH_WIDTH must be 1 or 2"),
-    ({"vram_elems": 1000}, "VRAM_ELEMS must be a positive multiple of 8*MLEN = 512"),
-    ({"vram_elems": 0}, "VRAM_ELEMS must be a positive multiple"),
-    ({"vram_elems": 1 << 32}, "VRAM_ELEMS must not exceed 2^29"),
-    ({"msram_tiles": 0}, "MSRAM_TILES must be at least 1"),
-    ({"msram_tiles": 1 << 20}, "MSRAM_TILES*MLEN*MLEN must not exceed 2^29"),
-    ({"fp_words": 64}, "FP_WORDS must be a positive multiple of 2*MLEN = 128"),
-    ({"fp_words": 1 << 25}, "FP_WORDS must not exceed 2^24"),
-    ({"int_words": 1}, "INT_WORDS must lie in 2..2^24"),
-    ({"vpref": 0}, "VPREF must lie in 1..16384"),
-    ({"vstore": 1 << 20}, "VSTORE must lie in 1..16384"),
-    ({"hbm_bytes": 100}, "HBM_BYTES must be a positive multiple of 64"),
-    ({"mlen": "64"}, "mlen must be an integer, got '64'"),
-    ({"mlen": True}, "mlen must be an integer, got True"),
-]
-
-
-@pytest.mark.parametrize(("shape", "rule"), REFUSED, ids=[str(shape) for shape, _ in REFUSED])
+@pytest.mark.parametrize(("shape", "rule"), refusals("hardware"))
 def test_refused_shapes_name_the_rule(shape: dict[str, int], rule: str) -> None:
     with pytest.raises(HardwareError) as caught:
         Hardware(**shape)

@@ -15,6 +15,7 @@ from plena_ref.workloads.base import CaseError
 from plena_ref.workloads.build import build
 from plena_ref.workloads.case import make_case
 from plena_ref.workloads.registry import CASES, LINEAR_CASES, NORM_CASES, PLAIN_CASES
+from tests.refusals import refusals
 
 
 def test_the_registered_cases_are_those_of_the_plan() -> None:
@@ -117,40 +118,7 @@ def test_derived_hardware_parameters_follow_their_leader() -> None:
     assert CASES["mha"].override(HLEN=32).override(MLEN=16).hardware.hlen == 16
 
 
-@pytest.mark.parametrize(
-    ("values", "rule"),
-    [
-        ({"BLEN": 128}, "BLEN must not exceed MLEN"),
-        ({"MLEN": 48}, "MLEN must be a power of two"),
-        ({"HLEN": 128}, "HLEN must not exceed MLEN"),
-        ({"HEAD_DIM": 0}, "HEAD_DIM must be at least 1"),
-        ({"BATCH": 0}, "BATCH must be at least 1"),
-        ({"SEQ": 0}, "SEQ must be at least 1"),
-        ({"HEADS": -1}, "HEADS must be at least 1"),
-        ({"CAUSAL": 1, "SEQ": 8, "KV_SEQ": 4}, "KV_SEQ must not be below SEQ"),
-        ({"CAUSAL": 1, "WINDOW": 0}, "every query needs a visible key: WINDOW must be at least 1"),
-        ({"CAUSAL": 1, "WINDOW": -3}, "WINDOW must be at least 1"),
-        ({"WINDOW": 4}, "WINDOW needs CAUSAL"),
-        ({"HEADS": 4, "KV_HEADS": 3}, "HEADS must be a multiple of KV_HEADS"),
-        ({"HEADS": 2, "KV_HEADS": 4}, "HEADS must be a multiple of KV_HEADS"),
-        ({"KV_HEADS": 0}, "KV_HEADS must be at least 1"),
-        ({"FP_WORDS": 256, "SINKS": 1, "HEADS": 64}, "the sinks need FP_WORDS >= 266"),
-        ({"WINDOW": "wide"}, "WINDOW = 'wide' cannot be read"),
-        ({"SIGMA": 0}, "SIGMA must be positive"),
-        ({"SIGMA": "nan"}, "SIGMA must be positive"),
-        ({"MASK_VALUE": "-1000"}, r"MASK_VALUE must not exceed -60000 \(got -1000\)"),
-        ({"MASK_VALUE": "nan"}, "MASK_VALUE must not exceed"),
-        ({"DATA": "large", "MASK_VALUE": "-6e4"}, "MASK_VALUE = -60000 hides no score of DATA = large"),
-        ({"DATA": "nice"}, "DATA must be one of normal, large"),
-        ({"SEED": -1}, "SEED must not be negative"),
-        ({"SEQ": "four"}, "SEQ = 'four' cannot be read"),
-        ({"CAUSAL": "maybe"}, "CAUSAL = 'maybe' cannot be read"),
-        ({"SEQ": 2.5}, "SEQ = 2.5 cannot be read"),
-        ({"SEQUENCE": 4}, "SEQUENCE is no override"),
-        ({"KERNEL": "nothing"}, "KERNEL must be one of attention"),
-        ({"FP_WORDS": 128}, "the softmax state needs FP_WORDS >= 202"),
-    ],
-)
+@pytest.mark.parametrize(("values", "rule"), refusals("attention"))
 def test_impossible_overrides_name_their_rule(values: dict[str, object], rule: str) -> None:
     with pytest.raises(CaseError, match=rule):
         CASES["mha"].override(**values)

@@ -1,0 +1,20 @@
+"""What is refused, and the rule that the message names: the tables of refusals.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+_FILE = Path(__file__).with_name("refusals.toml")
+
+
+def refusals(table: str) -> list[object]:
+    """The parameter sets (values, rule) of one table, each with its values as its id.
+
+    Raises:
+        KeyError: there is no such table.
+    """
+    rows = tomllib.loads(_FILE.read_text())[table]
+    return [pytest.param(values, rule, id=str(values)) for values, rule in rows]
