@@ -211,8 +211,9 @@ module plena_core #(
       .*
   );
 
-  intmem #(
-      .INT_WORDS(INT_WORDS)
+  ram_1r1w #(
+      .WIDTH(32),
+      .WORDS(INT_WORDS)
   ) u_intmem (
       .clk(clk),
       .rd_en(int_rd_en),

@@ -202,8 +202,8 @@ module head_sums #(
     assign bank_of[k*UW+:UW] = UW'(k) + got_unit;
     assign block = AW'(read_step) * AW'(UNITS) + ((AW'(k) - AW'(unit)) & AW'(UNITS - 1)) + (AW'(part) << LP);
     assign row_at = to_single ? AW'(MATRIX) + block : (block << LM) + AW'(read_row);
-    head_bank #(
-        .BLEN(BLEN),
+    ram_1r1w #(
+        .WIDTH(WORD),
         .WORDS(MATRIX + VECTOR),
         .AW(AW)
     ) u_bank (

@@ -49,7 +49,8 @@ module msram #(
   for (genvar i = 0; i < MLEN; i++) begin : g_bank
     logic [LM-1:0] rd_row;
     assign rd_row = rd_col ? LM'(i) - rd_idx : rd_idx;
-    msram_bank #(
+    ram_1r1w #(
+        .WIDTH(16),
         .WORDS(MSRAM_TILES * MLEN),
         .AW(AW)
     ) u_bank (

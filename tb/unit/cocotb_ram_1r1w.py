@@ -1,4 +1,4 @@
-"""INT_MEM against a plain array: reads and writes together, data kept while idle."""
+"""A memory of one read and one write port against a plain array: both at once, data kept while idle."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tb.engine.simulate import parameter
 @cocotb.test()
 async def reads_and_writes(dut: object) -> None:
     """Random traffic; a read beside a write of the same word gives the old word."""
-    words = parameter("INT_WORDS")
+    words, width = parameter("WORDS"), parameter("WIDTH")
     rng = random.Random(words)
     memory: dict[int, int] = {}
     expected = None
@@ -24,7 +24,7 @@ async def reads_and_writes(dut: object) -> None:
         read = write if rng.random() < 0.3 else rng.randrange(words)
         writing = step < words or rng.random() < 0.5
         reading = read in memory and rng.random() < 0.7
-        value = rng.randrange(1 << 32)
+        value = rng.getrandbits(width)
         await FallingEdge(dut.clk)
         dut.wr_en.value, dut.wr_addr.value, dut.wr_data.value = writing, write, value
         dut.rd_en.value, dut.rd_addr.value = reading, read

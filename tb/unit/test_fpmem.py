@@ -1,4 +1,4 @@
-"""Unit tests of FP_MEM and INT_MEM."""
+"""Unit tests of FP_MEM and of the memory of one read and one write port."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ def test_fpmem(mlen: int, words: int, simulator: str) -> None:
     simulate.run_unit("fpmem", ["rtl/memory/fpmem.sv"], "cocotb_fpmem", sizes, simulator)
 
 
-@pytest.mark.parametrize(("words", "simulator"), [(1024, "verilator"), (100, "icarus")])
-def test_intmem(words: int, simulator: str) -> None:
-    simulate.run_unit("intmem", ["rtl/memory/intmem.sv"], "cocotb_intmem", {"INT_WORDS": words}, simulator)
+@pytest.mark.parametrize(
+    ("words", "width", "simulator"), [(1024, 32, "verilator"), (100, 16, "icarus"), (1, 128, "icarus")]
+)
+def test_ram_1r1w(words: int, width: int, simulator: str) -> None:
+    sizes = {"WIDTH": width, "WORDS": words, "AW": max(1, (words - 1).bit_length())}
+    simulate.run_unit("ram_1r1w", ["rtl/memory/ram_1r1w.sv"], "cocotb_ram_1r1w", sizes, simulator)

@@ -13,7 +13,7 @@ SOURCES = [
     "rtl/matrix/array_control.sv",
     "rtl/matrix/systolic_array.sv",
     "rtl/matrix/writeout.sv",
-    "rtl/matrix/head_bank.sv",
+    "rtl/memory/ram_1r1w.sv",
     "rtl/matrix/head_sums.sv",
     "rtl/matrix/matrix_unit.sv",
 ]

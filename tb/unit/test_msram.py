@@ -6,7 +6,7 @@ import pytest
 
 from tb.engine import simulate
 
-SOURCES = ["rtl/memory/msram_bank.sv", "rtl/memory/msram.sv"]
+SOURCES = ["rtl/memory/ram_1r1w.sv", "rtl/memory/msram.sv"]
 
 
 @pytest.mark.parametrize(
