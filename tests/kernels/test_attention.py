@@ -214,21 +214,9 @@ def test_grouped_queries(
     kernel: str, heads: int, kv_heads: int, seq: int, kv_seq: int, msram_tiles: int
 ) -> None:
     """MSRAM holds the keys of a group, or not."""
-    check(
-        make_case(
-            "grouped",
-            hardware=hardware(16, 4, msram_tiles=msram_tiles),
-            batch=2,
-            seq=seq,
-            kv_seq=kv_seq,
-            heads=heads,
-            kv_heads=kv_heads,
-            head_dim=16,
-            causal=True,
-            sigma=1.0,
-            kernel=kernel,
-        )
-    )
+    hw = hardware(16, 4, msram_tiles=msram_tiles)
+    sizes = {"batch": 2, "seq": seq, "kv_seq": kv_seq, "heads": heads, "kv_heads": kv_heads, "head_dim": 16}
+    check(make_case("grouped", hw, kernel, causal=True, sigma=1.0, **sizes))
 
 
 def test_keys_are_fetched_once_a_group_when_they_fit() -> None:
@@ -245,23 +233,10 @@ def test_keys_are_fetched_once_a_group_when_they_fit() -> None:
 def test_everything_at_once_fits_the_registers() -> None:
     """Batches, groups, sinks, a window, a cache, a head of several column blocks, few slots or many."""
     for msram_tiles in (4, 64):
-        check(
-            make_case(
-                "all",
-                hardware=hardware(16, 4, msram_tiles=msram_tiles),
-                batch=2,
-                seq=21,
-                kv_seq=50,
-                heads=4,
-                kv_heads=2,
-                head_dim=24,
-                causal=True,
-                window=19,
-                sinks=True,
-                packed_output=True,
-                sigma=1.0,
-            )
-        )
+        hw = hardware(16, 4, msram_tiles=msram_tiles)
+        sizes = {"batch": 2, "seq": 21, "kv_seq": 50, "heads": 4, "kv_heads": 2, "head_dim": 24}
+        options = {"causal": True, "window": 19, "sinks": True, "packed_output": True}
+        check(make_case("all", hw, sigma=1.0, **sizes, **options))
 
 
 @pytest.mark.parametrize("kernel", PLAIN)
@@ -310,20 +285,8 @@ def test_the_plain_form(
     head_dim: int,
     causal: bool,
 ) -> None:
-    check(
-        make_case(
-            "plain",
-            hardware=hardware(mlen, blen),
-            batch=batch,
-            seq=seq,
-            kv_seq=kv_seq,
-            heads=heads,
-            head_dim=head_dim,
-            causal=causal,
-            sigma=1.0,
-            kernel=kernel,
-        )
-    )
+    sizes = {"batch": batch, "seq": seq, "kv_seq": kv_seq, "heads": heads, "head_dim": head_dim}
+    check(make_case("plain", hardware(mlen, blen), kernel, causal=causal, sigma=1.0, **sizes))
 
 
 def test_both_column_offset_forms_give_the_same_memory() -> None:
@@ -338,19 +301,8 @@ def test_both_column_offset_forms_give_the_same_memory() -> None:
 @pytest.mark.parametrize(("seq", "kv_seq", "causal"), [(20, 37, True), (20, 37, False), (33, 33, True)])
 def test_a_finite_mask_gives_the_same_bits(kernel: str, seq: int, kv_seq: int, causal: bool) -> None:
     """exp(-6e4 - m) is 0 as exp(-inf) is: decoders that stage -6e4 get what -inf gives."""
-    case = make_case(
-        "mask",
-        hardware=hardware(16, 4, hlen=8),
-        batch=2,
-        seq=seq,
-        kv_seq=kv_seq,
-        heads=2,
-        kv_heads=1,
-        head_dim=8,
-        causal=causal,
-        sigma=1.0,
-        kernel=kernel,
-    )
+    sizes = {"batch": 2, "seq": seq, "kv_seq": kv_seq, "heads": 2, "kv_heads": 1, "head_dim": 8}
+    case = make_case("mask", hardware(16, 4, hlen=8), kernel, causal=causal, sigma=1.0, **sizes)
     got = []
     for mask_value in (-np.inf, -6e4):
         workload = build(with_problem(case, mask_value=mask_value))
@@ -636,22 +588,9 @@ def test_the_packed_form(
     window: int | None,
 ) -> None:
     """LANES heads at once, HLEN above, at and below BLEN; heads of K in one column tile and in several."""
-    case = make_case(
-        "packed",
-        hardware=hardware(mlen, blen, hlen=hlen),
-        batch=2,
-        seq=seq,
-        kv_seq=kv_seq,
-        heads=heads,
-        kv_heads=kv_heads,
-        head_dim=hlen,
-        causal=causal,
-        window=window,
-        sigma=1.0,
-        kernel="packed_attention",
-        tolerance=BF16_LIMITED,
-    )
-    check(case)
+    sizes = {"batch": 2, "seq": seq, "kv_seq": kv_seq, "heads": heads, "kv_heads": kv_heads, "head_dim": hlen}
+    values = {"causal": causal, "window": window, "sigma": 1.0, "tolerance": BF16_LIMITED}
+    check(make_case("packed", hardware(mlen, blen, hlen=hlen), "packed_attention", **sizes, **values))
 
 
 @pytest.mark.parametrize(
@@ -667,29 +606,15 @@ def test_the_packed_form(
     ],
 )
 def test_what_does_not_pack(values: dict[str, int], rule: str) -> None:
-    case = make_case(
-        "packed",
-        hardware=hardware(16, 4, hlen=8),
-        heads=4,
-        kv_heads=2,
-        head_dim=8,
-        kernel="packed_attention",
-    )
+    sizes = {"heads": 4, "kv_heads": 2, "head_dim": 8}
+    case = make_case("packed", hardware(16, 4, hlen=8), "packed_attention", **sizes)
     with pytest.raises(CaseError, match=rule):
         build(case.override(**values))
 
 
+GQA_SIZES = {"batch": 2, "seq": 20, "heads": 8, "kv_heads": 2, "head_dim": 8}
 GQA_PACKED = make_case(
-    "gqa_packed",
-    hardware=hardware(16, 4, hlen=8),
-    batch=2,
-    seq=20,
-    heads=8,
-    kv_heads=2,
-    head_dim=8,
-    causal=True,
-    sigma=1.0,
-    kernel="packed_attention",
+    "gqa_packed", hardware(16, 4, hlen=8), "packed_attention", causal=True, sigma=1.0, **GQA_SIZES
 )
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from plena_ref.isa.instructions import BY_OPCODE, IMM22
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.reference import Machine
 from plena_ref.verdict.compare import compare
@@ -15,20 +14,11 @@ from plena_ref.workloads.base import CaseError
 from plena_ref.workloads.build import build
 from plena_ref.workloads.case import Case, make_case
 from tests.cases import with_problem
+from tests.kernels.checking import executed
 
 HARDWARE = Hardware(16, 4, vram_elems=1 << 16, hbm_bytes=1 << 20)
-DECODE = make_case(
-    "decode",
-    hardware=HARDWARE,
-    batch=3,
-    seq=1,
-    kv_seq=70,
-    heads=2,
-    head_dim=24,
-    causal=True,
-    sigma=1.0,
-    kernel="decode_attention",
-)
+SIZES = {"batch": 3, "seq": 1, "kv_seq": 70, "heads": 2, "head_dim": 24}
+DECODE = make_case("decode", HARDWARE, "decode_attention", causal=True, sigma=1.0, **SIZES)
 
 
 def check(case: Case) -> Counter[str]:
@@ -38,16 +28,7 @@ def check(case: Case) -> Counter[str]:
     assert machine.run(workload.words).status == "stopped"
     verdict = compare(workload, machine.images, machine.images, machine.registers, machine.registers)
     assert verdict.passed, verdict.reasons
-    counts: Counter[str] = Counter()
-    trips = [1]
-    for word in workload.words:
-        name = BY_OPCODE[word & 0x3F].mnemonic
-        counts[name] += trips[-1]
-        if name == "C_LOOP_START":
-            trips.append(trips[-1] * IMM22.get(word))
-        elif name == "C_LOOP_END":
-            trips.pop()
-    return counts
+    return executed(workload.words)
 
 
 @pytest.mark.parametrize("key_tiles", [32, 2, 1])
