@@ -10,11 +10,12 @@ import pytest
 from plena_ref.machine.hardware import Hardware
 from plena_ref.workloads.attention import PLAIN_FORMS
 from plena_ref.workloads.build import build
-from plena_ref.workloads.registry import PLAIN_CASES
+from plena_ref.workloads.registry import group
 from tb.bench import case_runner, harness
 from tb.bench.harness import Job
 from tb.engine import simulate
 
+PLAIN_CASES = group("plain")
 MACHINES = sorted({case.hardware for case in PLAIN_CASES}, key=lambda hw: hw.mlen)
 
 

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from plena_ref.machine.hardware import Hardware
 from plena_ref.workloads.build import build
 from plena_ref.workloads.case import Case
-from plena_ref.workloads.registry import PACKED_HARDWARE, command
+from plena_ref.workloads.registry import MACHINES as NAMED
+from plena_ref.workloads.registry import command
 from tb.bench import case_runner, harness
 from tb.bench.harness import Job
 from tb.engine import simulate
@@ -23,7 +24,7 @@ from tb.system.random_cases import cases
 #: Two models serve all cases: HLEN at and above BLEN.
 MACHINES = [
     Hardware(8, 4, 4, vram_elems=1 << 18, hbm_bytes=1 << 20),
-    PACKED_HARDWARE,
+    NAMED["packed"],
 ]
 
 

@@ -10,7 +10,7 @@ import pytest
 from plena_ref.machine.reference import Machine
 from plena_ref.workloads.build import build, place
 from plena_ref.workloads.case import DEFAULT_HARDWARE
-from plena_ref.workloads.registry import SMALL_HARDWARE
+from plena_ref.workloads.registry import MACHINES
 from tb.sweep import matrix as matrices
 from tb.sweep.declaration import AXES, MatrixError, length
 
@@ -83,7 +83,7 @@ def test_the_largest_cell_takes_less_than_a_minute_in_the_reference_machine() ->
 
 def test_the_machines_of_the_registered_cases_share_their_models() -> None:
     machines = {cell.machine: cell.case.hardware for cell in MATRIX.cells}
-    assert machines[16, 4] == SMALL_HARDWARE and machines[64, 16] == DEFAULT_HARDWARE
+    assert machines[16, 4] == MACHINES["small"] and machines[64, 16] == DEFAULT_HARDWARE
     assert {(16, 4), (64, 16)} <= {cell.machine for cell in MATRIX.quick_cells()}
 
 

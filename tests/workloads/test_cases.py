@@ -14,8 +14,10 @@ from plena_ref.workloads.attention import Inputs
 from plena_ref.workloads.base import CaseError
 from plena_ref.workloads.build import build
 from plena_ref.workloads.case import make_case
-from plena_ref.workloads.registry import CASES, LINEAR_CASES, NORM_CASES, PLAIN_CASES
+from plena_ref.workloads.registry import CASES, MACHINES, group, read_case
 from tests.refusals import refusals
+
+ATTENTION_CASES = {case.name: case for case in group("attention")}
 
 
 def test_the_registered_cases_are_those_of_the_plan() -> None:
@@ -30,8 +32,7 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
             case.problem.head_dim,
             case.problem.causal,
         )
-        for name, case in CASES.items()
-        if case not in (*PLAIN_CASES, *LINEAR_CASES, *NORM_CASES)
+        for name, case in ATTENTION_CASES.items()
     }
     lanes = {name: case.hardware.hlen for name, case in CASES.items() if name.startswith("gqa_packed")}
     assert lanes == {"gqa_packed": 16, "gqa_packed_wide": 8, "gqa_packed_narrow": 8}
@@ -55,9 +56,8 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
     }
     special = {
         name: (case.problem.kv_heads, case.problem.window, case.problem.sinks)
-        for name, case in CASES.items()
-        if case not in (*PLAIN_CASES, *LINEAR_CASES, *NORM_CASES)
-        and (case.problem.kv_heads, case.problem.window, case.problem.sinks)
+        for name, case in ATTENTION_CASES.items()
+        if (case.problem.kv_heads, case.problem.window, case.problem.sinks)
         != (case.problem.heads, None, False)
     }
     assert special == {
@@ -116,6 +116,25 @@ def test_derived_hardware_parameters_follow_their_leader() -> None:
     assert (hw.vpref, hw.vstore, hw.hlen) == (8, 8, 64)
     assert CASES["mha"].override(HLEN=16).override(MLEN=32).hardware.hlen == 16
     assert CASES["mha"].override(HLEN=32).override(MLEN=16).hardware.hlen == 16
+
+
+@pytest.mark.parametrize(
+    ("values", "mistake"),
+    [
+        ({"machine": "large"}, "there is no machine 'large'; there are small, packed"),
+        ({"machine": {"mlen": 48}}, "machine: MLEN must be a power of two"),
+        ({"machine": {"width": 48}}, "machine: .*'width'"),
+        ({"tolerance": "loose"}, "there is no tolerance 'loose'; there are bf16_limited"),
+        ({"batch": 2}, "batch is nothing that a case can say"),
+        ({"problem": 2}, "problem is nothing that a case can say"),
+        ({"problem": {"seq": "four"}}, ""),
+        ({"problem": {"in_features": 4}}, "KERNEL = attention has no IN_FEATURES"),
+        ({"problem": {"batch": 0}}, "BATCH must be at least 1"),
+    ],
+)
+def test_a_mistake_in_the_file_of_cases_names_the_case(values: dict[str, object], mistake: str) -> None:
+    with pytest.raises(CaseError, match=f"^mistaken: {mistake}"):
+        read_case("mistaken", values, MACHINES)
 
 
 @pytest.mark.parametrize(("values", "rule"), refusals("attention"))
