@@ -89,19 +89,7 @@ def run_program(
         size = images.read_into(memories, memory, path)
         staged = size if memory == "hbm" else staged
     if simulator == REFERENCE:
-        machine = Machine(hw, memories)
-        report = machine.run(words)
-        return ProgramOutcome(
-            report.status,
-            report.cause,
-            report.pc,
-            None,
-            report.instructions,
-            None,
-            report.registers,
-            machine.images,
-            max(staged, machine.hbm_high_water + 1),
-        )
+        return _on_reference(hw, words, memories, staged)
     job = Job(
         words,
         memories,
@@ -123,4 +111,21 @@ def run_program(
         got.images,
         max(staged, got.hbm_high_water + 1),
         got.undrained,
+    )
+
+
+def _on_reference(hw: Hardware, words: Sequence[int], memories: MemoryImages, staged: int) -> ProgramOutcome:
+    """Run on the reference machine; ``staged`` bytes of HBM were given."""
+    machine = Machine(hw, memories)
+    report = machine.run(words)
+    return ProgramOutcome(
+        report.status,
+        report.cause,
+        report.pc,
+        None,
+        report.instructions,
+        None,
+        report.registers,
+        machine.images,
+        max(staged, machine.hbm_high_water + 1),
     )

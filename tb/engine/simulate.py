@@ -19,6 +19,7 @@ from tb.engine.model import Model, Options
 from tb.engine.paths import ASSERTIONS, BUILD, REPO, rtl_sources
 from tb.engine.registry import SIMULATORS, default_simulator, find_tool
 from tb.engine.run import Request, parameter, run_in
+from tb.engine.simulator import Simulator
 from tb.engine.tools import SimulationError, SimulatorMissing
 
 __all__ = (
@@ -41,9 +42,17 @@ __all__ = (
 
 
 def default_x_seed() -> int | None:
-    """The seed named by the environment variable X_SEED, or None when it is not set."""
+    """The seed named by the environment variable X_SEED, or None when it is not set.
+
+    Raises:
+        SimulationError: it is no number from 1 to 2**31 - 1.
+    """
     text = os.environ.get("X_SEED")
-    return int(text) if text else None
+    if not text:
+        return None
+    if not text.isdigit() or not 0 < int(text) < 2**31:
+        raise SimulationError(f"X_SEED={text} is no number from 1 to {2**31 - 1}")
+    return int(text)
 
 
 def build(
@@ -95,14 +104,6 @@ def build(
     x_seed = default_x_seed() if x_seed is None else x_seed
     if chosen.four_state:
         x_seed = None
-    extra: list[str] = []
-    for wanted, arguments, what in (
-        (coverage, chosen.coverage, "count executed lines"),
-        (x_seed is not None, chosen.random_unknowns, "draw unknown values"),
-    ):
-        if wanted and arguments is None:
-            raise SimulationError(f"simulator '{name}' cannot {what}")
-        extra += arguments or () if wanted else ()
     options = Options(
         top=top,
         parameters=dict(parameters or {}),
@@ -111,11 +112,24 @@ def build(
         public=tuple(public) if public is not None else (f"{top}.*",),
         timing=timing,
         waves=waves,
-        extra=tuple(extra),
+        extra=_abilities(chosen, coverage, x_seed),
     )
     return dataclasses.replace(
         cache.find_or_build(chosen, tool, root, sources, options, compile), x_seed=x_seed
     )
+
+
+def _abilities(simulator: Simulator, coverage: bool, x_seed: int | None) -> tuple[str, ...]:
+    """Command-line options of the compiler for what not every simulator can do."""
+    extra: list[str] = []
+    for wanted, arguments, what in (
+        (coverage, simulator.coverage, "count executed lines"),
+        (x_seed is not None, simulator.random_unknowns, "draw unknown values"),
+    ):
+        if wanted and arguments is None:
+            raise SimulationError(f"simulator '{simulator.name}' cannot {what}")
+        extra += arguments or () if wanted else ()
+    return tuple(extra)
 
 
 def run(

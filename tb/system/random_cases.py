@@ -21,6 +21,28 @@ BATCH_MAX, HEADS_MAX, SEQ_MAX, HEAD_DIM_MIN, HEAD_DIM_MAX = 8, 6, 256, 8, 128
 HEAD_ROW_TILES = 2048
 
 
+def _heads(draw: st.DrawFn, hw: Hardware, kernel: str, heads_in_all: int) -> dict[str, object]:
+    """Batches, heads and their size, with at most `heads_in_all` heads in all batches where that is possible."""
+    values: dict[str, object] = {}
+    if kernel == "packed_attention":
+        group = hw.lanes * draw(st.integers(1, 2))
+        in_tile = hw.mlen // max(hw.hlen, hw.blen)
+        values["kv_heads"] = draw(st.integers(1, in_tile) | st.just(2 * in_tile))
+        values["heads"] = group * values["kv_heads"]
+        values["batch"] = draw(st.integers(1, min(BATCH_MAX, max(1, heads_in_all // values["heads"]))))
+        values["head_dim"] = hw.hlen
+    else:
+        values["batch"] = draw(st.integers(1, min(BATCH_MAX, heads_in_all)))
+        values["heads"] = draw(st.integers(1, min(HEADS_MAX, max(1, heads_in_all // values["batch"]))))
+        kv_heads = [count for count in range(1, values["heads"] + 1) if values["heads"] % count == 0]
+        values["kv_heads"] = draw(st.sampled_from(kv_heads))
+        multiples = range(max(HEAD_DIM_MIN, hw.blen), HEAD_DIM_MAX + 1, hw.blen)
+        narrow = st.integers(HEAD_DIM_MIN, min(HEAD_DIM_MAX, 2 * hw.mlen))
+        any_width = st.integers(HEAD_DIM_MIN, HEAD_DIM_MAX)
+        values["head_dim"] = draw(st.sampled_from(multiples) | narrow | any_width)
+    return values
+
+
 @st.composite
 def cases(
     draw: st.DrawFn,
@@ -47,23 +69,7 @@ def cases(
     kv_seq = draw(st.just(seq) | lengths.map(lambda keys: min(kv_max, keys + seq * causal)))
     heads_in_all = max(1, row_tiles // (seq * -(-kv_seq // hw.mlen)))
     data = draw(st.sampled_from(list(DATA)))
-    values: dict[str, object] = {}
-    if kernel == "packed_attention":
-        group = hw.lanes * draw(st.integers(1, 2))
-        in_tile = hw.mlen // max(hw.hlen, hw.blen)
-        values["kv_heads"] = draw(st.integers(1, in_tile) | st.just(2 * in_tile))
-        values["heads"] = group * values["kv_heads"]
-        values["batch"] = draw(st.integers(1, min(BATCH_MAX, max(1, heads_in_all // values["heads"]))))
-        values["head_dim"] = hw.hlen
-    else:
-        values["batch"] = draw(st.integers(1, min(BATCH_MAX, heads_in_all)))
-        values["heads"] = draw(st.integers(1, min(HEADS_MAX, max(1, heads_in_all // values["batch"]))))
-        kv_heads = [count for count in range(1, values["heads"] + 1) if values["heads"] % count == 0]
-        values["kv_heads"] = draw(st.sampled_from(kv_heads))
-        multiples = range(max(HEAD_DIM_MIN, hw.blen), HEAD_DIM_MAX + 1, hw.blen)
-        narrow = st.integers(HEAD_DIM_MIN, min(HEAD_DIM_MAX, 2 * hw.mlen))
-        any_width = st.integers(HEAD_DIM_MIN, HEAD_DIM_MAX)
-        values["head_dim"] = draw(st.sampled_from(multiples) | narrow | any_width)
+    values = _heads(draw, hw, kernel, heads_in_all)
     if causal and kernel in WINDOWS and draw(st.booleans()):
         values["window"] = draw(st.integers(1, kv_seq + 1))
     if kernel in SINKS:
