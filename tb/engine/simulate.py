@@ -81,15 +81,13 @@ def build(
         simulator: a name in ``SIMULATORS``; None takes :func:`default_simulator`.
         includes: folders of `include files, relative to ``root``.
         defines: macros.
-        public: signals that Python reaches on a simulator that hides the others (Verilator), as
-            "module.variable" (wildcards allowed); None makes every signal of the top module visible. Fewer
-            public signals run faster.
+        public: signals that Python reaches where the others are hidden, as "module.variable" (wildcards
+            allowed); None makes every signal of the top module visible. Fewer public signals run faster.
         timing: the sources contain delays.
         waves: build with FST tracing.
         coverage: count executed lines.
         x_seed: on a two-state simulator, draw every value that is unknown in SystemVerilog (no initial value,
-            an assigned X) from this seed; None takes :func:`default_x_seed`, and without one values are what
-            runs fastest. A simulator with four states has X itself, and ignores the seed.
+            an assigned X) from this seed; None takes :func:`default_x_seed`. One with four states ignores it.
         root: tree that the sources are taken from (a mutated copy of this one, for instance).
         compile: False only looks into the cache.
 

@@ -22,7 +22,7 @@ HEAD_ROW_TILES = 2048
 
 
 def _heads(draw: st.DrawFn, hw: Hardware, kernel: str, heads_in_all: int) -> dict[str, object]:
-    """Batches, heads and their size, with at most `heads_in_all` heads in all batches where that is possible."""
+    """Batches, heads and their size; at most `heads_in_all` heads in all batches where that is possible."""
     values: dict[str, object] = {}
     if kernel == "packed_attention":
         group = hw.lanes * draw(st.integers(1, 2))
