@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tb.bench import options
 from tb.bench.options import UsageError
-from tb.mutants.table import MUTANTS, Mutant
+from tb.mutants.swept import SWEPT
+from tb.mutants.table import Mutant
 from tb.sweep import matrix as matrices
 from tb.sweep.declaration import AXES, MatrixError
 from tb.sweep.matrix import Cell, Matrix
@@ -86,5 +87,5 @@ def parse(arguments: Sequence[str]) -> Choice:
         cells = tuple(cell for cell in cells if cell.name in names)
         if not cells:
             raise MatrixError("no cell of the quick part has these values")
-    tried = tuple(MUTANTS) if mutants else ()
+    tried = SWEPT if mutants else ()
     return Choice(str(file), file.read_text(), matrix, cells, limit, tried, scheduler, jobs, wait)

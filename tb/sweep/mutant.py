@@ -1,4 +1,4 @@
-"""One permanent mutant, tried: the fault is in a copy of the sources, and its case must fail for it."""
+"""One permanent mutant, tried: its case, or a cell of the quick part, must fail for it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import subprocess
 from dataclasses import dataclass, replace
 
 from tb.mutants import trial as mutants
+from tb.mutants.placement import PlacementMutant
 from tb.mutants.table import Mutant
+from tb.sweep.matrix import Matrix
+from tb.sweep.program_mutant import Outcome, in_order, registered, try_on_cells
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,10 @@ class MutantResult:
         return replace(self, seconds=round(seconds, 3))
 
 
-def try_mutant(mutant: Mutant) -> MutantResult:
-    """Run the mutant's case on the faulty sources."""
+def try_mutant(mutant: Mutant, matrix: Matrix) -> MutantResult:
+    """Run a fault of placement on the quick cells of `matrix`, any other on its own case."""
+    if isinstance(mutant, PlacementMutant):
+        return _try_on_quick_cells(mutant, matrix)
     try:
         trial = mutants.run_mutant(mutant)
     except (mutants.MutantError, subprocess.TimeoutExpired) as error:
@@ -42,3 +47,13 @@ def try_mutant(mutant: Mutant) -> MutantResult:
         return MutantResult(mutant.name, evidence=trial.printed.strip()[-2000:])
     line = next(line for line in trial.printed.splitlines() if mutant.reason in line)
     return MutantResult(mutant.name, True, line.strip())
+
+
+def _try_on_quick_cells(mutant: PlacementMutant, matrix: Matrix) -> MutantResult:
+    """The programs of the quick cells on the reference machine, judged as the sweep judges a cell."""
+    trial = try_on_cells(mutant.fault, [*in_order(matrix.quick_cells()), *registered()])
+    wanted = Outcome.REFUSED if mutant.refused else Outcome.CAUGHT
+    if trial.outcome is wanted:
+        what = "could not run: " if mutant.refused else ""
+        return MutantResult(mutant.name, True, f"{trial.cell}: {what}{trial.evidence}")
+    return MutantResult(mutant.name, evidence=" ".join((trial.outcome.value, trial.cell, trial.evidence)))

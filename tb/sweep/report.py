@@ -16,7 +16,8 @@ from typing import Any
 from plena_ref.workloads import overrides
 from plena_ref.workloads.case import Case
 from plena_ref.workloads.registry import CASES
-from tb.mutants.table import MUTANTS, Mutant
+from tb.mutants.swept import SWEPT
+from tb.mutants.table import Mutant
 from tb.sweep import litter
 from tb.sweep.cell import CellResult
 from tb.sweep.declaration import AXES
@@ -38,7 +39,7 @@ MUTANT_STATES = ("not caught", "could not run", "caught", "not run")
 def collect(matrix: Matrix, store: Store, matrix_name: str) -> dict[str, Any]:
     """The report as a dictionary of plain values; numbers that JSON does not know are None."""
     cells = [_cell(cell, store.read(cell)) for cell in matrix.cells]
-    mutants = [_mutant(mutant, store.read(mutant)) for mutant in MUTANTS]
+    mutants = [_mutant(mutant, store.read(mutant)) for mutant in SWEPT]
     spent: Counter[str] = Counter()
     for cell in cells:
         spent.update(cell.get("phases", {}))

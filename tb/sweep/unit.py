@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tb.bench import harness
-from tb.mutants.table import MUTANTS
+from tb.mutants.swept import SWEPT
 from tb.sweep.cell import CellResult
 from tb.sweep.cells import run_cells
 from tb.sweep.matrix import Matrix
@@ -64,6 +64,6 @@ def run(unit: Unit, matrix: Matrix) -> list[Result]:
         return []
     if unit.mutant is not None:
         started = time.monotonic()
-        result = try_mutant(next(mutant for mutant in MUTANTS if mutant.name == unit.mutant))
+        result = try_mutant(next(mutant for mutant in SWEPT if mutant.name == unit.mutant), matrix)
         return [result.after(time.monotonic() - started)]
     return list(run_cells([matrix.by_name[name] for name in unit.cells]))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tb.mutants.table import MUTANTS
+from tb.mutants.swept import SWEPT
 from tb.sweep import choice, command
 from tb.sweep import matrix as matrices
 from tests.sweep.plans import MATRIX
@@ -61,14 +61,14 @@ def test_a_wrong_matrix_file_says_which(
 
 def test_without_options_it_is_everything() -> None:
     chosen = choice.parse([])
-    assert chosen.slice == MATRIX.cells and chosen.mutants == MUTANTS and chosen.scheduler is None
+    assert chosen.slice == MATRIX.cells and chosen.mutants == SWEPT and chosen.scheduler is None
     assert chosen.cells(lambda cell: True) == MATRIX.cells
 
 
 @pytest.mark.parametrize("argument", ["MLEN=8", "QUICK=1", "LIMIT=3"])
 def test_a_part_is_without_mutants_unless_they_are_asked_for(argument: str) -> None:
     assert choice.parse([argument]).mutants == ()
-    assert choice.parse([argument, "MUTANTS=1"]).mutants == MUTANTS
+    assert choice.parse([argument, "MUTANTS=1"]).mutants == SWEPT
 
 
 def test_a_limit_takes_cells_without_a_result_from_all_over_the_matrix() -> None:

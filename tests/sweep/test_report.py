@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from plena_ref.workloads.registry import CASES
-from tb.mutants.table import MUTANTS
+from tb.mutants.swept import SWEPT
 from tb.sweep import report, summary
 from tb.sweep.cell import CellResult
 from tb.sweep.error_map import SIZE, error_map
@@ -31,8 +31,8 @@ def reported(folder: Path) -> tuple[dict, str]:
     hostile = "not bit-exact: </script><b>"
     kept.write(CELLS[1], replace(good(CELLS[1]), passed=False, reasons=(hostile,), max_error=float("inf")))
     kept.write(CELLS[2], CellResult(CELLS[2].name, error="it broke"))
-    kept.write(MUTANTS[0], MutantResult(MUTANTS[0].name, True, "batch 0: 3%", seconds=5.0))
-    kept.write(MUTANTS[1], MutantResult(MUTANTS[1].name, False, "PASS"))
+    kept.write(SWEPT[0], MutantResult(SWEPT[0].name, True, "batch 0: 3%", seconds=5.0))
+    kept.write(SWEPT[1], MutantResult(SWEPT[1].name, False, "PASS"))
     paths = report.write(report.collect(MATRIX, kept, "matrix.toml"), folder)
     assert [path.name for path in paths] == ["report.json", "report.html"]
     assert sorted(path.name for path in folder.iterdir()) == ["report.html", "report.json", "results"]
@@ -55,19 +55,19 @@ def test_the_report_has_every_cell_once_with_its_state(tmp_path: Path) -> None:
         "caught": 1,
         "not caught": 1,
         "could not run": 0,
-        "not run": len(MUTANTS) - 2,
+        "not run": len(SWEPT) - 2,
     }
     assert content["seconds"] == {"mutants": 5.0, "reference": 2.0}
 
 
 def test_the_report_names_the_case_that_catches_each_mutant(tmp_path: Path) -> None:
     content, _ = reported(tmp_path)
-    assert [entry["name"] for entry in content["mutants"]] == [mutant.name for mutant in MUTANTS]
-    for entry, mutant in zip(content["mutants"], MUTANTS, strict=True):
+    assert [entry["name"] for entry in content["mutants"]] == [mutant.name for mutant in SWEPT]
+    for entry, mutant in zip(content["mutants"], SWEPT, strict=True):
         assert entry["case"].split()[0] == mutant.case
         assert entry["history"] == mutant.history
     statuses = [entry["status"] for entry in content["mutants"]]
-    assert statuses == ["caught", "not caught"] + ["not run"] * (len(MUTANTS) - 2)
+    assert statuses == ["caught", "not caught"] + ["not run"] * (len(SWEPT) - 2)
 
 
 def test_the_command_of_a_cell_runs_its_case() -> None:
