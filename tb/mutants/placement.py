@@ -43,7 +43,7 @@ def _mutant(fault: GeneratedMutant, refused: bool = False, history: str = "") ->
         file=fault.file,
         old=text[fault.start : fault.stop],
         new=fault.new,
-        case="quick part of the sweep",
+        case="quick_cells",
         reason="could not run" if refused else "",
         history=history,
         fault=fault,
