@@ -28,7 +28,8 @@ module memory_files #(
     always @(posedge load_banks) begin : load
       int at;
       at = $fseek(vram_file, i * VRAM_ROWS * MLEN * 2, 0);
-      vram_bytes = vram_bytes + $fread(plena_tb.u_core.u_vram.g_bank[i].u_bank.mem, vram_file, 0, VRAM_ROWS);
+      vram_bytes = vram_bytes +
+          $fread(plena_tb.u_core.u_vram.g_bank[i].u_bank.mem, vram_file, 0, VRAM_ROWS);
     end
     always @(posedge dump_banks) begin : dump
       int at;
