@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -108,10 +109,7 @@ class AttentionRoundings:
     problem: AttentionProblem
     schedule: Schedule
 
-    @property
-    def stages(self) -> Mapping[str, str]:
-        """`STAGES`."""
-        return STAGES
+    stages: ClassVar[Mapping[str, str]] = STAGES
 
     @cached_property
     def exact(self) -> F64:

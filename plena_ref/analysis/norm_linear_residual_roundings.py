@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 from plena_ref.analysis import linear_roundings, residual_add_roundings, rms_norm_roundings
 from plena_ref.analysis.rms_norm_roundings import RmsNormRoundings
@@ -32,10 +33,7 @@ class NormLinearResidualRoundings:
     norm: RmsNormRoundings
     w: F64
 
-    @property
-    def stages(self) -> Mapping[str, str]:
-        """`STAGES`."""
-        return STAGES
+    stages: ClassVar[Mapping[str, str]] = STAGES
 
     @cached_property
     def product(self) -> F64:

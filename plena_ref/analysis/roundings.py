@@ -6,6 +6,7 @@ Models know positions, sizes and the rules of rounding; nothing of programs, mem
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -53,3 +54,24 @@ def variance(x: F64) -> F64:
 def relative_variance(x: F64) -> F64:
     """`variance` of `x` by x^2; 0 where `x` is 0."""
     return np.divide(variance(x), x**2, out=np.zeros_like(x), where=x != 0)
+
+
+@dataclass(frozen=True)
+class ResultRounding:
+    """The roundings of an operator that rounds nothing but its result.
+
+    Attributes:
+        stages: the one stage, with its explanation.
+        exact: the float64 golden, batch x seq x heads x head_dim.
+    """
+
+    stages: Mapping[str, str]
+    exact: F64
+
+    def rounded(self, stages: Collection[str]) -> F64:
+        """The golden, rounded or not."""
+        return self.exact if self.stages.keys().isdisjoint(stages) else round_to_bf16(self.exact)
+
+    def variances(self) -> dict[str, F64]:
+        """The closed form by stage."""
+        return {stage: variance(self.exact) for stage in self.stages}

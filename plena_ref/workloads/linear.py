@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from plena_ref.analysis.linear_roundings import LinearRoundings
+from plena_ref.analysis.linear_roundings import linear_rounding
+from plena_ref.analysis.roundings import ResultRounding
 from plena_ref.golden.linear import linear
 from plena_ref.golden.mxfp8 import quantised_rows
 from plena_ref.kernels.layout.room import Room
@@ -65,11 +66,11 @@ class Linear(Problem):
         spread = case.sigma / np.sqrt(self.in_features)
         return x, bf16_from_float(rng.standard_normal((self.in_features, self.out_features)) * spread)
 
-    def roundings(self, case: Case) -> LinearRoundings:
+    def roundings(self, case: Case) -> ResultRounding:
         """The one rounding, at the write-out, on the case's data."""
         x, w = (bf16_to_f32(bits).astype(np.float64) for bits in self.draw(case))
         rows = x.reshape(self.batch, self.seq, -1)
-        return LinearRoundings(rows, quantised_rows(w, case.hardware.mx_block))
+        return linear_rounding(rows, quantised_rows(w, case.hardware.mx_block))
 
     def place(self, case: Case, room: Room) -> Placed:
         """X, the panels of W, and Y."""

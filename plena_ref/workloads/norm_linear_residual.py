@@ -21,24 +21,17 @@ from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict.rounding_count import linear_error, rms_norm_error, sum_error
-from plena_ref.verdict.tolerance import Tolerance
-from plena_ref.workloads.base import F64, Answer, Placed, Problem
+from plena_ref.workloads.base import F64, Answer, Placed
 from plena_ref.workloads.placement import stage_panels
-from plena_ref.workloads.rms_norm import (
-    ACTIVATIONS,
-    NormInputs,
-    RmsNorm,
-    draw_norm,
-    norm_roundings,
-    stage_norm,
-)
+from plena_ref.workloads.rms_norm import NormInputs, RmsNorm, draw_norm, norm_roundings, stage_norm
+from plena_ref.workloads.rows_problem import RowsProblem
 
 if TYPE_CHECKING:
     from plena_ref.workloads.case import Case
 
 
 @dataclass(frozen=True)
-class NormLinearResidual(Problem):
+class NormLinearResidual(RowsProblem):
     """R = X + norm(X) W; W is N(0, 1) * sigma / sqrt(features), quantised to MXFP8.
 
     Every element is judged by its own interval: the errors that the three operators' roundings can make.
@@ -49,13 +42,9 @@ class NormLinearResidual(Problem):
         eps: what is added to the mean square.
     """
 
-    features: int
-    batch: int = 1
-    seq: int = 4
     eps: float = 1e-5
 
     kernels: ClassVar = {"norm_linear_residual": OperatorSequence}
-    data_kinds: ClassVar = tuple(ACTIVATIONS)
 
     @property
     def _norm(self) -> RmsNorm:
@@ -77,10 +66,6 @@ class NormLinearResidual(Problem):
         """
         self._norm.check(case)
         self._layer.check(case.hardware)
-
-    def tolerance_of_overrides(self, hw: Hardware) -> Tolerance:
-        """The same as of the registered cases; the interval judges."""
-        return self.tolerance(hw)
 
     def draw(self, case: Case) -> tuple[NormInputs, NDArray[np.uint16]]:
         """What the norm works on, and W, not yet quantised; raw bf16."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from plena_ref.analysis.residual_add_roundings import ResidualAddRoundings
+from plena_ref.analysis.residual_add_roundings import residual_add_rounding
+from plena_ref.analysis.roundings import ResultRounding
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.residual_add import ResidualAddKernel
 from plena_ref.machine.hardware import Hardware
@@ -16,16 +17,16 @@ from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict.rounding_count import counted, relative_error
 from plena_ref.verdict.tolerance import Tolerance
-from plena_ref.workloads.base import Answer, Placed, Problem
+from plena_ref.workloads.base import Answer, Placed
 from plena_ref.workloads.placement import stage_rows
-from plena_ref.workloads.rms_norm import ACTIVATIONS, check_sizes
+from plena_ref.workloads.rows_problem import ACTIVATIONS, RowsProblem
 
 if TYPE_CHECKING:
     from plena_ref.workloads.case import Case
 
 
 @dataclass(frozen=True)
-class ResidualAdd(Problem):
+class ResidualAdd(RowsProblem):
     """R = X + Y. The result counts as one head.
 
     Attributes:
@@ -33,32 +34,11 @@ class ResidualAdd(Problem):
         batch, seq: X and Y have batch * seq rows.
     """
 
-    features: int
-    batch: int = 1
-    seq: int = 4
-
     kernels: ClassVar = {"residual_add": ResidualAddKernel}
-    data_kinds: ClassVar = tuple(ACTIVATIONS)
-
-    def describe(self) -> str:
-        """The problem in a line, for people."""
-        return f"batch {self.batch}, seq {self.seq}, {self.features} features"
-
-    def check(self, case: Case) -> None:
-        """Refuse sizes below 1.
-
-        Raises:
-            RuleError: names the size.
-        """
-        check_sizes(batch=self.batch, seq=self.seq, features=self.features)
 
     def tolerance(self, hw: Hardware) -> Tolerance:
         """One rounding."""
         return counted(relative_error(1))
-
-    def tolerance_of_overrides(self, hw: Hardware) -> Tolerance:
-        """The same: it holds for any data."""
-        return self.tolerance(hw)
 
     def draw(self, case: Case) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
         """X and Y, a row a position of each batch; raw bf16."""
@@ -67,10 +47,10 @@ class ResidualAdd(Problem):
         x, y = (bf16_from_float(ACTIVATIONS[case.data](rng, shape, case.sigma, name)) for name in "xy")
         return x, y
 
-    def roundings(self, case: Case) -> ResidualAddRoundings:
+    def roundings(self, case: Case) -> ResultRounding:
         """The one rounding on the case's data."""
         values = (bf16_to_f32(bits).astype(np.float64) for bits in self.draw(case))
-        return ResidualAddRoundings(*(rows.reshape(self.batch, self.seq, -1) for rows in values))
+        return residual_add_rounding(*(rows.reshape(self.batch, self.seq, -1) for rows in values))
 
     def place(self, case: Case, room: Room) -> Placed:
         """X, Y and R."""

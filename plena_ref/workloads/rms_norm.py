@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,47 +17,17 @@ from plena_ref.machine.rules import RuleError
 from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict.rounding_count import counted, rms_norm_error
 from plena_ref.verdict.tolerance import Tolerance
-from plena_ref.workloads.base import F64, Answer, Placed, Problem
-from plena_ref.workloads.input_data import DATA
+from plena_ref.workloads.base import Answer, Placed
 from plena_ref.workloads.placement import stage_rows
+from plena_ref.workloads.rows_problem import ACTIVATIONS, RowsProblem
 
 if TYPE_CHECKING:
     from plena_ref.workloads.case import Case
 
 #: Below this squares that are flushed would count, and 1/rms could exceed 2^20.
 EPS_MIN = 1e-12
-#: The largest activations of real models; few features of few tokens have them.
-OUTLIER = 25_000.0
-#: One in so many elements is an outlier.
-OUTLIERS = 50
 #: Standard deviation of the weights about 1.
 WEIGHT_SIGMA = 0.25
-
-
-def _outliers(rng: np.random.Generator, shape: tuple[int, ...], sigma: float, name: str) -> F64:
-    """N(0, 1) * sigma, and outliers of up to 25,000."""
-    values = DATA["normal"](rng, shape, sigma, name)
-    found = rng.random(shape) < 1 / OUTLIERS
-    return np.where(found, OUTLIER * rng.uniform(-1, 1, shape), values)
-
-
-#: Kinds of activations by name.
-ACTIVATIONS: Mapping[str, Callable[[np.random.Generator, tuple[int, ...], float, str], F64]] = {
-    "normal": DATA["normal"],
-    "outliers": _outliers,
-    **{name: DATA[name] for name in ("large", "one_hot", "tiny")},
-}
-
-
-def check_sizes(**sizes: int) -> None:
-    """Refuse sizes below 1.
-
-    Raises:
-        RuleError: names the size.
-    """
-    for name, value in sizes.items():
-        if value < 1:
-            raise RuleError(f"{name.upper()} must be at least 1 (got {value})")
 
 
 @dataclass(frozen=True)
@@ -99,7 +68,7 @@ def stage_norm(inputs: NormInputs, kernel: RmsNormKernel, eps: float, images: Me
 
 
 @dataclass(frozen=True)
-class RmsNorm(Problem):
+class RmsNorm(RowsProblem):
     """Y = X / sqrt(mean(X^2) + eps) * weight. The result counts as one head.
 
     Attributes:
@@ -108,17 +77,13 @@ class RmsNorm(Problem):
         eps: what is added to the mean square.
     """
 
-    features: int
-    batch: int = 1
-    seq: int = 4
     eps: float = 1e-5
 
     kernels: ClassVar = {"rms_norm": RmsNormKernel}
-    data_kinds: ClassVar = tuple(ACTIVATIONS)
 
     def describe(self) -> str:
         """The problem in a line, for people."""
-        return f"batch {self.batch}, seq {self.seq}, {self.features} features, eps {self.eps:g}"
+        return f"{super().describe()}, eps {self.eps:g}"
 
     def check(self, case: Case) -> None:
         """Refuse what cannot be normalised.
@@ -126,17 +91,13 @@ class RmsNorm(Problem):
         Raises:
             RuleError: names the rule.
         """
-        check_sizes(batch=self.batch, seq=self.seq, features=self.features)
+        super().check(case)
         if not EPS_MIN <= self.eps <= 1:
             raise RuleError(f"EPS must be between {EPS_MIN:g} and 1 (got {self.eps:g})")
 
     def tolerance(self, hw: Hardware) -> Tolerance:
         """The largest error that the roundings of an element can make."""
         return counted(rms_norm_error(sum_levels(self.features, hw.mlen)))
-
-    def tolerance_of_overrides(self, hw: Hardware) -> Tolerance:
-        """The same: it holds for any data."""
-        return self.tolerance(hw)
 
     def draw(self, case: Case) -> NormInputs:
         """Activations of the case's kind, and weights about 1."""

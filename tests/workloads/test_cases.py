@@ -118,20 +118,7 @@ def test_derived_hardware_parameters_follow_their_leader() -> None:
     assert CASES["mha"].override(HLEN=32).override(MLEN=16).hardware.hlen == 16
 
 
-@pytest.mark.parametrize(
-    ("values", "mistake"),
-    [
-        ({"machine": "large"}, "there is no machine 'large'; there are small, packed"),
-        ({"machine": {"mlen": 48}}, "machine: MLEN must be a power of two"),
-        ({"machine": {"width": 48}}, "machine: .*'width'"),
-        ({"tolerance": "loose"}, "there is no tolerance 'loose'; there are bf16_limited"),
-        ({"batch": 2}, "batch is nothing that a case can say"),
-        ({"problem": 2}, "problem is nothing that a case can say"),
-        ({"problem": {"seq": "four"}}, ""),
-        ({"problem": {"in_features": 4}}, "KERNEL = attention has no IN_FEATURES"),
-        ({"problem": {"batch": 0}}, "BATCH must be at least 1"),
-    ],
-)
+@pytest.mark.parametrize(("values", "mistake"), refusals("file_of_cases"))
 def test_a_mistake_in_the_file_of_cases_names_the_case(values: dict[str, object], mistake: str) -> None:
     with pytest.raises(CaseError, match=f"^mistaken: {mistake}"):
         read_case("mistaken", values, MACHINES)
