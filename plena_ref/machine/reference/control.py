@@ -5,10 +5,11 @@ from __future__ import annotations
 from plena_ref.isa import instructions as isa
 from plena_ref.isa.instructions import TrapCause
 from plena_ref.machine.reference.core import Core, Trap
-from plena_ref.machine.reference.step import Break, Coded, Decoder, Step
+from plena_ref.machine.reference.step import Break, Coded, Step
 
 
-def _set_address(core: Core, code: Coded) -> Step:
+def set_address(core: Core, code: Coded) -> Step:
+    """The step of shape SET_ADDRESS."""
     gp, a = core.gp, core.a
     destination, high, low = code.get(isa.RD), code.get(isa.RS1), code.get(isa.RS2)
 
@@ -18,7 +19,8 @@ def _set_address(core: Core, code: Coded) -> Step:
     return step
 
 
-def _set_scale(core: Core, code: Coded) -> Step:
+def set_scale(core: Core, code: Coded) -> Step:
+    """The step of shape SET_SCALE."""
     gp, source = core.gp, code.get(isa.RD)
 
     def step() -> None:
@@ -27,7 +29,8 @@ def _set_scale(core: Core, code: Coded) -> Step:
     return step
 
 
-def _set_stride(core: Core, code: Coded) -> Step:
+def set_stride(core: Core, code: Coded) -> Step:
+    """The step of shape SET_STRIDE."""
     gp, source = core.gp, code.get(isa.RD)
 
     def step() -> None:
@@ -36,12 +39,14 @@ def _set_stride(core: Core, code: Coded) -> Step:
     return step
 
 
-def _set_v_mask(core: Core, code: Coded) -> Step:
+def set_v_mask(core: Core, code: Coded) -> Step:
+    """The step of shape SET_V_MASK."""
     gp, source = core.gp, code.get(isa.RD)
     return lambda: core.set_v_mask(gp[source])
 
 
-def _loop_start(core: Core, code: Coded) -> Step:
+def loop_start(core: Core, code: Coded) -> Step:
+    """The step of shape LOOP_START."""
     gp, loops, depth = core.gp, core.loops, core.hw.loop_depth
     counter, trips, body = code.get(isa.RD), code.get(isa.IMM22), code.pc + 1
 
@@ -56,7 +61,8 @@ def _loop_start(core: Core, code: Coded) -> Step:
     return step
 
 
-def _loop_end(core: Core, code: Coded) -> Step:
+def loop_end(core: Core, code: Coded) -> Step:
+    """The step of shape LOOP_END."""
     gp, loops, counter = core.gp, core.loops, code.get(isa.RD)
 
     def step() -> int | None:
@@ -72,20 +78,9 @@ def _loop_end(core: Core, code: Coded) -> Step:
     return step
 
 
-def _stop(_core: Core, _code: Coded) -> Step:
+def stop(_core: Core, _code: Coded) -> Step:
+    """The step of shape STOP."""
     def step() -> None:
         raise Break
 
     return step
-
-
-#: How an instruction is decoded, by shape.
-DECODERS: dict[str, Decoder] = {
-    "SET_ADDRESS": _set_address,
-    "SET_SCALE": _set_scale,
-    "SET_STRIDE": _set_stride,
-    "SET_V_MASK": _set_v_mask,
-    "LOOP_START": _loop_start,
-    "LOOP_END": _loop_end,
-    "STOP": _stop,
-}

@@ -11,8 +11,9 @@ from plena_ref.isa import instructions as isa
 from plena_ref.isa.instructions import TrapCause
 from plena_ref.machine import numerics
 from plena_ref.machine.numerics import BF16_TO_F32
-from plena_ref.machine.reference.core import Core, Trap
-from plena_ref.machine.reference.step import F_SINK, Coded, Decoder, Step
+from plena_ref.machine.reference.core import Core
+from plena_ref.machine.reference.scalar_memory import load_word, store_word
+from plena_ref.machine.reference.step import F_SINK, Coded, Step
 
 _FILE = "float_unit.py"
 
@@ -39,7 +40,8 @@ ONE_SOURCE: dict[str, Callable[[NDArray[np.uint16]], NDArray[np.uint16]]] = {
 _RESULTS = {name: operation(np.arange(1 << 16, dtype=np.uint16)) for name, operation in ONE_SOURCE.items()}
 
 
-def _two_registers(core: Core, code: Coded) -> Step:
+def two_registers(core: Core, code: Coded) -> Step:
+    """The step of shape F3."""
     f, a, b = core.f, code.get(isa.RS1), code.get(isa.RS2)
     destination = code.get(isa.RD) or F_SINK
     if code.operation in TWO_SOURCES_RAW:
@@ -58,7 +60,8 @@ def _two_registers(core: Core, code: Coded) -> Step:
     return step
 
 
-def _one_register(core: Core, code: Coded) -> Step:
+def one_register(core: Core, code: Coded) -> Step:
+    """The step of shape F2."""
     f, a, destination = core.f, code.get(isa.RS1), code.get(isa.RD) or F_SINK
     results = code.meaning(_RESULTS, code.operation, _FILE)
 
@@ -68,38 +71,11 @@ def _one_register(core: Core, code: Coded) -> Step:
     return step
 
 
-def _load(core: Core, code: Coded) -> Step:
-    gp, f, fpmem, words = core.gp, core.f, core.images.fpmem, core.hw.fp_words
-    destination, base, imm = code.get(isa.RD) or F_SINK, code.get(isa.RS1), code.get(isa.IMM18)
-
-    def step() -> None:
-        address = gp[base] + imm
-        if address >= words:
-            raise Trap(TrapCause.FP_MEM_RANGE)
-        f[destination] = fpmem.item(address)
-
-    return step
+def load(core: Core, code: Coded) -> Step:
+    """The step of shape F_LOAD."""
+    return load_word(core, code, core.f, F_SINK, core.images.fpmem, TrapCause.FP_MEM_RANGE)
 
 
-def _store(core: Core, code: Coded) -> Step:
-    gp, f, fpmem, written = core.gp, core.f, core.images.fpmem, core.written.fpmem
-    words = core.hw.fp_words
-    source, base, imm = code.get(isa.RD), code.get(isa.RS1), code.get(isa.IMM18)
-
-    def step() -> None:
-        address = gp[base] + imm
-        if address >= words:
-            raise Trap(TrapCause.FP_MEM_RANGE)
-        fpmem[address] = f[source]
-        written[address] = True
-
-    return step
-
-
-#: How an instruction is decoded, by shape.
-DECODERS: dict[str, Decoder] = {
-    "F3": _two_registers,
-    "F2": _one_register,
-    "F_LOAD": _load,
-    "F_STORE": _store,
-}
+def store(core: Core, code: Coded) -> Step:
+    """The step of shape F_STORE."""
+    return store_word(core, code, core.f, core.images.fpmem, core.written.fpmem, TrapCause.FP_MEM_RANGE)

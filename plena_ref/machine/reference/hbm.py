@@ -9,7 +9,7 @@ from plena_ref.isa import instructions as isa
 from plena_ref.isa.instructions import TrapCause
 from plena_ref.machine import mx
 from plena_ref.machine.reference.core import Core, Trap
-from plena_ref.machine.reference.step import Coded, Decoder, Step
+from plena_ref.machine.reference.step import Coded, Step
 
 
 def _transfer(core: Core, code: Coded, rows: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -39,7 +39,8 @@ def _read_hbm(core: Core, code: Coded, rows: int) -> NDArray[np.uint16]:
     return mx.decode_rows(core.images.hbm[elements], core.images.hbm[scales])
 
 
-def _prefetch_tile(core: Core, code: Coded) -> Step:
+def prefetch_tile(core: Core, code: Coded) -> Step:
+    """The step of shape PREFETCH_TILE."""
     gp, destination, tile_elems = core.gp, code.get(isa.RD), core.hw.tile_elems
 
     def step() -> None:
@@ -52,7 +53,8 @@ def _prefetch_tile(core: Core, code: Coded) -> Step:
     return step
 
 
-def _prefetch_rows(core: Core, code: Coded) -> Step:
+def prefetch_rows(core: Core, code: Coded) -> Step:
+    """The step of shape PREFETCH_ROWS."""
     gp, destination, rows = core.gp, code.get(isa.RD), core.hw.vpref
 
     def step() -> None:
@@ -63,7 +65,8 @@ def _prefetch_rows(core: Core, code: Coded) -> Step:
     return step
 
 
-def _store_rows(core: Core, code: Coded) -> Step:
+def store_rows(core: Core, code: Coded) -> Step:
+    """The step of shape STORE_ROWS."""
     gp, source, rows = core.gp, code.get(isa.RD), core.hw.vstore
     hbm, written = core.images.hbm, core.written.hbm
 
@@ -79,11 +82,3 @@ def _store_rows(core: Core, code: Coded) -> Step:
         core.hbm_high_water = max(core.hbm_high_water, int(element_at[-1, -1]), int(scale_at[-1, -1]))
 
     return step
-
-
-#: How an instruction is decoded, by shape.
-DECODERS: dict[str, Decoder] = {
-    "PREFETCH_TILE": _prefetch_tile,
-    "PREFETCH_ROWS": _prefetch_rows,
-    "STORE_ROWS": _store_rows,
-}

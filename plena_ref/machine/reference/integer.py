@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from plena_ref.isa import instructions as isa
 from plena_ref.isa.instructions import TrapCause
-from plena_ref.machine.reference.core import Core, Trap
-from plena_ref.machine.reference.step import GP_SINK, WORD, Coded, Decoder, Step
+from plena_ref.machine.reference.core import Core
+from plena_ref.machine.reference.scalar_memory import load_word, store_word
+from plena_ref.machine.reference.step import GP_SINK, WORD, Coded, Step
 
 #: Operations of two gp registers, by mnemonic; the result is taken modulo 2^32.
 TWO_SOURCES: dict[str, Callable[[int, int], int]] = {
@@ -17,7 +18,8 @@ TWO_SOURCES: dict[str, Callable[[int, int], int]] = {
 }
 
 
-def _two_registers(core: Core, code: Coded) -> Step:
+def two_registers(core: Core, code: Coded) -> Step:
+    """The step of shape G3."""
     gp, a, b = core.gp, code.get(isa.RS1), code.get(isa.RS2)
     destination = code.get(isa.RD) or GP_SINK
     operation = code.meaning(TWO_SOURCES, code.entry.mnemonic, "integer.py")
@@ -28,7 +30,8 @@ def _two_registers(core: Core, code: Coded) -> Step:
     return step
 
 
-def _immediate(core: Core, code: Coded) -> Step:
+def immediate(core: Core, code: Coded) -> Step:
+    """The step of shape G_IMMEDIATE."""
     gp, a, imm = core.gp, code.get(isa.RS1), code.get(isa.IMM18)
     destination = code.get(isa.RD) or GP_SINK
 
@@ -38,7 +41,8 @@ def _immediate(core: Core, code: Coded) -> Step:
     return step
 
 
-def _upper(core: Core, code: Coded) -> Step:
+def upper(core: Core, code: Coded) -> Step:
+    """The step of shape G_UPPER."""
     gp, destination, value = core.gp, code.get(isa.RD) or GP_SINK, (code.get(isa.IMM22) << 12) & WORD
 
     def step() -> None:
@@ -47,38 +51,11 @@ def _upper(core: Core, code: Coded) -> Step:
     return step
 
 
-def _load(core: Core, code: Coded) -> Step:
-    gp, intmem, words = core.gp, core.images.intmem, core.hw.int_words
-    destination, base, imm = code.get(isa.RD) or GP_SINK, code.get(isa.RS1), code.get(isa.IMM18)
-
-    def step() -> None:
-        address = gp[base] + imm
-        if address >= words:
-            raise Trap(TrapCause.INT_MEM_RANGE)
-        gp[destination] = intmem.item(address)
-
-    return step
+def load(core: Core, code: Coded) -> Step:
+    """The step of shape G_LOAD."""
+    return load_word(core, code, core.gp, GP_SINK, core.images.intmem, TrapCause.INT_MEM_RANGE)
 
 
-def _store(core: Core, code: Coded) -> Step:
-    gp, intmem, words, written = core.gp, core.images.intmem, core.hw.int_words, core.written.intmem
-    source, base, imm = code.get(isa.RD), code.get(isa.RS1), code.get(isa.IMM18)
-
-    def step() -> None:
-        address = gp[base] + imm
-        if address >= words:
-            raise Trap(TrapCause.INT_MEM_RANGE)
-        intmem[address] = gp[source]
-        written[address] = True
-
-    return step
-
-
-#: How an instruction is decoded, by shape.
-DECODERS: dict[str, Decoder] = {
-    "G3": _two_registers,
-    "G_IMMEDIATE": _immediate,
-    "G_UPPER": _upper,
-    "G_LOAD": _load,
-    "G_STORE": _store,
-}
+def store(core: Core, code: Coded) -> Step:
+    """The step of shape G_STORE."""
+    return store_word(core, code, core.gp, core.images.intmem, core.written.intmem, TrapCause.INT_MEM_RANGE)

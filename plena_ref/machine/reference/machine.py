@@ -14,19 +14,10 @@ import numpy as np
 
 from plena_ref.isa import instructions as isa
 from plena_ref.isa.instructions import TrapCause
-from plena_ref.machine.reference import control, float_unit, hbm, integer, matrix, vector
 from plena_ref.machine.reference.core import Core, Trap
-from plena_ref.machine.reference.step import WORD, Break, Coded, Decoder, Step, trapping
+from plena_ref.machine.reference.decoders import DECODERS
+from plena_ref.machine.reference.step import WORD, Break, Coded, Step, trapping
 from plena_ref.machine.state import Registers
-
-_DECODERS: dict[str, Decoder] = {
-    **matrix.DECODERS,
-    **vector.DECODERS,
-    **float_unit.DECODERS,
-    **integer.DECODERS,
-    **hbm.DECODERS,
-    **control.DECODERS,
-}
 
 
 @dataclass(frozen=True)
@@ -124,7 +115,7 @@ class Machine(Core):
         if cause is not None:
             return trapping(cause)
         code = Coded(isa.BY_OPCODE[isa.opcode(word)], word, pc)
-        return code.meaning(_DECODERS, code.entry.shape.name, "machine.py")(self, code)
+        return code.meaning(DECODERS, code.entry.shape.name, "decoders.py")(self, code)
 
     def _run_off_the_end(self) -> int | None:
         if self.loops:

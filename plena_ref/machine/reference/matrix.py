@@ -11,7 +11,7 @@ from plena_ref.isa import instructions as isa
 from plena_ref.isa.instructions import TrapCause
 from plena_ref.machine.accumulators import BlockSums, HeadSums
 from plena_ref.machine.reference.core import Core, Trap
-from plena_ref.machine.reference.step import Coded, Decoder, Step
+from plena_ref.machine.reference.step import Coded, Step
 
 #: Reads a right operand, raw bf16 [MLEN, BLEN].
 Operand = Callable[[], NDArray[np.uint16]]
@@ -127,19 +127,23 @@ def _head_write_out(core: Core, code: Coded, sums: HeadSums, rows: int) -> Step:
     return step
 
 
-def _block_product(core: Core, code: Coded) -> Step:
+def block_product(core: Core, code: Coded) -> Step:
+    """The step of shape BLOCK_PRODUCT."""
     return _product(core, core.m, core.hw.blen, code.get(isa.RS2), _columns(core, code, isa.RS1))
 
 
-def _block_product_transposed(core: Core, code: Coded) -> Step:
+def block_product_transposed(core: Core, code: Coded) -> Step:
+    """The step of shape BLOCK_PRODUCT_T."""
     return _product(core, core.m, core.hw.blen, code.get(isa.RS1), _transposed_rows(core, code, isa.RS2))
 
 
-def _row_product(core: Core, code: Coded) -> Step:
+def row_product(core: Core, code: Coded) -> Step:
+    """The step of shape ROW_PRODUCT."""
     return _product(core, core.v, 1, code.get(isa.RS2), _columns(core, code, isa.RS1))
 
 
-def _row_product_transposed(core: Core, code: Coded) -> Step:
+def row_product_transposed(core: Core, code: Coded) -> Step:
+    """The step of shape ROW_PRODUCT_T."""
     return _product(core, core.v, 1, code.get(isa.RS2), _transposed_rows(core, code, isa.RS1))
 
 
@@ -147,18 +151,31 @@ def _transposed(code: Coded) -> bool:
     return code.meaning(_TRANSPOSED, code.operation, "matrix.py")
 
 
-#: How an instruction is decoded, by shape.
-DECODERS: dict[str, Decoder] = {
-    "BLOCK_PRODUCT": _block_product,
-    "BLOCK_PRODUCT_T": _block_product_transposed,
-    "ROW_PRODUCT": _row_product,
-    "ROW_PRODUCT_T": _row_product_transposed,
-    "HEAD_PRODUCT": lambda core, code: _head_product(core, code, core.hm, core.hw.mlen, _transposed(code)),
-    "HEAD_ROW_PRODUCT": lambda core, code: _head_product(core, code, core.hv, 1, _transposed(code)),
-    "BLOCK_WRITE_OUT": lambda core, code: _block_write_out(
-        core, code, core.m, core.hw.blen, code.get(isa.RS1)
-    ),
-    "ROW_WRITE_OUT": lambda core, code: _block_write_out(core, code, core.v, 1, stride=0),
-    "HEAD_WRITE_OUT": lambda core, code: _head_write_out(core, code, core.hm, core.hw.mlen),
-    "HEAD_ROW_WRITE_OUT": lambda core, code: _head_write_out(core, code, core.hv, 1),
-}
+def head_product(core: Core, code: Coded) -> Step:
+    """The step of shape HEAD_PRODUCT."""
+    return _head_product(core, code, core.hm, core.hw.mlen, _transposed(code))
+
+
+def head_row_product(core: Core, code: Coded) -> Step:
+    """The step of shape HEAD_ROW_PRODUCT."""
+    return _head_product(core, code, core.hv, 1, _transposed(code))
+
+
+def block_write_out(core: Core, code: Coded) -> Step:
+    """The step of shape BLOCK_WRITE_OUT."""
+    return _block_write_out(core, code, core.m, core.hw.blen, code.get(isa.RS1))
+
+
+def row_write_out(core: Core, code: Coded) -> Step:
+    """The step of shape ROW_WRITE_OUT."""
+    return _block_write_out(core, code, core.v, 1, stride=0)
+
+
+def head_write_out(core: Core, code: Coded) -> Step:
+    """The step of shape HEAD_WRITE_OUT."""
+    return _head_write_out(core, code, core.hm, core.hw.mlen)
+
+
+def head_row_write_out(core: Core, code: Coded) -> Step:
+    """The step of shape HEAD_ROW_WRITE_OUT."""
+    return _head_write_out(core, code, core.hv, 1)

@@ -12,7 +12,7 @@ from plena_ref.isa.instructions import TrapCause
 from plena_ref.machine import numerics
 from plena_ref.machine.numerics import BF16_TO_F32
 from plena_ref.machine.reference.core import Core, Trap
-from plena_ref.machine.reference.step import F_SINK, Coded, Decoder, Step
+from plena_ref.machine.reference.step import F_SINK, Coded, Step
 from plena_ref.machine.topk import POLICIES, top_k
 
 Row = NDArray[np.uint16]
@@ -78,25 +78,29 @@ def _vector(core: Core, code: Coded, compute: RowFunction, other: int) -> Step:
     return step
 
 
-def _two_rows(core: Core, code: Coded) -> Step:
+def two_rows(core: Core, code: Coded) -> Step:
+    """The step of shape VV."""
     rows, shift, second = core.rows, core.row_bits, code.get(isa.RS2)
     operation = code.meaning(TWO_SOURCES, code.operation, "vector.py")
     gp = core.gp
     return _vector(core, code, lambda row: operation(row, rows[gp[second] >> shift]), second)
 
 
-def _row_and_f(core: Core, code: Coded) -> Step:
+def row_and_f(core: Core, code: Coded) -> Step:
+    """The step of shapes VF and VF_REVERSIBLE."""
     f, scalar = core.f, code.get(isa.RS2)
     operation = code.meaning(TWO_SOURCES, code.operation, "vector.py")
     return _vector(core, code, lambda row: operation(row, np.uint16(f[scalar])), code.get(isa.RD))
 
 
-def _one_row(core: Core, code: Coded) -> Step:
+def one_row(core: Core, code: Coded) -> Step:
+    """The step of shape V1."""
     operation = code.meaning(ONE_SOURCE, code.operation, "vector.py")
     return _vector(core, code, operation, code.get(isa.RD))
 
 
-def _shift(core: Core, code: Coded) -> Step:
+def shift(core: Core, code: Coded) -> Step:
+    """The step of shape SHIFT."""
     gp, mlen, distance = core.gp, core.hw.mlen, code.get(isa.RS2)
 
     def shifted(row: Row) -> Row:
@@ -120,7 +124,8 @@ def _reduced_row(core: Core, code: Coded, unselected: int) -> Callable[[], Row]:
     return read
 
 
-def _reduction(core: Core, code: Coded) -> Step:
+def reduction(core: Core, code: Coded) -> Step:
+    """The step of shape REDUCTION."""
     unselected, combine = code.meaning(REDUCTIONS, code.operation, "vector.py")
     f, source = core.f, code.get(isa.RD)
     destination = source or F_SINK
@@ -132,7 +137,8 @@ def _reduction(core: Core, code: Coded) -> Step:
     return step
 
 
-def _map_row(core: Core, code: Coded) -> Step:
+def map_row(core: Core, code: Coded) -> Step:
+    """The step of shape MAP."""
     gp, mlen, fpmem = core.gp, core.hw.mlen, core.images.fpmem
     destination, source, imm = code.get(isa.RD), code.get(isa.RS1), code.get(isa.IMM18)
 
@@ -147,7 +153,8 @@ def _map_row(core: Core, code: Coded) -> Step:
     return step
 
 
-def _topk(core: Core, code: Coded) -> Step:
+def topk(core: Core, code: Coded) -> Step:
+    """The step of shape TOPK."""
     gp, hw, images, written = core.gp, core.hw, core.images, core.written
     weights_at, source, indices_at = code.get(isa.RD), code.get(isa.RS1), code.get(isa.RS2)
     policy = POLICIES[code.get(isa.RS3)]
@@ -167,16 +174,3 @@ def _topk(core: Core, code: Coded) -> Step:
         written.intmem[integer : integer + policy.chosen] = True
 
     return step
-
-
-#: How an instruction is decoded, by shape.
-DECODERS: dict[str, Decoder] = {
-    "VV": _two_rows,
-    "VF": _row_and_f,
-    "VF_REVERSIBLE": _row_and_f,
-    "V1": _one_row,
-    "SHIFT": _shift,
-    "REDUCTION": _reduction,
-    "MAP": _map_row,
-    "TOPK": _topk,
-}
