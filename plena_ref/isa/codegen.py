@@ -30,7 +30,8 @@ def replace_block(text: str, name: str, body: str) -> str:
 
 def _isa_document(text: str) -> str:
     text = replace_block(text, "instruction table", documents.instruction_table())
-    return replace_block(text, "access table", documents.access_table())
+    text = replace_block(text, "access table", documents.access_table())
+    return replace_block(text, "format table", documents.format_table())
 
 
 def _microarchitecture(text: str) -> str:

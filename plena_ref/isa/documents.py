@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from plena_ref.isa import counters, csr
 from plena_ref.isa import instructions as isa
+from plena_ref.isa.formats import ELEMENT, FORMATS
 from plena_ref.isa.operations import OPERATIONS
 
 
@@ -45,6 +46,20 @@ def operation_table() -> str:
         for name, code in codes.items():
             users = (e.mnemonic for e in isa.INSTRUCTIONS.values() if e.unit is unit and name in e.operations)
             lines.append(_row(unit.name, str(code), f"{unit.name}_OP_{name}", ", ".join(users)))
+    return "\n".join(lines)
+
+
+def format_table() -> str:
+    """The element formats of HBM in Markdown; the machine's own is named."""
+    head = "format | exponent | mantissa | bias | largest | infinity | NaN | written as NaN".split(" | ")
+    lines = [_row(*head), "|" + "---|" * len(head)]
+    for entry in FORMATS.values():
+        name = f"**{entry.name}** (this machine)" if entry is ELEMENT else entry.name
+        infinity = f"{entry.largest + 1:02X}" if entry.largest + 1 < entry.first_nan else "none"
+        nan = f"{entry.first_nan:02X}..7F" if entry.first_nan < 0x7F else "7F"
+        largest = f"{entry.magnitude(entry.largest):g} ({entry.largest:02X})"
+        fields = (str(entry.exponent_bits), str(entry.mantissa_bits), str(entry.bias))
+        lines.append(_row(name, *fields, largest, infinity, nan, f"{entry.nan:02X}"))
     return "\n".join(lines)
 
 

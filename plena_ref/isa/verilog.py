@@ -8,6 +8,7 @@ from plena_ref.isa import counters, csr
 from plena_ref.isa import instructions as isa
 from plena_ref.isa.access import Access, Count, Place, Space
 from plena_ref.isa.encoding import IMM18, RD, RS1, RS2, Field, Kind, Unit
+from plena_ref.isa.formats import ELEMENT, SCALE
 from plena_ref.isa.instructions import Instruction
 from plena_ref.isa.operations import (
     M_ONE_ROW,
@@ -81,6 +82,7 @@ def _constants() -> list[str]:
     for unit, codes in OPERATIONS.items():
         for name, code in codes.items():
             out.append(f"  localparam logic [UNIT_OP_W-1:0] {unit.name}_OP_{name} = {bits}'d{code};")
+    out += _format_constants()
     out += ["", "  // Bits of a matrix operation code; the upper two name the accumulators m, v, hm, hv"]
     for name, bit in (
         ("TRANSPOSED", M_TRANSPOSED),
@@ -95,6 +97,28 @@ def _constants() -> list[str]:
     out += [f"  localparam logic [3:0] COUNT_{count.name} = 4'd{n};" for n, count in enumerate(Count)]
     out += ["", "  // Where in its row or tile an access may begin"]
     return out + [f"  localparam logic [2:0] PLACE_{place.name} = 3'd{n};" for n, place in enumerate(Place)]
+
+
+def _format_constants() -> list[str]:
+    """The element and scale formats of HBM."""
+    element, mantissa = ELEMENT, ELEMENT.mantissa_bits
+    exponent = (element.largest >> mantissa) - element.bias
+    fraction = (element.largest & (1 << mantissa) - 1) << 7 - mantissa
+    return [
+        "",
+        f"  // Elements of HBM, {element.name}: fields, and codes without the sign bit; scales, {SCALE.name}",
+        f"  localparam int MX_ELEMENT_BYTES = {element.bytes};",
+        f"  localparam int MX_EXPONENT_W = {element.exponent_bits};",
+        f"  localparam int MX_MANTISSA_W = {mantissa};",
+        f"  localparam logic [9:0] MX_BIAS = 10'd{element.bias};",
+        f"  localparam logic [6:0] MX_LARGEST = 7'h{element.largest:02X};",
+        f"  localparam logic [6:0] MX_FIRST_NAN = 7'h{element.first_nan:02X};",
+        f"  localparam logic [6:0] MX_NAN = 7'h{element.nan:02X};",
+        "  // The largest element as bf16 has it: exponent without bias, and fraction",
+        f"  localparam logic [8:0] MX_LARGEST_EXPONENT = 9'd{exponent};",
+        f"  localparam logic [6:0] MX_LARGEST_FRACTION = 7'h{fraction:02X};",
+        f"  localparam logic [7:0] MX_SCALE_NAN = 8'h{SCALE.nan:02X};",
+    ]
 
 
 def _registers() -> list[str]:

@@ -1,25 +1,35 @@
-// plena_mx: conversion between bf16 and MXFP8 (E4M3 elements, E8M0 scales) as pure functions.
+// plena_mx: conversion between bf16 and elements with E8M0 scales, MXFP8 by default, as pure functions.
 // Combinational; one element (or one block's scale) a call.
-// Specified in docs/isa.md section 7 (OCP MX formats), explained in docs/arithmetic.md.
+// Specified in docs/isa.md, "Numbers"; the formats are those of plena_ref/isa/formats.py, explained in docs/arithmetic.md.
 `timescale 1ns / 1ps
 `default_nettype none
 
 package plena_mx;
+  localparam int EW = plena_pkg::MX_EXPONENT_W;
+  localparam int MW = plena_pkg::MX_MANTISSA_W;
 
   // element * 2^(scale-127) in bf16; subnormal results are zero, overflow is infinity.
   function automatic logic [15:0] mx_decode(input logic [7:0] elem, input logic [7:0] scale);
     logic [6:0] frac;
     logic [9:0] e;
-    if (elem[6:3] != 4'd0) begin
-      frac = {elem[2:0], 4'd0};
-      e    = {6'd0, elem[6:3]};
+    if (elem[MW+:EW] != '0) begin
+      frac = {elem[MW-1:0], {(7 - MW) {1'b0}}};
+      e    = 10'(elem[MW+:EW]);
     end else begin
-      // subnormal element m * 2^-9, brought to the form 1.f: m = 4..7, 2..3, 1 have exponents 0, -1, -2
-      frac = elem[2] ? {elem[1:0], 5'd0} : elem[1] ? {elem[0], 6'd0} : 7'd0;
-      e    = elem[2] ? 10'd0 : elem[1] ? 10'h3ff : 10'h3fe;
+      // subnormal element: brought to the form 1.f by its highest bit
+      frac = 7'd0;
+      e    = 10'd0;
+      for (int k = 0; k < MW; k++) begin
+        if (elem[k]) begin
+          frac = 7'(elem[MW-1:0]) << (7 - k);
+          e    = 10'(k - MW + 1);
+        end
+      end
     end
-    e = e + {2'd0, scale} - 10'd7;
-    if (scale == 8'hff || elem[6:0] == 7'h7f) mx_decode = 16'h7fc0;
+    e = e + {2'd0, scale} - plena_pkg::MX_BIAS;
+    if (scale == plena_pkg::MX_SCALE_NAN || elem[6:0] >= plena_pkg::MX_FIRST_NAN)
+      mx_decode = 16'h7fc0;
+    else if (elem[6:0] > plena_pkg::MX_LARGEST) mx_decode = {elem[7], 15'h7f80};
     else if (elem[6:0] == 7'd0 || e[9] || e == 10'd0) mx_decode = {elem[7], 15'd0};
     else if (e >= 10'd255) mx_decode = {elem[7], 15'h7f80};
     else mx_decode = {elem[7], e[7:0], frac};
@@ -27,17 +37,19 @@ package plena_mx;
 
   // verilator lint_off UNUSEDSIGNAL
   // (bit 15 of amax: callers hold magnitudes as whole bf16 words)
-  // Scale byte of a block: 127 + ceil(log2(amax/448)), clamped at 0. amax is the largest flushed magnitude
+  // Scale byte of a block: 127 + ceil(log2(amax/largest)), clamped at 0. amax is the largest flushed magnitude
   // (bit 15 is ignored); special means that the block holds NaN or infinity.
   function automatic logic [7:0] mx_scale(input logic [15:0] amax, input logic special);
     logic [8:0] s;
-    s = {1'b0, amax[14:7]} + {8'd0, amax[6:0] > 7'h60} - 9'd8;
-    if (special) mx_scale = 8'hff;
+    s = {1'b0, amax[14:7]} + {8'd0, amax[6:0] > plena_pkg::MX_LARGEST_FRACTION} -
+        plena_pkg::MX_LARGEST_EXPONENT;
+    if (special) mx_scale = plena_pkg::MX_SCALE_NAN;
     else mx_scale = s[8] ? 8'd0 : s[7:0];
   endfunction
   // verilator lint_on UNUSEDSIGNAL
 
-  // x / 2^(scale-127) as E4M3, nearest even; larger than 448 gives 448; scale FF, NaN and infinity give 7F.
+  // x / 2^(scale-127) as an element, nearest even; larger than the largest gives that; NaN of the scale, NaN and
+  // infinity give the element's NaN.
   function automatic logic [7:0] mx_encode(input logic [15:0] x, input logic [7:0] scale);
     logic [9:0] e;
     logic [9:0] base;
@@ -46,7 +58,7 @@ package plena_mx;
     logic [14:0] wide;
     logic up;
     logic [12:0] r;
-    e   = {2'd0, x[14:7]} - {2'd0, scale} + 10'd7;
+    e   = {2'd0, x[14:7]} - {2'd0, scale} + plena_pkg::MX_BIAS;
     low = 10'd1 - e;
     // below the normal range the significand moves right and the exponent field stays 0
     if (e[9] || e == 10'd0) begin
@@ -57,12 +69,12 @@ package plena_mx;
       shift = 3'd0;
     end
     wide = {1'b1, x[6:0], 7'd0} >> shift;
-    up   = wide[10] & (wide[11] | (|wide[9:0]));
+    up   = wide[13-MW] & (wide[14-MW] | (|wide[12-MW:0]));
     // the hidden bit adds 1 to the exponent field, a rounding carry does the same
-    r    = {base, 3'd0} + {9'd0, wide[14:11]} + {12'd0, up};
-    if (scale == 8'hff || x[14:7] == 8'hff) mx_encode = 8'h7f;
+    r    = (13'(base) << MW) + 13'(wide[14-:MW+1]) + {12'd0, up};
+    if (scale == plena_pkg::MX_SCALE_NAN || x[14:7] == 8'hff) mx_encode = {1'b0, plena_pkg::MX_NAN};
     else if (x[14:7] == 8'd0) mx_encode = {x[15], 7'd0};
-    else if (r > 13'h7e) mx_encode = {x[15], 7'h7e};
+    else if (r > 13'(plena_pkg::MX_LARGEST)) mx_encode = {x[15], plena_pkg::MX_LARGEST};
     else mx_encode = {x[15], r[6:0]};
   endfunction
 

@@ -27,7 +27,7 @@ FUNCTIONS = (
     "mx_encode",
 )
 
-SOURCES = ("rtl/float/plena_fp.sv", "rtl/hbm/plena_mx.sv", "tb/unit/hdl/fp_vectors.sv")
+SOURCES = ("rtl/plena_pkg.sv", "rtl/float/plena_fp.sv", "rtl/hbm/plena_mx.sv", "tb/unit/hdl/fp_vectors.sv")
 
 EXP, RECIPROCAL, SQUARE_ROOT = 0, 1, 2
 

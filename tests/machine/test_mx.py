@@ -6,8 +6,12 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from plena_ref.isa.formats import ELEMENT
 from plena_ref.machine import mx
 from tb import oracle as exact
+
+# What is written out here is E4M3; test_formats.py goes by the table.
+pytestmark = pytest.mark.skipif(ELEMENT.name != "E4M3", reason="the machine has another format")
 
 
 def test_decode_is_exact_for_every_element_and_scale() -> None:
