@@ -85,10 +85,9 @@ module address_check #(
   assign d_offset = plena_pkg::rows_written_offset(opcode);
   assign d_strided = plena_pkg::rows_written_step(opcode);
   assign d_block = plena_pkg::rows_written_block(opcode);
+  assign a_at = plena_pkg::row_a_at(opcode);
   always_comb begin
-    case (plena_pkg::row_a_at(
-        opcode
-    ))
+    case (a_at)
       plena_pkg::AT_RD: a_element = gp_rd;
       plena_pkg::AT_RS2: a_element = gp_rs2;
       default: a_element = gp_rs1;
@@ -122,11 +121,10 @@ module address_check #(
   logic [2:0] place;
   logic small_offset, row_offset_ok, element_offset_ok, head_offset_ok;
   logic msram_misaligned, msram_range;
-  assign place = plena_pkg::tile_place(opcode);
+  assign place   = plena_pkg::tile_place(opcode);
+  assign tile_at = plena_pkg::tile_at(opcode);
   always_comb begin
-    case (plena_pkg::tile_at(
-        opcode
-    ))
+    case (tile_at)
       plena_pkg::AT_RD: m_element = {1'b0, gp_rd};
       plena_pkg::AT_RS2: m_element = {1'b0, gp_rs2};
       default: m_element = {1'b0, gp_rs1};
