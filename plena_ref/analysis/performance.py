@@ -1,6 +1,6 @@
 """Analytic cycle model of the attention kernel: what bounds it, in a formula. docs/performance.md derives it.
 
-It counts cycles of plena_ref/kernels/attention.py on a machine that dispatches two instructions a cycle, for
+It counts cycles of plena_ref/kernels/attention/flash.py where two instructions a cycle are dispatched, for
 sequences of whole tiles, without window, sinks or shared heads of K and V, and one key block a query tile.
 """
 

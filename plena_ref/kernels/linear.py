@@ -15,8 +15,8 @@ from plena_ref.kernels.layout.batched import BatchedVram
 from plena_ref.kernels.layout.hbm import HbmTensor
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.rules import round_up
-from plena_ref.kernels.operands import KernelError
 from plena_ref.kernels.program import GP0, Program, Register
+from plena_ref.kernels.rules import KernelError
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.regions import Region
 

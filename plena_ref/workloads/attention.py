@@ -17,26 +17,21 @@ from plena_ref.analysis.attention_roundings import AttentionRoundings
 from plena_ref.analysis.schedule import SCHEDULES, Sizes, head_columns
 from plena_ref.golden import attention as golden
 from plena_ref.golden.mxfp8 import quantised_heads
-from plena_ref.kernels.attention import AttentionKernel
-from plena_ref.kernels.decode_attention import (
+from plena_ref.kernels.attention.constants import FP_LOWEST, FP_NEG_INF, FP_SCALE, FP_ZERO
+from plena_ref.kernels.attention.decode import (
     DecodeAttentionByBlocks,
     DecodeAttentionByRows,
     DecodeAttentionKernel,
 )
+from plena_ref.kernels.attention.flash import AttentionKernel
+from plena_ref.kernels.attention.operands import AttentionOperands
+from plena_ref.kernels.attention.packed import PackedAttentionKernel
+from plena_ref.kernels.attention.plain import PlainAttentionElementOffsets, PlainAttentionKernel
+from plena_ref.kernels.attention.shape import AttentionShape
 from plena_ref.kernels.layout.hbm import HbmTensor
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.rules import round_up
-from plena_ref.kernels.operands import (
-    FP_LOWEST,
-    FP_NEG_INF,
-    FP_SCALE,
-    FP_ZERO,
-    AttentionOperands,
-    AttentionShape,
-    KernelError,
-)
-from plena_ref.kernels.packed_attention import PackedAttentionKernel
-from plena_ref.kernels.plain_attention import PlainAttentionElementOffsets, PlainAttentionKernel
+from plena_ref.kernels.rules import KernelError
 from plena_ref.machine import mx
 from plena_ref.machine.numerics import bf16_from_float
 from plena_ref.machine.state import MemoryImages

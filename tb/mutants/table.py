@@ -114,7 +114,7 @@ _PYTHON = (
     ),
     Mutant(
         name="static triangular mask on every tile",
-        file="plena_ref/kernels/tiling.py",
+        file="plena_ref/kernels/attention/tiling.py",
         old="    return shift if keys - 1 > shift else None",
         new="    return 0",
         case="mha_causal_tiles",
@@ -123,7 +123,7 @@ _PYTHON = (
     ),
     Mutant(
         name="static triangular mask on every tile, small inputs",
-        file="plena_ref/kernels/tiling.py",
+        file="plena_ref/kernels/attention/tiling.py",
         old="    return shift if keys - 1 > shift else None",
         new="    return 0",
         case="mha_causal_tiles",
@@ -133,7 +133,7 @@ _PYTHON = (
     ),
     Mutant(
         name="packed heads not moved to their lanes",
-        file="plena_ref/kernels/packed_attention.py",
+        file="plena_ref/kernels/attention/packed.py",
         old="                    p.add(distance, distance, self.hw.hlen)\n",
         new="",
         case="gqa_packed_narrow",
@@ -141,7 +141,7 @@ _PYTHON = (
     ),
     Mutant(
         name="head without the columns behind its last whole systolic block",
-        file="plena_ref/kernels/operands.py",
+        file="plena_ref/kernels/attention/shape.py",
         old="        return -(-min(hw.mlen, self.head_dim - block * hw.mlen) // hw.blen)",
         new="        return max(1, min(hw.mlen, self.head_dim - block * hw.mlen) // hw.blen)",
         case="decode_head40",
@@ -149,7 +149,7 @@ _PYTHON = (
     ),
     Mutant(
         name="decode step that reads the first batch's keys for all",
-        file="plena_ref/kernels/decode_attention.py",
+        file="plena_ref/kernels/attention/decode.py",
         old="                    p.add(self.kv_batch, self.kv_batch, batch_bytes)\n",
         new="",
         case="decode_batch",

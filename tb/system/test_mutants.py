@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plena_ref.kernels import tiling
+from plena_ref.kernels.attention import tiling
 from plena_ref.machine.reference import Machine
 from plena_ref.verdict.accuracy import accuracy, result_values
 from plena_ref.verdict.tolerance import Tolerance

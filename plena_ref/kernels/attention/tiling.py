@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from plena_ref.kernels.operands import AttentionShape
+from plena_ref.kernels.attention.shape import AttentionShape
 
 
 @dataclass(frozen=True)

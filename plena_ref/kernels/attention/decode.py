@@ -10,109 +10,17 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from plena_ref.kernels.layout.allocators import VramAllocator
-from plena_ref.kernels.layout.room import Room
-from plena_ref.kernels.layout.rules import round_up
-from plena_ref.kernels.layout.vram import VramTensor
-from plena_ref.kernels.operands import (
-    FP_NEG_INF,
-    FP_SCALE,
-    AttentionOperands,
-    AttentionShape,
-    KernelError,
-)
-from plena_ref.kernels.program import F0, GP0, Program, Register
-from plena_ref.kernels.tiling import query_tiles
-from plena_ref.machine.hardware import Hardware
-from plena_ref.machine.regions import Region
+from plena_ref.kernels.attention.constants import FP_SCALE
+from plena_ref.kernels.attention.decode_steps import DecodeSteps
+from plena_ref.kernels.padding import clear_last_block
+from plena_ref.kernels.program import GP0, Program, Register
 
 #: Rows whose softmax runs side by side: a maximum and a sum each, in the f-registers beside the scale.
 ROWS_AT_ONCE = 3
 
 
-class DecodeAttentionKernel:
-    """One decode step on given tensors.
-
-    Args:
-        hw: the machine.
-        shape: the problem; SEQ is 1.
-        operands: its tensors, from `place`.
-        room: where to take scratch from.
-
-    Raises:
-        KernelError: the shape breaks a rule.
-        LayoutError: a memory is full.
-    """
-
-    #: Nothing depends on what O held before.
-    needs_finite_output = False
-    #: Products a row at a time; None: when a head of K and V has a single query head.
-    by_rows: bool | None = None
-
-    def __init__(self, hw: Hardware, shape: AttentionShape, operands: AttentionOperands, room: Room) -> None:
-        self.hw = hw
-        self.shape = shape
-        self.operands = operands
-        if shape.seq != 1:
-            raise KernelError(f"decode attention: SEQ must be 1 (got {shape.seq})")
-        if shape.group > hw.mlen:
-            raise KernelError(f"decode attention: HEADS/KV_HEADS must not exceed MLEN (got {shape.group})")
-        self.blocks = self.operands.head_cols // hw.mlen
-        #: Key tiles that MSRAM holds beside as many tiles of V.
-        self.slots = hw.msram_tiles // (2 * self.blocks)
-        if self.slots == 0:
-            raise KernelError(
-                f"a key tile needs MSRAM_TILES >= 2*ceil(HEAD_DIM/MLEN) = {2 * self.blocks} "
-                f"(got {hw.msram_tiles})"
-            )
-        self.one_row = shape.group == 1 if self.by_rows is None else self.by_rows
-        self.step = 1 if self.one_row else hw.blen
-        self.key_tiles = query_tiles(shape, hw.mlen)[0].key_tiles
-        self.chunks = [
-            min(self.slots, len(self.key_tiles) - first)
-            for first in range(0, len(self.key_tiles), self.slots)
-        ]
-        self.state = operands.take_state(room, hw.mlen)
-        self._place_scratch(room.vram)
-
-    @staticmethod
-    def place(hw: Hardware, shape: AttentionShape, room: Room) -> AttentionOperands:
-        """Q, K, V and O, every head padded to whole column blocks."""
-        return AttentionOperands.place(hw, shape, room)
-
-    @property
-    def title(self) -> str:
-        """What it does."""
-        return f"decode attention: {self.shape}"
-
-    def _place_scratch(self, vram: VramAllocator) -> None:
-        mlen, cols, tiles = self.hw.mlen, self.operands.head_cols, len(self.key_tiles)
-        self.rows = round_up(self.shape.group, self.step)
-        self.queries = vram.tensor("Qs", self.rows, cols)
-        self.scores = vram.tensor("S", tiles * self.rows, mlen)
-        self.accumulator = vram.tensor("Oacc", self.rows, cols)
-        self.product = vram.tensor("PV", self.rows, cols) if len(self.chunks) > 1 else None
-        #: Mask rows by number of the key tile, counted from the first one that is seen.
-        self.masks = {
-            number: vram.tensor(f"mask {key.index}", 1, mlen)
-            for number, key in enumerate(self.key_tiles)
-            if key.mask(mlen) is not None
-        }
-
-    def outputs(self) -> list[Region]:
-        """The words of O that the program writes."""
-        return self.operands.o.active_regions()
-
-    def scratch(self) -> list[Region]:
-        """Every other word that the program may write."""
-        tensors = [self.queries, self.scores, self.accumulator, self.product, *self.masks.values()]
-        regions = [Region("vram", t.base, t.base + t.elems, t.name) for t in tensors if t is not None]
-        msram = (self.slots + self.chunks[0]) * self.blocks * self.hw.tile_elems
-        regions.append(Region("msram", 0, msram, "K, V tiles"))
-        regions.append(Region("fpmem", self.state, self.state + self.hw.mlen, "mask row, 1/l"))
-        return regions
-
-    # The program
+class DecodeAttentionKernel(DecodeSteps):
+    """One decode step on given tensors: the walk over heads of K and V and over chunks of their tiles."""
 
     def emit(self, p: Program) -> None:
         """Write its instructions."""
@@ -159,33 +67,7 @@ class DecodeAttentionKernel:
             self._mask_row(number, tensor)
         if self.operands.has_idle_groups(self.hw):
             for tensor in filter(None, (self.accumulator, self.product)):
-                self._clear_last_block(tensor)
-
-    def _mask_row(self, number: int, tensor: VramTensor) -> None:
-        """0 for the keys that the query sees, the mask value for the others, by way of FP_MEM."""
-        p, key = self.p, self.key_tiles[number]
-        first = max(0, key.low or 0)
-        with p.gp("mask word") as word, p.fp("what hides a score") as hide, p.gp("mask row") as row:
-            p.S_LD_FP(hide, GP0, self.operands.constants + FP_NEG_INF)
-            p.load_constant(word, self.state)
-            parts = ((first, hide), (key.keys - first, F0), (self.hw.mlen - key.keys, hide))
-            for count, value in parts:
-                if count:
-                    with p.repeat(count, f"mask row of key tile {key.index}: {value}"):
-                        p.S_ST_FP(value, word, 0)
-                        p.add(word, word, 1)
-            p.point(row, tensor)
-            p.load_constant(word, self.state)
-            p.S_MAP_V_FP(row, word, 0)
-
-    def _clear_last_block(self, tensor: VramTensor) -> None:
-        p, mlen = self.p, self.hw.mlen
-        with p.gp("row") as row, p.gp("shift distance") as distance:
-            p.point(row, tensor, 0, (self.blocks - 1) * mlen)
-            p.load_constant(distance, mlen)
-            with p.repeat(tensor.rows, f"padding columns of {tensor.name} are 0"):
-                p.V_SHFT_V(row, self.q_batch, distance)
-                p.add(row, row, mlen)
+                clear_last_block(p, tensor, self.q_batch)
 
     def _batch(self, next_batch: int | None) -> None:
         """All heads of a batch; `next_batch`: HBM distance to the batch whose keys are to be fetched."""
@@ -205,53 +87,12 @@ class DecodeAttentionKernel:
             self._value_chunk(head, chunk, following)
         self._normalise(head)
 
-    # HBM
-
-    def _tile_offset(self, head_offset: int, tile: int) -> int:
-        """HBM offset, from the batch's, of a key tile of a head."""
-        row = self.key_tiles[tile].index * self.hw.mlen
-        return head_offset + row * self.operands.k.cols
-
-    def _point_at_tiles(
-        self, tile: Register, offset: Register, chunk: int, head_offset: int, first: int
-    ) -> None:
-        """tile, offset = MSRAM and HBM place of the first tile of a chunk; `first`: MSRAM tile of a slot."""
-        self.p.load_constant(tile, first * self.hw.tile_elems)
-        self.p.add(offset, self.kv_batch, self._tile_offset(head_offset, chunk * self.slots))
-
-    def _prefetch(self, tile: Register, offset: Register, base: Register) -> None:
-        """Fetch a tile of K or V, all its column blocks, and step both registers to the next one."""
-        p, mlen, k = self.p, self.hw.mlen, self.operands.k
-        for block in range(self.blocks):
-            p.H_PREFETCH_M(tile, offset, base, 1, 0)
-            p.add(tile, tile, self.hw.tile_elems)
-            p.add(offset, offset, mlen if block + 1 < self.blocks else mlen * k.cols - block * mlen)
-
     def _first_keys(self) -> None:
         p = self.p
         with p.gp("MSRAM tile") as tile, p.gp("HBM offset") as offset:
             self._point_at_tiles(tile, offset, 0, 0, 0)
             with p.repeat(self.chunks[0], "first tiles of K"):
                 self._prefetch(tile, offset, self.k_base)
-
-    # Products: a row at a time, or BLEN rows
-
-    def _multiply_keys(self, queries: Register, keys: Register) -> None:
-        if self.one_row:
-            self.p.M_TMV(keys, queries)
-        else:
-            self.p.M_TMM(queries, keys)
-
-    def _multiply_values(self, values: Register, weights: Register) -> None:
-        (self.p.M_MV if self.one_row else self.p.M_MM)(values, weights)
-
-    def _write_out(self, target: Register) -> None:
-        if self.one_row:
-            self.p.M_MV_WO(target, 0)
-        else:
-            self.p.M_MM_WO(target, GP0, 0)
-
-    # Steps of one head
 
     def _scale_queries(self, head: int) -> None:
         p, mlen = self.p, self.hw.mlen
@@ -312,18 +153,6 @@ class DecodeAttentionKernel:
                 p.add(keys, keys, blen * mlen)
                 p.add(target, target, blen)
 
-    def _multiply_key_blocks(self, queries: Register, keys: Register) -> None:
-        """Queries times BLEN keys over all column blocks of the head."""
-        p = self.p
-        self._multiply_keys(queries, keys)
-        if self.blocks == 1:
-            return
-        with p.gp("queries, next block") as next_queries, p.gp("keys, next block") as next_keys:
-            for block in range(1, self.blocks):
-                p.add(next_queries, queries if block == 1 else next_queries, self.queries.block_stride)
-                p.add(next_keys, keys if block == 1 else next_keys, self.hw.tile_elems)
-                self._multiply_keys(next_queries, next_keys)
-
     def _softmax(self, head: int) -> None:
         """P = exp(S - m) over all key tiles, and 1/l into FP_MEM, a few rows at a time."""
         p, group = self.p, self.shape.group
@@ -344,56 +173,6 @@ class DecodeAttentionKernel:
                     self._softmax_rows(ROWS_AT_ONCE, row, state, sink)
             if rest:
                 self._softmax_rows(rest, row, state, sink)
-
-    def _add_mask(self, number: int, mask: VramTensor) -> None:
-        p, mlen = self.p, self.hw.mlen
-        with p.gp("row of S") as row, p.gp("mask row") as hidden:
-            p.point(row, self.scores, number * self.rows)
-            p.point(hidden, mask)
-            with p.repeat(self.shape.group, f"S += {mask.name}"):
-                p.V_ADD_VV(row, row, hidden)
-                p.add(row, row, mlen)
-
-    def _softmax_rows(self, rows: int, row: Register, state: Register, sink: Register) -> None:
-        """`rows` rows of S side by side; the registers step on."""
-        p, mlen, tiles = self.p, self.hw.mlen, len(self.key_tiles)
-        with ExitStack() as stack:
-            places = [stack.enter_context(p.gp(f"row {number}")) for number in range(rows)]
-            maxima = [stack.enter_context(p.fp(f"maximum {number}")) for number in range(rows)]
-            sums = [stack.enter_context(p.fp(f"sum {number}")) for number in range(rows)]
-            for number, maximum in enumerate(maxima):
-                if self.shape.sinks:
-                    p.S_LD_FP(maximum, sink, number, comment="sink")
-                else:
-                    p.S_LD_FP(maximum, GP0, self.operands.constants + FP_NEG_INF)
-                p.add(places[number], row, number * mlen)
-            with p.repeat(tiles, "m, a key tile at a time"):
-                for place, maximum in zip(places, maxima, strict=True):
-                    p.V_RED_MAX(maximum, place)
-                    p.add(place, place, self.rows * mlen)
-            for number, (maximum, total) in enumerate(zip(maxima, sums, strict=True)):
-                if self.shape.sinks:
-                    p.S_LD_FP(total, sink, number)
-                    p.S_SUB_FP(total, total, maximum)
-                    p.S_EXP_FP(total, total, comment="exp(sink - m)")
-                else:
-                    p.S_ADD_FP(total, F0, F0)
-                p.add(places[number], row, number * mlen)
-            with p.repeat(tiles, "P and l, a key tile at a time"):
-                for place, maximum in zip(places, maxima, strict=True):
-                    p.V_SUB_VF(place, place, maximum, 0, 0)
-                for place in places:
-                    p.V_EXP_V(place, place)
-                for place, total in zip(places, sums, strict=True):
-                    p.V_RED_SUM(total, place)
-                    p.add(place, place, self.rows * mlen)
-            for number, total in enumerate(sums):
-                p.S_RECI_FP(total, total)
-                p.S_ST_FP(total, state, number, comment="1/l")
-        p.add(row, row, rows * mlen)
-        p.add(state, state, rows)
-        if self.shape.sinks:
-            p.add(sink, sink, rows)
 
     def _value_chunk(self, head: int, chunk: int, following: int | None) -> None:
         """P V over a chunk of key tiles; beside the last one the first keys of the next head are fetched."""

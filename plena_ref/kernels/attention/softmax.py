@@ -11,9 +11,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from plena_ref.kernels.attention.tiling import KeyBlock, Mask
 from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.kernels.program import GP0, Program, Register
-from plena_ref.kernels.tiling import KeyBlock, Mask
 
 #: Rows whose softmax is under way at a time. Each holds an f register: its maximum, later its sum.
 ROWS_IN_FLIGHT = 4

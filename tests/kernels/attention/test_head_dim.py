@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 
+from plena_ref.kernels.attention.shape import AttentionShape
 from plena_ref.kernels.layout.rules import round_up
-from plena_ref.kernels.operands import AttentionShape
 from plena_ref.machine.hardware import Hardware
 from plena_ref.verdict.accuracy import result_values
 from plena_ref.workloads.attention import Attention

@@ -9,20 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from plena_ref.kernels.attention.constants import FP_NEG_INF, FP_SCALE, FP_STATE
+from plena_ref.kernels.attention.operands import AttentionOperands
+from plena_ref.kernels.attention.shape import AttentionShape
+from plena_ref.kernels.attention.tiling import KeyTile, QueryTile, query_tiles
 from plena_ref.kernels.layout.allocators import VramAllocator
 from plena_ref.kernels.layout.hbm import HbmTensor
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.vram import VramTensor
-from plena_ref.kernels.operands import (
-    FP_NEG_INF,
-    FP_SCALE,
-    FP_STATE,
-    AttentionOperands,
-    AttentionShape,
-    KernelError,
-)
 from plena_ref.kernels.program import F0, GP0, Program, Register
-from plena_ref.kernels.tiling import KeyTile, QueryTile, query_tiles
+from plena_ref.kernels.rules import KernelError
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.regions import Region
 

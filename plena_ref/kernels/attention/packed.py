@@ -5,22 +5,21 @@ below the other. O keeps the heads side by side: what differs from head to head,
 is applied to one lane of a row at a time through V_MASK. P V is BLEN columns wide: a head of HLEN >= BLEN is
 written straight to its lane; a narrower one is written to the first columns of a scratch row, moved to its
 lane with V_SHFT_V and added there under the mask. Otherwise it is the attention of
-`plena_ref.kernels.attention`; see docs/kernels.md.
+`plena_ref.kernels.attention.flash`; see docs/kernels.md.
 """
 
 from __future__ import annotations
 
-from plena_ref.kernels.attention import INT_POINTERS, O_HEAD, AttentionKernel, Step
+from plena_ref.kernels.attention.constants import FP_STATE
+from plena_ref.kernels.attention.flash import AttentionKernel, Step
+from plena_ref.kernels.attention.head_pointers import INT_POINTERS, O_HEAD
+from plena_ref.kernels.attention.operands import AttentionOperands
+from plena_ref.kernels.attention.shape import AttentionShape
+from plena_ref.kernels.attention.softmax import RowPointers
+from plena_ref.kernels.attention.tiling import KeyBlock, QueryTile
 from plena_ref.kernels.layout.room import Room
-from plena_ref.kernels.operands import (
-    FP_STATE,
-    AttentionOperands,
-    AttentionShape,
-    KernelError,
-)
 from plena_ref.kernels.program import GP0, Register
-from plena_ref.kernels.softmax import RowPointers
-from plena_ref.kernels.tiling import KeyBlock, QueryTile
+from plena_ref.kernels.rules import KernelError
 from plena_ref.machine.hardware import Hardware
 
 #: INT_MEM words behind the head pointers: the K head in its column tile, and the bit of the lane in V_MASK.
@@ -121,29 +120,29 @@ class PackedAttentionKernel(AttentionKernel):
         with p.repeat(tiles, "column tiles of K and V"):
             if self.resident:
                 self._load_all()
-            p.S_ST_INT(GP0, GP0, self.pointers + COLUMN)
+            self.pointers.store(p, GP0, COLUMN)
             with p.repeat(in_tile, "heads of K and V in a tile"):
                 with p.repeat(blocks, "blocks of LANES query heads"):
                     self._head()
-                    self._advance(heads=1)
-                with self.pointer(COLUMN, "K head in its tile") as column:
+                    self.pointers.advance(p, heads=1)
+                with self.pointers.load(self.p, COLUMN, "K head in its tile") as column:
                     p.add(column, column, kv_head_cols)
-                    p.S_ST_INT(column, GP0, self.pointers + COLUMN)
-            self._advance(kv_heads=1)
+                    self.pointers.store(p, column, COLUMN)
+            self.pointers.advance(p, kv_heads=1)
         return tiles * in_tile * blocks, tiles
 
     def _first_lane(self) -> None:
         """V_MASK selects lane 0 at the next `_next_lane`."""
         with self.p.gp("bit of the lane") as lane:
             self.p.load_constant(lane, 1)
-            self.p.S_ST_INT(lane, GP0, self.pointers + LANE)
+            self.pointers.store(self.p, lane, LANE)
 
     def _next_lane(self) -> None:
         """V_MASK selects the next lane."""
-        with self.pointer(LANE, "bit of the lane") as lane:
+        with self.pointers.load(self.p, LANE, "bit of the lane") as lane:
             self.p.C_SET_V_MASK_REG(lane)
             self.p.S_ADD_INT(lane, lane, lane)
-            self.p.S_ST_INT(lane, GP0, self.pointers + LANE)
+            self.pointers.store(self.p, lane, LANE)
 
     def _begin(self, step: Step) -> None:
         self._scale_all_queries(step.tile)
@@ -164,11 +163,11 @@ class PackedAttentionKernel(AttentionKernel):
             p.gp("Qs") as queries,
             p.gp("K tile") as keys,
             p.gp("S") as target,
-            self.pointer(COLUMN, "K head in its tile") as column,
+            self.pointers.load(self.p, COLUMN, "K head in its tile") as column,
         ):
             p.point(queries, self.q_scaled)
             for number, slot in enumerate(step.slots):
-                p.load_constant(keys, self._tile_address(slot, 0))
+                p.load_constant(keys, self.kv.keys_at(slot))
                 p.M_BTMM(column, keys, queries, comment=f"S = Qs K^T of LANES heads, {step.tile.rows} rows")
                 p.point(target, self.scores, 0, number * self.hw.mlen)
                 p.M_BMM_WO(target, 0)
@@ -209,7 +208,7 @@ class PackedAttentionKernel(AttentionKernel):
                 self._accumulate(step.tile)
 
     def _value_tiles(self, step: Step) -> list[int]:
-        return [self._tile_address(slot, 1) for slot in step.slots]
+        return [self.kv.values_at(slot, 0) for slot in step.slots]
 
     def _weigh_values_shifted(self, step: Step) -> None:
         """Oacc += P V, a head at a time: columns 0..HLEN-1 of PV, moved to the head's lane."""
@@ -227,7 +226,7 @@ class PackedAttentionKernel(AttentionKernel):
                     p.add(output, output, mlen)
             p.load_constant(distance, 0)
             with (
-                self.pointer(COLUMN, "V of this head") as values,
+                self.pointers.load(self.p, COLUMN, "V of this head") as values,
                 p.gp("rows of P") as weights,
             ):
                 tiles = self._value_tiles(step)
@@ -279,7 +278,7 @@ class PackedAttentionKernel(AttentionKernel):
         ):
             p.point(head, self.scores)
             p.point(column, target)
-            p.S_LD_INT(values, GP0, self.pointers + COLUMN)
+            p.S_LD_INT(values, GP0, self.pointers.first + COLUMN)
             p.add(values, values, tiles[0], comment="V tile")
             with p.repeat(self.hw.lanes, f"{target.name} = P V, a head at a time"):
                 with p.repeat(self.hw.hlen // blen, "BLEN columns at a time"):
@@ -310,7 +309,7 @@ class PackedAttentionKernel(AttentionKernel):
                     p.add(output, output, mlen)
                     p.add(state, state, 1)
                 p.add(state, state, mlen - rows)
-            with self.pointer(O_HEAD, "row of O") as target:
+            with self.pointers.load(self.p, O_HEAD, "row of O") as target:
                 p.point(output, self.accumulator)
                 p.add(target, target, step.tile.index * mlen * mlen)
                 with p.repeat(rows, "O = Oacc"):

@@ -1,0 +1,115 @@
+"""Where flash attention keeps what it works on: the scratch of one kernel, and what the program may write."""
+
+from __future__ import annotations
+
+from plena_ref.kernels.attention.head_pointers import INT_POINTERS, HeadPointers
+from plena_ref.kernels.attention.key_tiles import KeyTiles
+from plena_ref.kernels.attention.masks import MaskTensors
+from plena_ref.kernels.attention.operands import AttentionOperands
+from plena_ref.kernels.attention.shape import AttentionShape
+from plena_ref.kernels.attention.tiling import query_tiles
+from plena_ref.kernels.layout.allocators import VramAllocator
+from plena_ref.kernels.layout.room import Room
+from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.regions import Region
+
+#: Key tiles of a block at most: each is written out in the softmax of a row.
+BLOCK_TILES = 8
+
+
+class FlashMemory:
+    """Multi-head attention on given tensors.
+
+    Args:
+        hw: the machine.
+        shape: the problem.
+        operands: its tensors, from `place`.
+        room: where to take scratch from.
+
+    Raises:
+        KernelError: the shape breaks a rule.
+        LayoutError: a memory is full.
+    """
+
+    #: The first product goes straight to the accumulator, so O may hold anything before the run.
+    needs_finite_output = False
+    #: INT_MEM words that it uses.
+    int_pointers = INT_POINTERS
+
+    def __init__(self, hw: Hardware, shape: AttentionShape, operands: AttentionOperands, room: Room) -> None:
+        self.hw = hw
+        self.shape = shape
+        self.operands = operands
+        self.blocks = -(-self.operands.head_cols // hw.mlen)
+        self.tiles = query_tiles(shape, hw.mlen)
+        self.pointers = HeadPointers(hw, operands, self.blocks, self.int_pointers, room)
+        self.kv = KeyTiles(hw, operands, self.blocks, self.pointers)
+        present = {key.index for tile in self.tiles for key in tile.key_tiles}
+        #: All key tiles stay in MSRAM for the query heads that share them.
+        self.resident = shape.group > 1 and len(present) <= self.kv.slots
+        self.state = operands.take_state(room, self.state_words)
+        self._place_scratch(room.vram)
+
+    @staticmethod
+    def place(hw: Hardware, shape: AttentionShape, room: Room) -> AttentionOperands:
+        """Q, K, V and O, every head padded to whole column blocks."""
+        return AttentionOperands.place(hw, shape, room)
+
+    @property
+    def title(self) -> str:
+        """What it does."""
+        return f"attention: {self.shape}"
+
+    @property
+    def state_words(self) -> int:
+        """FP_MEM words of the softmax state."""
+        return 3 * self.hw.mlen
+
+    def _place_scratch(self, vram: VramAllocator) -> None:
+        mlen, cols = self.hw.mlen, self.blocks * self.hw.mlen
+        self.q_scaled = vram.tensor("Qs", mlen, cols)
+        self.accumulator = vram.tensor("Oacc", mlen, cols)
+        self.masks = MaskTensors(mlen, self.tiles, min(mlen, self.shape.seq), vram)
+        self._place_scores(vram)
+
+    def _place_scores(self, vram: VramAllocator) -> None:
+        """S, as many key tiles wide as fit, and PV if that is not all of them."""
+        mlen, rows = self.hw.mlen, self.score_rows
+        longest = max(len(tile.key_tiles) for tile in self.tiles)
+
+        def width() -> int:
+            room = (self.hw.vram_elems - vram.next_free) // (rows * mlen)
+            return max(1, min(longest, BLOCK_TILES, self.kv.slots, room))
+
+        self.product = None
+        if self.needs_product or width() < longest:
+            self.product = vram.tensor("PV", mlen, self.blocks * mlen)
+        self.block_tiles = width()
+        self.scores = vram.tensor("S", rows, self.block_tiles * mlen)
+
+    @property
+    def score_rows(self) -> int:
+        """Rows of the tensor of scores."""
+        return self.hw.mlen
+
+    @property
+    def sum_offset(self) -> int:
+        """FP_MEM words from a row's running maximum to its sum."""
+        return 2 * self.hw.mlen
+
+    @property
+    def needs_product(self) -> bool:
+        """P V goes through scratch even when a query tile has one block."""
+        return False
+
+    def outputs(self) -> list[Region]:
+        """The words of O that the program writes."""
+        return self.operands.o.active_regions()
+
+    def scratch(self) -> list[Region]:
+        """Every other word that the program may write; complete once `emit` has run."""
+        tensors = [self.q_scaled, self.scores, self.accumulator, self.product, *self.masks.scratch()]
+        regions = [Region("vram", t.base, t.base + t.elems, t.name) for t in tensors if t is not None]
+        regions += self.kv.regions()
+        regions.append(Region("fpmem", self.state, self.state + self.state_words, "softmax state"))
+        return [*regions, self.pointers.region()]
