@@ -18,8 +18,10 @@ from tb.engine.paths import REPO
 
 #: Tiling, layout and the placement of operands: what decides which element a kernel works on.
 PLACEMENT_FILES = (
-    "plena_ref/kernels/tiling.py",
-    "plena_ref/kernels/operands.py",
+    "plena_ref/kernels/attention/tiling.py",
+    "plena_ref/kernels/attention/operands.py",
+    "plena_ref/kernels/attention/shape.py",
+    "plena_ref/kernels/attention/constants.py",
     "plena_ref/kernels/layout/allocators.py",
     "plena_ref/kernels/layout/batched.py",
     "plena_ref/kernels/layout/hbm.py",

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from plena_ref.kernels import tiling
+from plena_ref.kernels.attention import tiling
 from plena_ref.workloads.build import build
 from tb.engine.paths import REPO
 from tb.mutants.generated import GeneratedMutant, functions, generate
@@ -18,6 +18,10 @@ from tb.sweep import matrix
 from tb.sweep.cell import judge
 from tb.sweep.mutant import try_mutant
 from tb.sweep.program_mutant import Outcome, in_order, reference_result, try_on_cells
+
+#: Where the faults of these tests are.
+MODULE = "plena_ref.kernels.attention.tiling"
+FILE = "plena_ref/kernels/attention/tiling.py"
 
 MATRIX = matrix.load()
 CELL = MATRIX.by_name["mlen8-blen4-batch1-seq8-hd16-causal"]
@@ -60,22 +64,22 @@ def test_generated_faults_are_programs_and_differ() -> None:
 
 
 def test_a_patch_lasts_as_long_as_its_block() -> None:
-    text = text_of("plena_ref/kernels/tiling.py")
+    text = text_of(FILE)
     before = tiling.diagonal_shift(16, 0, 32)
     wrong = text.replace("shift = first_query - first_key", "shift = 7")
-    with patched("plena_ref.kernels.tiling", wrong) as names:
+    with patched(MODULE, wrong) as names:
         assert names == ["diagonal_shift"] and tiling.diagonal_shift(16, 0, 32) == 7
     assert tiling.diagonal_shift(16, 0, 32) == before == 16
-    with pytest.raises(PatchError, match="no function differs"), patched("plena_ref.kernels.tiling", text):
+    with pytest.raises(PatchError, match="no function differs"), patched(MODULE, text):
         pass
-    with pytest.raises(PatchError, match="invalid syntax"), patched("plena_ref.kernels.tiling", "def :"):
+    with pytest.raises(PatchError, match="invalid syntax"), patched(MODULE, "def :"):
         pass
 
 
 def fault(old: str, new: str) -> GeneratedMutant:
-    text = text_of("plena_ref/kernels/tiling.py")
+    text = text_of(FILE)
     start = text.index(old)
-    return GeneratedMutant("by hand", "plena_ref/kernels/tiling.py", "", start, start + len(old), new)
+    return GeneratedMutant("by hand", FILE, "", start, start + len(old), new)
 
 
 @pytest.mark.parametrize(
