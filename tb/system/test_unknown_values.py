@@ -1,6 +1,7 @@
 """Nothing depends on a value that nobody gave: with four states, and with such values drawn from seeds.
 
-The part of `make nightly` that every change runs: one small machine, programs after a reset and without one.
+The part of `make nightly` that every change runs: one small machine, programs after a reset, without one, and
+after a bus error.
 Every other test of this folder takes SIM=icarus and X_SEED=n from the environment.
 """
 
@@ -28,6 +29,13 @@ WAYS = [
     for seed in ((None,) if simulator.four_state else (1, 2))
 ]
 
+BUS_ERROR = """
+S_ADDI_INT gp1, gp0, 64
+C_SET_SCALE_REG gp1
+H_PREFETCH_V gp1, gp0, a0, 0, 0
+V_ADD_VV gp1, gp1, gp1
+C_BREAK
+"""
 LOOP = """
 C_LOOP_START gp1, 5
 S_ADDI_INT gp2, gp2, 3
@@ -42,6 +50,8 @@ def jobs() -> dict[str, Job]:
     images = random_images(SMALL, 4)
     found = {
         "loop": bounded(assemble(LOOP), images),
+        "bus error": bounded(assemble(BUS_ERROR), images, error_range=(64, 128)),
+        "after the error": bounded(assemble(LOOP), images, reset=False),
     }
     for seed in range(6):
         program = generate(SMALL, 70 + seed, 150)
@@ -59,6 +69,9 @@ def test_programs_do_not_see_unknown_values(
     monkeypatch.setenv("X_SEED", "" if seed is None else str(seed))
     monkeypatch.setenv("SIM_TIMEOUT", "120")
     pairs = run_both(SMALL, jobs(), simulator)
+    # The reference machine has no bus that could fail.
+    error = pairs.pop("bus error").got
+    assert (error.status, error.cause) == ("trap", "HBM_ERROR")
     assert {name: pair.differences for name, pair in pairs.items() if pair.differences} == {}
 
 
