@@ -84,6 +84,7 @@ class Dispatcher:
         self._reasons: dict[str, str] = {}
         self._measured: dict[str, float] = {}
         self._changed = asyncio.Event()
+        self._more = asyncio.Event()
 
     async def run(self) -> None:
         """Run everything.
@@ -93,9 +94,11 @@ class Dispatcher:
         """
         try:
             alone_since = time.monotonic()
-            told = False
+            looked, told = float("-inf"), False
             while not self._finished():
-                self._meet(await self.backend.places())
+                if time.monotonic() - looked >= INTERVAL:
+                    self._meet(await self.backend.places())
+                    looked = time.monotonic()
                 if self._serving or any(not task.done() for task in self._tasks.values()):
                     alone_since, told = time.monotonic(), False
                 elif time.monotonic() - alone_since > self.patience or not self._can_hope():
@@ -107,7 +110,7 @@ class Dispatcher:
                     )
                 self._settle()
                 self._progress(self.plan.done)
-                await self._wait(INTERVAL)
+                await _wait(self._changed, INTERVAL)
         finally:
             for task in self._tasks.values():
                 task.cancel()
@@ -175,7 +178,7 @@ class Dispatcher:
             self._serving -= 1
             for worker in workers:
                 self.queue.leave(worker)
-            self._notify()
+            self._notify(more=True)
 
     async def _check(self, name: str) -> dict[str, Any]:
         """What a worker says of itself. Raises Turned when it must not take work."""
@@ -200,11 +203,11 @@ class Dispatcher:
         while not self._finished():
             unit = self.queue.take(worker)
             if unit is None:
-                await self._wait(INTERVAL)
+                await _wait(self._more, INTERVAL)
                 continue
             self._running += 1
             started = time.monotonic()
-            ended = False
+            ended = good = False
             try:
                 request = self.plan.request("run", unit)
                 answer = await asyncio.wait_for(self.backend.ask(name, request), UNIT_SECONDS)
@@ -224,7 +227,7 @@ class Dispatcher:
                 if not ended:
                     self.queue.lost(worker, unit)
                 self._running -= 1
-                self._notify()
+                self._notify(more=unit.build or not ended or not good)
 
     def _receive(self, worker: Worker, unit: Unit, answer: dict[str, Any], seconds: float) -> bool:
         """Keep what an answer brings; whether everything could be run. Raises Turned for a bad worker."""
@@ -272,16 +275,21 @@ class Dispatcher:
             missing = "no host that it was not tried on is left"
             self.plan.keep(self.plan.could_not_run(name, self._reasons.get(name, missing)) for name in names)
 
-    def _notify(self) -> None:
+    def _notify(self, more: bool) -> None:
+        """Something has ended; there may be more to do for those who have nothing."""
         self._changed.set()
         self._changed = asyncio.Event()
+        if more or self._finished():
+            self._more.set()
+            self._more = asyncio.Event()
 
-    async def _wait(self, seconds: float) -> None:
-        """Until something changes, or for so long."""
-        try:
-            await asyncio.wait_for(self._changed.wait(), seconds)
-        except TimeoutError:
-            return
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Until something has happened, or for so long."""
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return
 
 
 class Turned(Exception):

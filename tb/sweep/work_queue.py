@@ -71,6 +71,8 @@ class WorkQueue:
             self._left[_group(item)].append(item)
         for group in self._left.values():
             group.sort(key=lambda item: item.seconds)
+        self._seconds = {name: sum(item.seconds for item in group) for name, group in self._left.items()}
+        self._failed: Counter[str] = Counter()
         self._model_seconds = model_seconds
         self._done = done
         self._holds: dict[str, set[str]] = defaultdict(set)
@@ -101,24 +103,27 @@ class WorkQueue:
 
     def take(self, worker: Worker) -> Unit | None:
         """The next unit for a worker; None while there is none for it."""
-        self._drop_done()
-        usable = {name: group for name in self._left if (group := self._for_host(name, worker.host))}
-        group = self._choose(worker, usable)
-        if group is None:
-            return None
-        worker.machine = group
-        self._active[group] += 1
-        chosen = usable[group]
-        if chosen[-1].machine is None:
-            self._left[group].remove(chosen[-1])
-            return Unit(mutant=chosen[-1].name, seconds=chosen[-1].seconds)
-        if group not in self._holds[worker.cache]:
-            self._building[worker.cache].add(group)
-            return Unit(cells=(chosen[-1].name,), build=True, seconds=self._model_seconds[group])
-        cells = self._chunk(chosen)
-        for item in cells:
-            self._left[group].remove(item)
-        return Unit(tuple(item.name for item in cells), seconds=sum(item.seconds for item in cells))
+        while (group := self._choose(worker)) is not None:
+            first = self._for_host(group, worker.host)[-1]
+            if first.machine is not None and group not in self._holds[worker.cache]:
+                if self._done(first.name):
+                    self._remove(first)
+                    continue
+                self._start(worker, group)
+                self._building[worker.cache].add(group)
+                return Unit(cells=(first.name,), build=True, seconds=self._model_seconds[group])
+            chosen = self._chunk(self._for_host(group, worker.host))
+            for item in chosen:
+                self._remove(item)
+            items = [item for item in chosen if not self._done(item.name)]
+            if not items:
+                continue
+            self._start(worker, group)
+            seconds = sum(item.seconds for item in items)
+            if first.machine is None:
+                return Unit(mutant=first.name, seconds=seconds)
+            return Unit(tuple(item.name for item in items), seconds=seconds)
+        return None
 
     def finish(self, worker: Worker, unit: Unit, failed: Iterable[str] = ()) -> list[str]:
         """A unit has ended; these of its items could not be run. Returns those that no other host can try."""
@@ -131,6 +136,7 @@ class WorkQueue:
         given_up = []
         for name in failed:
             self._tried[name].add(worker.host)
+            self._failed[worker.host] += 1
             if len(self._tried[name]) < HOSTS and self.hosts - self._tried[name]:
                 self._put_back(name)
             else:
@@ -160,6 +166,7 @@ class WorkQueue:
         self._building[worker.cache].discard(group)
         for item in self._left[group]:
             self._tried[item.name].add(worker.host)
+            self._failed[worker.host] += 1
         return self.give_up(group)
 
     def give_up(self, group: str | None = None) -> list[str]:
@@ -167,18 +174,20 @@ class WorkQueue:
         items = [item for name, items in self._left.items() if group in (None, name) for item in items]
         gone = [item for item in items if not self.hosts - self._tried[item.name]]
         for item in gone:
-            self._left[_group(item)].remove(item)
+            self._remove(item)
         return [item.name for item in gone]
 
-    def _drop_done(self) -> None:
-        for group in self._left.values():
-            while group and self._done(group[-1].name):
-                group.pop()
+    def _start(self, worker: Worker, group: str) -> None:
+        worker.machine = group
+        self._active[group] += 1
 
     def _for_host(self, group: str, host: str) -> list[Item]:
+        """What is left of a group and was not tried on this host, the longest last."""
+        if not self._failed[host]:
+            return self._left[group]
         return [item for item in self._left[group] if host not in self._tried[item.name]]
 
-    def _choose(self, worker: Worker, usable: Mapping[str, list[Item]]) -> str | None:
+    def _choose(self, worker: Worker) -> str | None:
         """The group that the worker goes on with.
 
         First what is so long that everything would wait for it at the end; then the machine that the worker
@@ -186,7 +195,8 @@ class WorkQueue:
         would take longer to wait for the others. A model that is being built is waited for.
         """
         holds, building = self._holds[worker.cache], self._building[worker.cache]
-        sums = {name: sum(item.seconds for item in group) for name, group in usable.items()}
+        usable = {name: left for name in self._left if (left := self._for_host(name, worker.host))}
+        sums = self._seconds
         build = {name: 0.0 if self._ready(name, holds) else self._model_seconds[name] for name in usable}
         open_groups = [
             name
@@ -195,7 +205,7 @@ class WorkQueue:
         ]
         if not open_groups:
             return None
-        share = (sum(sums.values()) + sum(build.values())) / max(1, len(self._workers))
+        share = (sum(sums[name] for name in usable) + sum(build.values())) / max(1, len(self._workers))
 
         def head(name: str) -> float:
             return build[name] + usable[name][-1].seconds
@@ -217,7 +227,7 @@ class WorkQueue:
 
     def _chunk(self, group: list[Item]) -> list[Item]:
         """The longest of a machine, together no longer than a share of what is left."""
-        left = sum(item.seconds for items in self._left.values() for item in items)
+        left = sum(self._seconds.values())
         wanted = min(LONGEST, max(SHORTEST, left / (4 * max(1, len(self._workers)))))
         chosen, seconds = [], 0.0
         for item in reversed(group):
@@ -234,9 +244,14 @@ class WorkQueue:
         return _group(self._items[unit.mutant or unit.cells[0]])
 
     def _put_back(self, name: str) -> None:
-        group = self._left[_group(self._items[name])]
-        group.append(self._items[name])
-        group.sort(key=lambda item: item.seconds)
+        item = self._items[name]
+        self._left[_group(item)].append(item)
+        self._left[_group(item)].sort(key=lambda item: item.seconds)
+        self._seconds[_group(item)] += item.seconds
+
+    def _remove(self, item: Item) -> None:
+        self._left[_group(item)].remove(item)
+        self._seconds[_group(item)] -= item.seconds
 
 
 def _group(item: Item) -> str:

@@ -23,7 +23,8 @@ T = TypeVar("T")
 
 def documented(beginning: str) -> list[str]:
     """The words of the command in docs/sweep.md that begins so, without its comment."""
-    (line,) = re.findall(rf"^    ({re.escape(beginning)}[^#\n]*)", PAGE.read_text(), re.MULTILINE)
+    found = re.findall(rf"^    ({re.escape(beginning)}[^#\n]*)", PAGE.read_text(), re.MULTILINE)
+    (line,) = {line.strip() for line in found}
     return shlex.split(line)
 
 

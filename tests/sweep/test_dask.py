@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -18,11 +19,12 @@ from typing import Any
 import cloudpickle
 import pytest
 
+from tb.engine import simulate
 from tb.sweep import dask_workers, remote
 from tb.sweep.dask_workers import DaskWorkers
 from tb.sweep.dispatch import Dispatcher, WorkersError
 from tb.sweep.plan import Plan
-from tests.sweep.dask_cluster import Cluster, cluster, members, wait_for, worker_process
+from tests.sweep.dask_cluster import Cluster, cluster, documented, members, wait_for, worker_process
 from tests.sweep.plans import MATRIX, good, plan
 
 CELLS = MATRIX.slice({"mlen": ["8"], "blen": ["4"]})[:16]
@@ -167,3 +169,25 @@ def test_a_worker_outside_a_checkout_or_on_other_sources_takes_no_work(dask: Clu
     assert run.end() == Counter()
     assert f"{tmp_path} is no checkout: start the worker in one" in run.error
     assert "source a.py is missing, the sweep's 1" in run.error
+
+
+def test_the_documented_commands_run_cells(dask: Cluster, tmp_path: Path) -> None:
+    """On the RTL: scheduler, worker and sweep as the page says, the sweep cut down to two cells."""
+    simulate.require("verilator")
+    dask.scheduler()
+    dask.worker("worker")
+    make, sweep, scheduler = documented("make sweep SCHEDULER=")
+    assert (make, sweep) == ("make", "sweep")
+    slice_of = ["MLEN=8", "BLEN=4", "SEQ=1", "HEAD_DIM=16", "MASK=causal", "BATCH=1,2"]
+    command = [sys.executable, "-m", "scripts.sweep", scheduler.replace("tcp://host:8786", dask.address)]
+    ended = subprocess.run(
+        [*command, *slice_of],
+        cwd=simulate.REPO,
+        env={**os.environ, "PLENA_BUILD": str(tmp_path / "build")},
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    report = json.loads((tmp_path / "build" / "sweep" / "report.json").read_text())
+    assert report["summary"]["cells"]["passed"] == 2 and report["summary"]["cells"]["failed"] == 0
