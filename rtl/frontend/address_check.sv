@@ -47,6 +47,7 @@ module address_check #(
   localparam int LM = $clog2(MLEN);
   localparam int LB = $clog2(BLEN);
   localparam int LX = $clog2(MX_BLOCK);
+  localparam int ROW_BYTES = MLEN * plena_pkg::MX_ELEMENT_BYTES;  // element bytes of a row in HBM
   localparam int LANES = MLEN / HLEN;
   localparam int NARROW_ROWS = MLEN < 32 ? 32 / MLEN : 1;  // rows of the logits of V_TOPK, by policy
   localparam int WIDE_ROWS = MLEN < 128 ? 128 / MLEN : 1;
@@ -184,11 +185,11 @@ module address_check #(
   logic is_hbm, use_stride, hbm_misaligned, hbm_past_limit;
   assign is_hbm = plena_pkg::op_unit(opcode) == plena_pkg::UNIT_H;
   assign use_stride = plena_pkg::rstride_of(instr);
-  assign element_stride = use_stride ? stride : 32'(MLEN);
+  assign element_stride = use_stride ? stride : 32'(ROW_BYTES);
   assign rows_after_first = number(plena_pkg::hbm_count(opcode), wide) - 64'd1;
   assign e_offset = {32'd0, gp_rs1};
   assign s_offset = {32'd0, scale} + ({32'd0, gp_rs1} >> LX);
-  assign e_end = e_offset + {32'd0, element_stride} * rows_after_first + 64'(MLEN);
+  assign e_end = e_offset + {32'd0, element_stride} * rows_after_first + 64'(ROW_BYTES);
   assign s_end = s_offset + ({32'd0, element_stride} >> LX) * rows_after_first + 64'(MLEN / MX_BLOCK);
   assign room = limit - address;
   assign hbm_misaligned = is_hbm && (address[LX-1:0] != '0 || gp_rs1[LX-1:0] != '0 ||

@@ -30,6 +30,11 @@ module dispatch_slot (
 );
   logic [5:0] opcode;
   assign opcode = plena_pkg::opcode_of(instr);
+  // Wires: Icarus 11 may never leave a process that calls functions of the whole word.
+  logic [ 3:0] target;
+  logic [21:0] imm22;
+  assign target = plena_pkg::rd_of(instr);
+  assign imm22 = plena_pkg::imm22_of(instr);
   assign load_int = opcode == plena_pkg::OP_S_LD_INT;
   assign store_int = opcode == plena_pkg::OP_S_ST_INT;
   assign control = opcode == plena_pkg::OP_C_SET_ADDR_REG || opcode == plena_pkg::OP_C_SET_SCALE_REG ||
@@ -58,12 +63,10 @@ module dispatch_slot (
     else if ((instr & plena_pkg::operand_zero_mask(opcode)) != 32'd0)
       cause = plena_pkg::CAUSE_ILLEGAL_OPERAND;
     else if (loop_start) begin
-      if (plena_pkg::rd_of(instr) == 4'd0 || plena_pkg::imm22_of(instr) == 22'd0)
-        cause = plena_pkg::CAUSE_LOOP_COUNT;
+      if (target == 4'd0 || imm22 == 22'd0) cause = plena_pkg::CAUSE_LOOP_COUNT;
       else if (loops_full) cause = plena_pkg::CAUSE_LOOP_OVERFLOW;
     end else if (loop_end) begin
-      if (loops_empty || loop_reg != plena_pkg::rd_of(instr))
-        cause = plena_pkg::CAUSE_LOOP_MISMATCH;
+      if (loops_empty || loop_reg != target) cause = plena_pkg::CAUSE_LOOP_MISMATCH;
     end
   end
 
@@ -73,12 +76,12 @@ module dispatch_slot (
       .a(gp_rs1),
       .b(gp_rs2),
       .imm18(plena_pkg::imm18_of(instr)),
-      .imm22(plena_pkg::imm22_of(instr)),
+      .imm22(imm22),
       .quick(alu_quick),
       .result(alu_result)
   );
   always_comb begin
-    if (loop_start) handed_on = {10'd0, plena_pkg::imm22_of(instr)};
+    if (loop_start) handed_on = {10'd0, imm22};
     else if (loop_end) handed_on = loop_again ? gp_rd - 32'd1 : 32'd0;
     else handed_on = alu_quick;
     if (loop_start || loop_end) gp_data = handed_on;

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plena_ref.isa import instructions as isa
+from plena_ref.isa.formats import row_bytes
 from plena_ref.isa.instructions import TrapCause
 from plena_ref.machine import mx
 from plena_ref.machine.reference.core import Core, Trap
@@ -19,18 +20,19 @@ def _transfer(core: Core, code: Coded, rows: int) -> tuple[NDArray[np.int64], ND
     """
     mlen, block = core.hw.mlen, core.hw.mx_block
     base, offset = core.a[code.get(isa.RS2)], core.gp[code.get(isa.RS1)]
-    stride = core.stride if code.get(isa.RS3) else mlen
+    row = row_bytes(mlen)
+    stride = core.stride if code.get(isa.RS3) else row
     if base % block or offset % block or stride % block:
         raise Trap(TrapCause.HBM_MISALIGNED)
     first = base + offset
     first_scale = base + core.scale + offset // block
-    end = first + (rows - 1) * stride + mlen
+    end = first + (rows - 1) * stride + row
     scales_end = first_scale + (rows - 1) * (stride // block) + mlen // block
     if end > core.limit or scales_end > core.limit:
         raise Trap(TrapCause.HBM_ERROR)
-    row = np.arange(rows, dtype=np.int64)[:, None]
-    elements = first + row * stride + np.arange(mlen)
-    scales = first_scale + row * (stride // block) + np.arange(mlen // block)
+    number = np.arange(rows, dtype=np.int64)[:, None]
+    elements = first + number * stride + np.arange(row)
+    scales = first_scale + number * (stride // block) + np.arange(mlen // block)
     return elements, scales
 
 
