@@ -236,59 +236,59 @@ module dma_read #(
   endfunction
 
   // Row register: decoded chunk by chunk, held until the row is accepted.
-  logic [MLEN*16-1:0] row_data;
-  logic row_valid;  // complete
-  logic row_tile;
-  logic row_err;
-  logic row_last;
-  logic [QW-1:0] row_slot;
-  logic [TW-1:0] row_dtile;
-  logic [VRW-1:0] row_base;
-  logic [RW-1:0] row_no;  // row of the transfer that is in the row register
-  logic transfer_err;  // a row before it had an error
+  logic [MLEN*16-1:0] row_data_q;
+  logic row_valid_q;  // complete
+  logic row_tile_q;
+  logic row_err_q;
+  logic row_last_q;
+  logic [QW-1:0] row_slot_q;
+  logic [TW-1:0] row_dtile_q;
+  logic [VRW-1:0] row_base_q;
+  logic [RW-1:0] row_no_q;  // row of the transfer that is in the row register
+  logic transfer_err_q;  // a row before it had an error
   logic row_accept;
 
-  assign row_accept = row_valid && (row_err || row_tile || wr_gnt);
-  assign chunk_take = chunk_valid && scales_valid && (!row_valid || row_accept);
+  assign row_accept = row_valid_q && (row_err_q || row_tile_q || wr_gnt);
+  assign chunk_take = chunk_valid && scales_valid && (!row_valid_q || row_accept);
   assign scales_pop = chunk_take && chunk_row_last;
 
   always_ff @(posedge clk) begin
     if (chunk_take) begin
-      row_data[int'(chunk_no)*CHUNK*16+:CHUNK*16] <= decode(
+      row_data_q[int'(chunk_no)*CHUNK*16+:CHUNK*16] <= decode(
           chunk, scales[int'(chunk_no)*(CHUNK/MX_BLOCK)*8+:CHUNK/MX_BLOCK*8]
       );
-      row_tile <= chunk_tile;
-      row_err <= chunk_err || scales_err || (chunk_no != 8'd0 && row_err);
-      row_last <= chunk_last;
-      row_slot <= chunk_slot;
-      row_dtile <= chunk_dtile;
-      row_base <= chunk_row;
+      row_tile_q <= chunk_tile;
+      row_err_q <= chunk_err || scales_err || (chunk_no != 8'd0 && row_err_q);
+      row_last_q <= chunk_last;
+      row_slot_q <= chunk_slot;
+      row_dtile_q <= chunk_dtile;
+      row_base_q <= chunk_row;
     end
-    if (chunk_take || row_accept) row_valid <= chunk_take && chunk_row_last;
+    if (chunk_take || row_accept) row_valid_q <= chunk_take && chunk_row_last;
     if (row_accept) begin
-      row_no <= row_last ? '0 : row_no + 1'b1;
-      transfer_err <= !row_last && (transfer_err || row_err);
+      row_no_q <= row_last_q ? '0 : row_no_q + 1'b1;
+      transfer_err_q <= !row_last_q && (transfer_err_q || row_err_q);
     end
     if (rst) begin
-      row_valid <= 1'b0;
-      row_no <= '0;
-      transfer_err <= 1'b0;
+      row_valid_q <= 1'b0;
+      row_no_q <= '0;
+      transfer_err_q <= 1'b0;
     end
   end
 
-  assign wr_req = row_valid && !row_err && !row_tile;
-  assign wr_row = row_base + VRW'(row_no);
-  assign wr_data = row_data;
+  assign wr_req = row_valid_q && !row_err_q && !row_tile_q;
+  assign wr_row = row_base_q + VRW'(row_no_q);
+  assign wr_data = row_data_q;
   assign wr_mask = '1;
-  assign ms_wr_en = row_valid && !row_err && row_tile;
-  assign ms_wr_tile = row_dtile;
-  assign ms_wr_idx = row_no[LM-1:0];
-  assign ms_wr_data = row_data;
+  assign ms_wr_en = row_valid_q && !row_err_q && row_tile_q;
+  assign ms_wr_tile = row_dtile_q;
+  assign ms_wr_idx = row_no_q[LM-1:0];
+  assign ms_wr_data = row_data_q;
 
-  assign end_valid = row_accept && row_last;
-  assign end_slot = row_slot;
-  assign end_err = row_err || transfer_err;
-  assign idle = request_idle && srow_idle && !scales_valid && elem_idle && !row_valid;
+  assign end_valid = row_accept && row_last_q;
+  assign end_slot = row_slot_q;
+  assign end_err = row_err_q || transfer_err_q;
+  assign idle = request_idle && srow_idle && !scales_valid && elem_idle && !row_valid_q;
 endmodule
 
 `default_nettype wire

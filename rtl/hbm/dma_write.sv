@@ -89,95 +89,95 @@ module dma_write #(
     encode[i*8+:8] = plena_mx::mx_encode(elems[i*16+:16], blocks[(i/MX_BLOCK)*8+:8]);
   endfunction
 
-  logic [2:0] state;
-  logic [63:0] eaddr;
-  logic [63:0] saddr;
-  logic [31:0] stride;
-  logic [VRW-1:0] row;
-  logic [RW-1:0] left;
-  logic [7:0] chunk_no;
-  logic err;
-  logic [MLEN*16-1:0] row_data;
-  logic [SCALES*8-1:0] scales;
+  logic [2:0] state_q;
+  logic [63:0] eaddr_q;
+  logic [63:0] saddr_q;
+  logic [31:0] stride_q;
+  logic [VRW-1:0] row_q;
+  logic [RW-1:0] left_q;
+  logic [7:0] chunk_no_q;
+  logic err_q;
+  logic [MLEN*16-1:0] row_data_q;
+  logic [SCALES*8-1:0] scales_q;
 
-  logic out_valid;
+  logic out_valid_q;
   logic out_ready;
-  logic out_first;
-  logic out_last;
-  logic out_scale;
-  logic [CHUNK*8-1:0] out_data;
-  logic [63:0] out_addr;
+  logic out_first_q;
+  logic out_last_q;
+  logic out_scale_q;
+  logic [CHUNK*8-1:0] out_data_q;
+  logic [63:0] out_addr_q;
   logic scatter_idle;
   logic b_err;
   logic load;
 
-  assign start_ready = state == IDLE;
-  assign idle = state == IDLE;
-  assign rd_req = state == READ;
-  assign rd_row = row;
-  assign captured = state == CAPTURE && left == RW'(1);
-  assign load = (state == ENCODE || state == TAIL) && (!out_valid || out_ready);
-  assign end_valid = state == ANSWER && !out_valid && scatter_idle;
-  assign end_err = err;
-  assign answering = state == ANSWER && !out_valid;
+  assign start_ready = state_q == IDLE;
+  assign idle = state_q == IDLE;
+  assign rd_req = state_q == READ;
+  assign rd_row = row_q;
+  assign captured = state_q == CAPTURE && left_q == RW'(1);
+  assign load = (state_q == ENCODE || state_q == TAIL) && (!out_valid_q || out_ready);
+  assign end_valid = state_q == ANSWER && !out_valid_q && scatter_idle;
+  assign end_err = err_q;
+  assign answering = state_q == ANSWER && !out_valid_q;
 
   always_ff @(posedge clk) begin
-    case (state)
+    case (state_q)
       IDLE:
       if (start_valid) begin
-        state <= READ;
-        eaddr <= start_ebase;
-        saddr <= start_sbase;
-        stride <= start_stride;
-        row <= start_row;
-        left <= RW'(VSTORE);
-        err <= 1'b0;
+        state_q <= READ;
+        eaddr_q <= start_ebase;
+        saddr_q <= start_sbase;
+        stride_q <= start_stride;
+        row_q <= start_row;
+        left_q <= RW'(VSTORE);
+        err_q <= 1'b0;
       end
-      READ: if (rd_gnt) state <= CAPTURE;
+      READ: if (rd_gnt) state_q <= CAPTURE;
       CAPTURE: begin
-        row_data <= rd_data;
-        row <= row + 1'b1;
-        left <= left - 1'b1;
-        state <= SCALE;
+        row_data_q <= rd_data;
+        row_q <= row_q + 1'b1;
+        left_q <= left_q - 1'b1;
+        state_q <= SCALE;
       end
       SCALE: begin
-        scales <= block_scales(row_data);
-        chunk_no <= 8'd0;
-        state <= ENCODE;
+        scales_q <= block_scales(row_data_q);
+        chunk_no_q <= 8'd0;
+        state_q <= ENCODE;
       end
       ENCODE:
       if (load) begin
-        out_data <= encode(
-            row_data[int'(chunk_no)*CHUNK*16+:CHUNK*16],
-            scales[int'(chunk_no)*(CHUNK/MX_BLOCK)*8+:CHUNK/MX_BLOCK*8]
+        out_data_q <= encode(
+            row_data_q[int'(chunk_no_q)*CHUNK*16+:CHUNK*16],
+            scales_q[int'(chunk_no_q)*(CHUNK/MX_BLOCK)*8+:CHUNK/MX_BLOCK*8]
         );
-        out_first <= chunk_no == 8'd0;
-        out_last <= chunk_no == 8'(CHUNKS - 1);
-        out_scale <= 1'b0;
-        out_addr <= eaddr;
-        chunk_no <= chunk_no + 8'd1;
-        if (chunk_no == 8'(CHUNKS - 1)) begin
-          eaddr <= eaddr + 64'(stride);
-          state <= TAIL;
+        out_first_q <= chunk_no_q == 8'd0;
+        out_last_q <= chunk_no_q == 8'(CHUNKS - 1);
+        out_scale_q <= 1'b0;
+        out_addr_q <= eaddr_q;
+        chunk_no_q <= chunk_no_q + 8'd1;
+        if (chunk_no_q == 8'(CHUNKS - 1)) begin
+          eaddr_q <= eaddr_q + 64'(stride_q);
+          state_q <= TAIL;
         end
       end
       TAIL:
       if (load) begin
-        out_data <= (CHUNK * 8)'(scales);
-        out_first <= 1'b1;
-        out_last <= 1'b1;
-        out_scale <= 1'b1;
-        out_addr <= saddr;
-        saddr <= saddr + 64'(stride >> LB);
-        state <= (left == '0) ? ANSWER : READ;
+        out_data_q <= (CHUNK * 8)'(scales_q);
+        out_first_q <= 1'b1;
+        out_last_q <= 1'b1;
+        out_scale_q <= 1'b1;
+        out_addr_q <= saddr_q;
+        saddr_q <= saddr_q + 64'(stride_q >> LB);
+        state_q <= (left_q == '0) ? ANSWER : READ;
       end
-      default: if (end_valid) state <= IDLE;
+      default: if (end_valid) state_q <= IDLE;
     endcase
-    if (load || out_ready) out_valid <= load;
-    if (b_err) err <= 1'b1;
+    if (load || out_ready) out_valid_q <= load;
+    if (b_err) err_q <= 1'b1;
     if (rst || abort) begin
-      state <= IDLE;
-      out_valid <= 1'b0;
+      state_q <= IDLE;
+      out_valid_q <= 1'b0;
     end
   end
 
@@ -187,14 +187,14 @@ module dma_write #(
       .abort(abort),
       .group(group),
       .ready(ready),
-      .in_valid(out_valid),
+      .in_valid(out_valid_q),
       .in_ready(out_ready),
-      .in_first(out_first),
-      .in_last(out_last),
-      .in_data(512'(out_data)),
-      .in_strb(out_scale ? 64'((65'd1 << SCALES) - 65'd1) : 64'((65'd1 << CHUNK) - 65'd1)),
-      .in_addr(out_addr),
-      .in_bytes(out_scale ? 9'(SCALES) : 9'(MLEN)),
+      .in_first(out_first_q),
+      .in_last(out_last_q),
+      .in_data(512'(out_data_q)),
+      .in_strb(out_scale_q ? 64'((65'd1 << SCALES) - 65'd1) : 64'((65'd1 << CHUNK) - 65'd1)),
+      .in_addr(out_addr_q),
+      .in_bytes(out_scale_q ? 9'(SCALES) : 9'(MLEN)),
       .idle(scatter_idle),
       .b_err(b_err),
       .burst_step(burst_step),

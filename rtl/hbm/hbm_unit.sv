@@ -141,22 +141,22 @@ module hbm_unit #(
 
   // Slots: payload, and what is still to be begun for each. Three pointers walk the slots in program order: requests,
   // scale rows, and element rows; the last one also starts the stores.
-  logic [Q-1:0] is_store;
-  logic [Q-1:0] is_tile;
-  logic [63:0] ebase[0:Q-1];
-  logic [63:0] sbase[0:Q-1];
-  logic [31:0] stride[0:Q-1];
-  logic [TW-1:0] tile[0:Q-1];
-  logic [VRW-1:0] row[0:Q-1];
-  logic [Q-1:0] todo_request;
-  logic [Q-1:0] todo_scale;
-  logic [Q-1:0] todo_elem;
-  logic [QW-1:0] push_ptr;
-  logic [QW-1:0] request_ptr;
-  logic [QW-1:0] scale_ptr;
-  logic [QW-1:0] elem_ptr;
-  logic storing;  // the store at elem_ptr has begun
-  logic [QW-1:0] store_slot;
+  logic [Q-1:0] is_store_q;
+  logic [Q-1:0] is_tile_q;
+  logic [63:0] ebase_q[0:Q-1];
+  logic [63:0] sbase_q[0:Q-1];
+  logic [31:0] stride_q[0:Q-1];
+  logic [TW-1:0] tile_q[0:Q-1];
+  logic [VRW-1:0] row_q[0:Q-1];
+  logic [Q-1:0] todo_request_q;
+  logic [Q-1:0] todo_scale_q;
+  logic [Q-1:0] todo_elem_q;
+  logic [QW-1:0] push_ptr_q;
+  logic [QW-1:0] request_ptr_q;
+  logic [QW-1:0] scale_ptr_q;
+  logic [QW-1:0] elem_ptr_q;
+  logic storing_q;  // the store at elem_ptr has begun
+  logic [QW-1:0] store_slot_q;
   logic stop;  // after a fault nothing more begins
 
   logic request_valid, request_ready, request_step;
@@ -171,29 +171,29 @@ module hbm_unit #(
   logic store_captured, store_end, store_end_err, store_idle;
 
   assign stop = slot_fault != '0;
-  assign request_valid = todo_request[request_ptr] && !is_store[request_ptr] &&
-      slot_ready[request_ptr] && !stop;
-  assign request_step = todo_request[request_ptr] &&
-      (is_store[request_ptr] || (request_valid && request_ready));
-  assign scale_valid = todo_scale[scale_ptr] && !is_store[scale_ptr] && !todo_request[scale_ptr];
-  assign scale_step = todo_scale[scale_ptr] &&
-      (is_store[scale_ptr] || (scale_valid && scale_ready));
-  assign elem_valid = todo_elem[elem_ptr] && !is_store[elem_ptr] && !todo_request[elem_ptr];
-  assign store_valid = todo_elem[elem_ptr] && is_store[elem_ptr] && !todo_request[elem_ptr] &&
-      !todo_scale[elem_ptr] && slot_ready[elem_ptr] && elem_idle && !storing && !stop;
+  assign request_valid = todo_request_q[request_ptr_q] && !is_store_q[request_ptr_q] &&
+      slot_ready[request_ptr_q] && !stop;
+  assign request_step = todo_request_q[request_ptr_q] &&
+      (is_store_q[request_ptr_q] || (request_valid && request_ready));
+  assign scale_valid = todo_scale_q[scale_ptr_q] && !is_store_q[scale_ptr_q] && !todo_request_q[scale_ptr_q];
+  assign scale_step = todo_scale_q[scale_ptr_q] &&
+      (is_store_q[scale_ptr_q] || (scale_valid && scale_ready));
+  assign elem_valid = todo_elem_q[elem_ptr_q] && !is_store_q[elem_ptr_q] && !todo_request_q[elem_ptr_q];
+  assign store_valid = todo_elem_q[elem_ptr_q] && is_store_q[elem_ptr_q] && !todo_request_q[elem_ptr_q] &&
+      !todo_scale_q[elem_ptr_q] && slot_ready[elem_ptr_q] && elem_idle && !storing_q && !stop;
   assign store_start = store_valid && store_ready;
   // rows of younger prefetches are written only after the store has read its own
   assign elem_step = (elem_valid && elem_ready) || store_captured ||
-      (todo_elem[elem_ptr] && is_store[elem_ptr] && !storing && stop);
+      (todo_elem_q[elem_ptr_q] && is_store_q[elem_ptr_q] && !storing_q && stop);
 
   always_comb begin
     slot_done = '0;
     slot_rd_done = '0;
     if (read_end && !read_end_err) slot_done[read_end_slot] = 1'b1;
-    if (store_end && !store_end_err) slot_done[store_slot] = 1'b1;
-    if (store_captured) slot_rd_done[store_slot] = 1'b1;
+    if (store_end && !store_end_err) slot_done[store_slot_q] = 1'b1;
+    if (store_captured) slot_rd_done[store_slot_q] = 1'b1;
   end
-  assign idle = read_idle && store_idle && (stop || todo_elem == '0);
+  assign idle = read_idle && store_idle && (stop || todo_elem_q == '0);
 
   // For the counters
   logic [Q-1:0] unbegun;
@@ -203,12 +203,12 @@ module hbm_unit #(
   always_comb begin : oldest
     logic [QW-1:0] slot;
     logic found;
-    unbegun = (todo_request & ~is_store) | (todo_elem & is_store);
-    if (storing) unbegun[elem_ptr] = 1'b0;
-    head  = push_ptr;
+    unbegun = (todo_request_q & ~is_store_q) | (todo_elem_q & is_store_q);
+    if (storing_q) unbegun[elem_ptr_q] = 1'b0;
+    head  = push_ptr_q;
     found = 1'b0;
     for (int k = 0; k < Q; k++) begin
-      slot = push_ptr + QW'(k);
+      slot = push_ptr_q + QW'(k);
       if (!found && unbegun[slot]) begin
         found = 1'b1;
         head  = slot;
@@ -231,52 +231,52 @@ module hbm_unit #(
 
   always_ff @(posedge clk) begin
     if (push) begin
-      is_store[push_ptr] <= push_op == plena_pkg::H_OP_STORE_V;
-      is_tile[push_ptr] <= push_op == plena_pkg::H_OP_PREFETCH_M;
-      ebase[push_ptr] <= push_ebase;
-      sbase[push_ptr] <= push_sbase;
-      stride[push_ptr] <= push_stride;
-      tile[push_ptr] <= push_tile;
-      row[push_ptr] <= push_row;
-      todo_request[push_ptr] <= 1'b1;
-      todo_scale[push_ptr] <= 1'b1;
-      todo_elem[push_ptr] <= 1'b1;
-      push_ptr <= push_ptr + 1'b1;
+      is_store_q[push_ptr_q] <= push_op == plena_pkg::H_OP_STORE_V;
+      is_tile_q[push_ptr_q] <= push_op == plena_pkg::H_OP_PREFETCH_M;
+      ebase_q[push_ptr_q] <= push_ebase;
+      sbase_q[push_ptr_q] <= push_sbase;
+      stride_q[push_ptr_q] <= push_stride;
+      tile_q[push_ptr_q] <= push_tile;
+      row_q[push_ptr_q] <= push_row;
+      todo_request_q[push_ptr_q] <= 1'b1;
+      todo_scale_q[push_ptr_q] <= 1'b1;
+      todo_elem_q[push_ptr_q] <= 1'b1;
+      push_ptr_q <= push_ptr_q + 1'b1;
     end
     if (request_step) begin
-      todo_request[request_ptr] <= 1'b0;
-      request_ptr <= request_ptr + 1'b1;
+      todo_request_q[request_ptr_q] <= 1'b0;
+      request_ptr_q <= request_ptr_q + 1'b1;
     end
     if (scale_step) begin
-      todo_scale[scale_ptr] <= 1'b0;
-      scale_ptr <= scale_ptr + 1'b1;
+      todo_scale_q[scale_ptr_q] <= 1'b0;
+      scale_ptr_q <= scale_ptr_q + 1'b1;
     end
     if (elem_step) begin
-      todo_elem[elem_ptr] <= 1'b0;
-      elem_ptr <= elem_ptr + 1'b1;
+      todo_elem_q[elem_ptr_q] <= 1'b0;
+      elem_ptr_q <= elem_ptr_q + 1'b1;
     end
     if (store_start) begin
-      storing <= 1'b1;
-      store_slot <= elem_ptr;
+      storing_q <= 1'b1;
+      store_slot_q <= elem_ptr_q;
     end
-    if (store_captured) storing <= 1'b0;
+    if (store_captured) storing_q <= 1'b0;
     if (read_end && read_end_err) slot_fault[read_end_slot] <= 1'b1;
-    if (store_end && store_end_err) slot_fault[store_slot] <= 1'b1;
+    if (store_end && store_end_err) slot_fault[store_slot_q] <= 1'b1;
     if (rst || abort || flush) begin
-      todo_request <= '0;
-      todo_scale <= '0;
-      todo_elem <= '0;
-      request_ptr <= push_ptr;
-      scale_ptr <= push_ptr;
-      elem_ptr <= push_ptr;
+      todo_request_q <= '0;
+      todo_scale_q <= '0;
+      todo_elem_q <= '0;
+      request_ptr_q <= push_ptr_q;
+      scale_ptr_q <= push_ptr_q;
+      elem_ptr_q <= push_ptr_q;
       slot_fault <= '0;
-      storing <= 1'b0;
+      storing_q <= 1'b0;
     end
     if (rst || abort) begin
-      push_ptr <= '0;
-      request_ptr <= '0;
-      scale_ptr <= '0;
-      elem_ptr <= '0;
+      push_ptr_q <= '0;
+      request_ptr_q <= '0;
+      scale_ptr_q <= '0;
+      elem_ptr_q <= '0;
     end
   end
 
@@ -301,23 +301,23 @@ module hbm_unit #(
       .rst(rst || abort),
       .req_valid(request_valid),
       .req_ready(request_ready),
-      .req_tile(is_tile[request_ptr]),
-      .req_ebase(ebase[request_ptr]),
-      .req_sbase(sbase[request_ptr]),
-      .req_stride(stride[request_ptr]),
+      .req_tile(is_tile_q[request_ptr_q]),
+      .req_ebase(ebase_q[request_ptr_q]),
+      .req_sbase(sbase_q[request_ptr_q]),
+      .req_stride(stride_q[request_ptr_q]),
       .scale_valid(scale_valid),
       .scale_ready(scale_ready),
-      .scale_tile(is_tile[scale_ptr]),
-      .scale_offset(sbase[scale_ptr][5:0]),
-      .scale_stride(stride[scale_ptr]),
+      .scale_tile(is_tile_q[scale_ptr_q]),
+      .scale_offset(sbase_q[scale_ptr_q][5:0]),
+      .scale_stride(stride_q[scale_ptr_q]),
       .elem_valid(elem_valid),
       .elem_ready(elem_ready),
-      .elem_tile(is_tile[elem_ptr]),
-      .elem_offset(ebase[elem_ptr][5:0]),
-      .elem_stride(stride[elem_ptr]),
-      .elem_slot(elem_ptr),
-      .elem_dtile(tile[elem_ptr]),
-      .elem_row(row[elem_ptr]),
+      .elem_tile(is_tile_q[elem_ptr_q]),
+      .elem_offset(ebase_q[elem_ptr_q][5:0]),
+      .elem_stride(stride_q[elem_ptr_q]),
+      .elem_slot(elem_ptr_q),
+      .elem_dtile(tile_q[elem_ptr_q]),
+      .elem_row(row_q[elem_ptr_q]),
       .elem_idle(elem_idle),
       .end_valid(read_end),
       .end_slot(read_end_slot),
@@ -348,25 +348,8 @@ module hbm_unit #(
       .ID_ELEM (ID_ELEM),
       .ID_SCALE(ID_SCALE)
   ) u_arbiter (
-      .clk(clk),
-      .rst(rst),
-      .group(group),
       .step(read_step),
-      .if_req(if_req),
-      .if_addr(if_addr),
-      .if_gnt(if_gnt),
-      .dma_req(dma_req),
-      .dma_scale(dma_scale),
-      .dma_addr(dma_addr),
-      .dma_len(dma_len),
-      .dma_gnt(dma_gnt),
-      .m_axi_arid(m_axi_arid),
-      .m_axi_araddr(m_axi_araddr),
-      .m_axi_arlen(m_axi_arlen),
-      .m_axi_arsize(m_axi_arsize),
-      .m_axi_arburst(m_axi_arburst),
-      .m_axi_arvalid(m_axi_arvalid),
-      .m_axi_arready(m_axi_arready)
+      .*
   );
 
   dma_write #(
@@ -375,43 +358,21 @@ module hbm_unit #(
       .MX_BLOCK(MX_BLOCK),
       .VSTORE(VSTORE)
   ) u_write (
-      .clk(clk),
-      .rst(rst),
-      .abort(abort),
-      .group(group),
       .ready(ids_ready),
       .start_valid(store_valid),
       .start_ready(store_ready),
-      .start_ebase(ebase[elem_ptr]),
-      .start_sbase(sbase[elem_ptr]),
-      .start_stride(stride[elem_ptr]),
-      .start_row(row[elem_ptr]),
+      .start_ebase(ebase_q[elem_ptr_q]),
+      .start_sbase(sbase_q[elem_ptr_q]),
+      .start_stride(stride_q[elem_ptr_q]),
+      .start_row(row_q[elem_ptr_q]),
       .captured(store_captured),
       .end_valid(store_end),
       .end_err(store_end_err),
-      .answering(answering),
       .idle(store_idle),
       .burst_step(write_step),
-      .rd_req(rd_req),
-      .rd_row(rd_row),
-      .rd_gnt(rd_gnt),
-      .rd_data(rd_data),
-      .m_axi_awid(m_axi_awid),
-      .m_axi_awaddr(m_axi_awaddr),
-      .m_axi_awlen(m_axi_awlen),
-      .m_axi_awsize(m_axi_awsize),
-      .m_axi_awburst(m_axi_awburst),
-      .m_axi_awvalid(m_axi_awvalid),
-      .m_axi_awready(m_axi_awready),
-      .m_axi_wdata(m_axi_wdata),
-      .m_axi_wstrb(m_axi_wstrb),
-      .m_axi_wlast(m_axi_wlast),
-      .m_axi_wvalid(m_axi_wvalid),
-      .m_axi_wready(m_axi_wready),
       .m_axi_bgroup(m_axi_bid[3:2]),
       .m_axi_bresp1(m_axi_bresp[1]),
-      .m_axi_bvalid(m_axi_bvalid),
-      .m_axi_bready(m_axi_bready)
+      .*
   );
 endmodule
 

@@ -58,7 +58,7 @@ module read_request #(
 
   // A segment is a run of consecutive beats. Where a row begins no later than behind the beats of the row before it, all
   // rows together are one segment ("dense"); else each row is one, without the first beat if the row before it ended there.
-  logic           active;
+  logic           active_q;
   logic           elems_q;  // phase: 0 scale rows, 1 element rows
   logic           tile_q;
   logic [   63:0] ebase_q;
@@ -80,16 +80,16 @@ module read_request #(
   logic           produce;
   logic           phase_ends;
 
-  logic           seg_valid;
-  logic           seg_scale;
-  logic [   57:0] seg_beat;
-  logic [ SW-1:0] seg_left;
+  logic           seg_valid_q;
+  logic           seg_scale_q;
+  logic [   57:0] seg_beat_q;
+  logic [ SW-1:0] seg_left_q;
   logic [   BW:0] room;
   logic [   BW:0] burst;
   logic           issue;
   logic           seg_ends;
-  logic [ EW-1:0] elem_free;
-  logic [ CW-1:0] scale_free;
+  logic [ EW-1:0] elem_free_q;
+  logic [ CW-1:0] scale_free_q;
 
   assign step = elems_q ? stride_q : stride_q >> LB;
   assign dense = (elems_q && MLEN > 64) ? step == 32'(MLEN) : step <= 32'd64;
@@ -105,22 +105,22 @@ module read_request #(
   assign phase_ends = dense || left_q == RW'(1);
 
   // Bursts stop at multiples of BURST beats, which are never across a 4 KiB boundary.
-  assign room = (BW + 1)'(BURST) - {1'b0, seg_beat[BW-1:0]};
-  assign burst = (seg_left < SW'(room)) ? (BW + 1)'(seg_left) : room;
-  assign ar_req = seg_valid && (seg_scale ? CW'(burst) <= scale_free : EW'(burst) <= elem_free);
-  assign ar_scale = seg_scale;
-  assign ar_addr = {seg_beat, 6'd0};
+  assign room = (BW + 1)'(BURST) - {1'b0, seg_beat_q[BW-1:0]};
+  assign burst = (seg_left_q < SW'(room)) ? (BW + 1)'(seg_left_q) : room;
+  assign ar_req = seg_valid_q && (seg_scale_q ? CW'(burst) <= scale_free_q : EW'(burst) <= elem_free_q);
+  assign ar_scale = seg_scale_q;
+  assign ar_addr = {seg_beat_q, 6'd0};
   assign ar_len = 8'(burst) - 8'd1;
   assign issue = ar_req && ar_gnt;
-  assign seg_ends = issue && seg_left == SW'(burst);
-  assign produce = active && (!seg_valid || seg_ends);
-  assign start_ready = !active;
-  assign idle = !active && !seg_valid && elem_free == EW'(ELEM_BEATS) &&
-      scale_free == CW'(SCALE_BEATS);
+  assign seg_ends = issue && seg_left_q == SW'(burst);
+  assign produce = active_q && (!seg_valid_q || seg_ends);
+  assign start_ready = !active_q;
+  assign idle = !active_q && !seg_valid_q && elem_free_q == EW'(ELEM_BEATS) &&
+      scale_free_q == CW'(SCALE_BEATS);
 
   always_ff @(posedge clk) begin
     if (start_valid && start_ready) begin
-      active   <= 1'b1;
+      active_q <= 1'b1;
       elems_q  <= 1'b0;
       tile_q   <= start_tile;
       ebase_q  <= start_ebase;
@@ -139,25 +139,25 @@ module read_request #(
         addr_q  <= ebase_q;
         left_q  <= all_rows;
         first_q <= 1'b1;
-        if (elems_q) active <= 1'b0;
+        if (elems_q) active_q <= 1'b0;
       end
-      seg_scale <= !elems_q;
-      seg_beat  <= begin_beat;
-      seg_left  <= beats;
+      seg_scale_q <= !elems_q;
+      seg_beat_q  <= begin_beat;
+      seg_left_q  <= beats;
     end else if (issue) begin
-      seg_beat <= seg_beat + 58'(burst);
-      seg_left <= seg_left - SW'(burst);
+      seg_beat_q <= seg_beat_q + 58'(burst);
+      seg_left_q <= seg_left_q - SW'(burst);
     end
-    if (produce || seg_ends) seg_valid <= produce;
+    if (produce || seg_ends) seg_valid_q <= produce;
     if (elem_pop || issue)
-      elem_free <= elem_free + EW'(elem_pop) - ((issue && !seg_scale) ? EW'(burst) : '0);
+      elem_free_q <= elem_free_q + EW'(elem_pop) - ((issue && !seg_scale_q) ? EW'(burst) : '0);
     if (scale_pop || issue)
-      scale_free <= scale_free + CW'(scale_pop) - ((issue && seg_scale) ? CW'(burst) : '0);
+      scale_free_q <= scale_free_q + CW'(scale_pop) - ((issue && seg_scale_q) ? CW'(burst) : '0);
     if (rst) begin
-      active <= 1'b0;
-      seg_valid <= 1'b0;
-      elem_free <= EW'(ELEM_BEATS);
-      scale_free <= CW'(SCALE_BEATS);
+      active_q <= 1'b0;
+      seg_valid_q <= 1'b0;
+      elem_free_q <= EW'(ELEM_BEATS);
+      scale_free_q <= CW'(SCALE_BEATS);
     end
   end
 endmodule

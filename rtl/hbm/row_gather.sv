@@ -44,15 +44,15 @@ module row_gather #(
 
   // Two beats are in view: `held`, the beat popped last, and the head of the stream behind it. A chunk begins in `held`
   // (ahead = 0) or in the head (ahead = 1) and may straddle into the next beat.
-  logic            active;
-  logic [     5:0] offset;
-  logic [    31:0] stride;
-  logic [  RW-1:0] left;
-  logic [     7:0] chunk;
-  logic [TAGW-1:0] tag;
-  logic [   511:0] held;
-  logic            held_err;
-  logic            ahead;
+  logic            active_q;
+  logic [     5:0] offset_q;
+  logic [    31:0] stride_q;
+  logic [  RW-1:0] left_q;
+  logic [     7:0] chunk_q;
+  logic [TAGW-1:0] tag_q;
+  logic [   511:0] held_q;
+  logic            held_err_q;
+  logic            ahead_q;
 
   logic            straddle;
   logic            hit;
@@ -66,54 +66,54 @@ module row_gather #(
   logic [     1:0] move;  // beats from this chunk's first beat to the next chunk's, in stream order
   logic [     1:0] reach;  // the same from `held`
 
-  assign straddle = {1'b0, offset} > 7'(64 - CHUNK);
-  assign row_last = chunk == 8'(CHUNKS - 1);
-  assign last = row_last && left == RW'(1);
-  assign next_row = {1'b0, stride} + 33'(offset);
+  assign straddle = {1'b0, offset_q} > 7'(64 - CHUNK);
+  assign row_last = chunk_q == 8'(CHUNKS - 1);
+  assign last = row_last && left_q == RW'(1);
+  assign next_row = {1'b0, stride_q} + 33'(offset_q);
   assign delta = next_row[32:6] - 27'(CHUNKS - 1);
-  assign share = CHUNKS == 1 || stride >= 32'(ROW_BYTES);
+  assign share = CHUNKS == 1 || stride_q >= 32'(ROW_BYTES);
   assign stay = row_last && !last && share && delta <= 27'(straddle);
   assign move = !row_last ? 2'd1 : stay ? delta[1:0] : straddle ? 2'd2 : 2'd1;
-  assign reach = move + 2'(ahead);
-  assign hit = ahead ? !straddle && beat_valid : !straddle || beat_valid;
-  assign take = active && hit && (!out_valid || out_ready);
-  assign beat_pop = beat_valid && (take ? reach != 2'd0 : active && ahead && straddle);
-  assign start_ready = !active || (take && last);
-  assign idle = !active && !out_valid;
+  assign reach = move + 2'(ahead_q);
+  assign hit = ahead_q ? !straddle && beat_valid : !straddle || beat_valid;
+  assign take = active_q && hit && (!out_valid || out_ready);
+  assign beat_pop = beat_valid && (take ? reach != 2'd0 : active_q && ahead_q && straddle);
+  assign start_ready = !active_q || (take && last);
+  assign idle = !active_q && !out_valid;
 
   always_ff @(posedge clk) begin
     if (beat_pop) begin
-      held <= beat_data;
-      held_err <= beat_err;
+      held_q <= beat_data;
+      held_err_q <= beat_err;
     end
     if (take) begin
       // the wide shift is evaluated only when a chunk is taken
-      if (straddle) out_data <= (CHUNK * 8)'({beat_data, held} >> {offset, 3'd0});
-      else out_data <= (CHUNK * 8)'((ahead ? beat_data : held) >> {offset, 3'd0});
-      out_err <= ((ahead || straddle) && beat_err) || (!ahead && held_err);
-      out_chunk <= chunk;
+      if (straddle) out_data <= (CHUNK * 8)'({beat_data, held_q} >> {offset_q, 3'd0});
+      else out_data <= (CHUNK * 8)'((ahead_q ? beat_data : held_q) >> {offset_q, 3'd0});
+      out_err <= ((ahead_q || straddle) && beat_err) || (!ahead_q && held_err_q);
+      out_chunk <= chunk_q;
       out_row_last <= row_last;
       out_last <= last;
-      out_tag <= tag;
-      chunk <= row_last ? 8'd0 : chunk + 8'd1;
+      out_tag <= tag_q;
+      chunk_q <= row_last ? 8'd0 : chunk_q + 8'd1;
       if (row_last) begin
-        offset <= next_row[5:0];
-        left   <= left - 1'b1;
+        offset_q <= next_row[5:0];
+        left_q   <= left_q - 1'b1;
       end
-      ahead <= (reach - 2'(beat_pop)) != 2'd0;
-    end else if (beat_pop) ahead <= 1'b0;
+      ahead_q <= (reach - 2'(beat_pop)) != 2'd0;
+    end else if (beat_pop) ahead_q <= 1'b0;
     if (take || out_ready) out_valid <= take;
     if (start_valid && start_ready) begin
-      offset <= start_offset;
-      stride <= start_stride;
-      left <= start_rows;
-      chunk <= 8'd0;
-      tag <= start_tag;
+      offset_q <= start_offset;
+      stride_q <= start_stride;
+      left_q <= start_rows;
+      chunk_q <= 8'd0;
+      tag_q <= start_tag;
     end
-    if (start_ready) active <= start_valid;
+    if (start_ready) active_q <= start_valid;
     if (rst) begin
-      active <= 1'b0;
-      ahead <= 1'b1;
+      active_q  <= 1'b0;
+      ahead_q   <= 1'b1;
       out_valid <= 1'b0;
     end
   end

@@ -45,13 +45,13 @@ module row_scatter #(
 );
   localparam int BURSTS = 63;  // bursts in flight
 
-  logic [511:0] carry;  // the chunk before
-  logic [ 63:0] carry_strb;
+  logic [511:0] carry_q;  // the chunk before
+  logic [ 63:0] carry_strb_q;
   logic [  5:0] offset_q;  // position of the run's first byte in its beat
   logic [ 57:0] beat_q;  // next beat
   logic [  3:0] total_q;  // beats left in the run
   logic [  3:0] seg_q;  // beats left in the burst
-  logic         flush;  // the last chunk left bytes for one more beat
+  logic         flush_q;  // the last chunk left bytes for one more beat
   logic [  5:0] open_q;  // bursts without an answer, aborted ones not counted
   logic         owing_q;  // an aborted burst still owes beats: they go out with strobes 0
 
@@ -67,7 +67,7 @@ module row_scatter #(
   logic         step;
   logic         b_step;
 
-  assign first = !flush && in_first;
+  assign first = !flush_q && in_first;
   assign offset = first ? in_addr[5:0] : offset_q;
   assign beat = first ? in_addr[63:6] : beat_q;
   assign total = first ? 4'((10'(in_addr[5:0]) + 10'(in_bytes) + 10'd63) >> 6) : total_q;
@@ -77,12 +77,12 @@ module row_scatter #(
   assign seg = !new_burst ? seg_q : ({3'd0, total} < page) ? total : page[3:0];
   assign step_ok = (!m_axi_wvalid || m_axi_wready) &&
       (!new_burst || ((!m_axi_awvalid || m_axi_awready) && open_q != 6'(BURSTS)));
-  assign step = step_ok && (flush || in_valid || owing);
-  assign in_ready = step_ok && !flush && !owing;
+  assign step = step_ok && (flush_q || in_valid || owing);
+  assign in_ready = step_ok && !flush_q && !owing;
   assign burst_step = step && new_burst;
   assign b_step = m_axi_bvalid && ready && m_axi_bgroup == group;  // other answers are late
   assign b_err = b_step && m_axi_bresp1;
-  assign idle = open_q == 6'd0 && !flush;  // a beat that stands belongs to an open or to an aborted burst
+  assign idle = open_q == 6'd0 && !flush_q;  // a beat that stands belongs to an open or to an aborted burst
 
   assign m_axi_awsize = 3'd6;
   assign m_axi_awburst = 2'b01;
@@ -90,14 +90,14 @@ module row_scatter #(
 
   always_ff @(posedge clk) begin
     if (step) begin
-      m_axi_wdata <= 512'({flush ? 512'd0 : in_data, first ? 512'd0 : carry} >>
+      m_axi_wdata <= 512'({flush_q ? 512'd0 : in_data, first ? 512'd0 : carry_q} >>
                           (10'd512 - {1'b0, offset, 3'd0}));
-      m_axi_wstrb <= owing ? 64'd0 : 64'({flush ? 64'd0 : in_strb, first ? 64'd0 : carry_strb} >>
+      m_axi_wstrb <= owing ? 64'd0 : 64'({flush_q ? 64'd0 : in_strb, first ? 64'd0 : carry_strb_q} >>
                          (7'd64 - {1'b0, offset}));
       m_axi_wlast <= seg == 4'd1;
-      carry <= in_data;
-      carry_strb <= in_strb;
-      flush <= !owing && !flush && in_last && total != 4'd1;
+      carry_q <= in_data;
+      carry_strb_q <= in_strb;
+      flush_q <= !owing && !flush_q && in_last && total != 4'd1;
       offset_q <= offset;
       beat_q <= beat + 58'd1;
       total_q <= total - 4'd1;
@@ -114,8 +114,8 @@ module row_scatter #(
     if (abort) owing_q <= 1'b1;
     else if (!owing) owing_q <= 1'b0;
     if (rst || abort) begin
-      flush  <= 1'b0;
-      open_q <= 6'd0;
+      flush_q <= 1'b0;
+      open_q  <= 6'd0;
     end
     if (rst) begin
       owing_q <= 1'b0;

@@ -25,28 +25,28 @@ module stream_fifo #(
   end
 
   logic [WIDTH-1:0] mem[0:DEPTH-1];
-  logic [AW:0] wr_ptr;
-  logic [AW:0] rd_ptr;
+  logic [AW:0] wr_ptr_q;
+  logic [AW:0] rd_ptr_q;
   logic push;
   logic fetch;
 
-  assign in_ready = (wr_ptr ^ rd_ptr) != {1'b1, {AW{1'b0}}};
+  assign in_ready = (wr_ptr_q ^ rd_ptr_q) != {1'b1, {AW{1'b0}}};
   assign push     = in_valid && in_ready;
-  assign fetch    = wr_ptr != rd_ptr && (!out_valid || out_pop);
+  assign fetch    = wr_ptr_q != rd_ptr_q && (!out_valid || out_pop);
 
   always_ff @(posedge clk) begin
     if (push) begin
-      mem[wr_ptr[AW-1:0]] <= in_data;
-      wr_ptr <= wr_ptr + 1'b1;
+      mem[wr_ptr_q[AW-1:0]] <= in_data;
+      wr_ptr_q <= wr_ptr_q + 1'b1;
     end
     if (fetch) begin
-      out_data <= mem[rd_ptr[AW-1:0]];
-      rd_ptr   <= rd_ptr + 1'b1;
+      out_data <= mem[rd_ptr_q[AW-1:0]];
+      rd_ptr_q <= rd_ptr_q + 1'b1;
     end
     if (fetch || out_pop) out_valid <= fetch;
     if (rst) begin
-      wr_ptr <= '0;
-      rd_ptr <= '0;
+      wr_ptr_q  <= '0;
+      rd_ptr_q  <= '0;
       out_valid <= 1'b0;
     end
   end

@@ -16,6 +16,16 @@ from plena_ref.machine.state import MemoryImages, Registers
 DEFAULT_LATENCY = 100
 
 
+#: What the bench counts beside the core: instruction lines that came, cycles in which a burst of data was
+#: unanswered, cycles in which VRAM withheld a write.
+OBSERVED = (
+    "fetch_lines",
+    "open_cycles",
+    "matrix_write_refused",
+    "vector_write_refused",
+    "hbm_write_refused",
+)
+
 #: Channels of the memory that may die, in the order of axi_memory's codes from 1.
 CHANNELS = ("ar", "r", "aw", "w", "b")
 
@@ -94,6 +104,7 @@ class JobResult:
         instructions: completed instructions.
         counters: performance counters.
         bus_beats: data beats read from and written to HBM, as counted on the bus by the bench.
+        observed: what else the bench counted while the program ran, by the names in ``OBSERVED``.
         registers: architectural registers.
         images: all memories, whole.
         hbm_high_water: highest HBM byte address written since reset, or -1.
@@ -111,6 +122,7 @@ class JobResult:
     instructions: int
     counters: Counters
     bus_beats: tuple[int, int]
+    observed: dict[str, int]
     registers: Registers
     images: MemoryImages
     hbm_high_water: int

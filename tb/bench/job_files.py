@@ -14,7 +14,7 @@ from plena_ref.isa.instructions import TrapCause
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.state import A_REGISTERS, F_REGISTERS, GP_REGISTERS, MemoryImages, Registers
 from tb.bench import images, word_order
-from tb.bench.job import CHANNELS, Job, JobResult, Stall
+from tb.bench.job import CHANNELS, OBSERVED, Job, JobResult, Stall
 from tb.engine.tools import SimulationError
 
 #: Storage of the memory model behind the HBM data, for programs.
@@ -105,6 +105,7 @@ def read_job(path: Path, hw: Hardware, job: Job, fill: int, seconds: float) -> J
         raise SimulationError(f"{path}/registers: unknown bits in lines {unknown}")
     words = [int(line, 16) for line in lines]
     hang, high_water, protocol_errors, read_beats, write_beats, *values = words
+    observed, values = values[: len(OBSERVED)], values[len(OBSERVED) :]
     if len(values) != len(_OFFSETS):
         raise SimulationError(f"{path}/registers: {len(values)} words, expected {len(_OFFSETS)}")
     control = dict(zip(_OFFSETS, values, strict=True))
@@ -118,6 +119,7 @@ def read_job(path: Path, hw: Hardware, job: Job, fill: int, seconds: float) -> J
         instructions=_wide(control, "INSTRUCTIONS"),
         counters=Counters.read(lambda offset: control[offset] | control[offset + 4] << 32),
         bus_beats=(read_beats, write_beats),
+        observed=dict(zip(OBSERVED, observed, strict=True)),
         registers=_registers(control),
         images=_read_memories(path, hw, fill),
         hbm_high_water=high_water - 1,

@@ -327,11 +327,24 @@ module plena_tb #(
     over   = running && waited > 1 && (irq || refused || waited > timeout || (abort_at != 0 && waited >= abort_at));
   end
 
-  // Data beats on the bus since the job began: a second opinion on the core's counters.
-  longint read_beats, write_beats;
+  // Seen from outside since the job began: a second opinion on the core's counters. Data beats, and while a program runs
+  // instruction lines, writes that VRAM withholds, and cycles in which a burst of data is unanswered.
+  longint read_beats, write_beats, fetch_lines, open_cycles;
+  longint withheld[0:2];
+  int open;
   always @(posedge clk) begin
     if (m_rvalid && m_rready && m_rid[1:0] != 2'd0) read_beats = read_beats + 1;
     if (m_wvalid && m_wready) write_beats = write_beats + 1;
+    if (u_core.running) begin
+      if (m_rvalid && m_rready && m_rid[1:0] == 2'd0) fetch_lines = fetch_lines + 1;
+      if (open != 0) open_cycles = open_cycles + 1;
+      for (int k = 0; k < 3; k++)
+      if (u_core.u_vram.wr_req[k] && !u_core.u_vram.wr_gnt[k]) withheld[k] = withheld[k] + 1;
+    end
+    if (rst) open = 0;
+    else
+      open = open + int'(m_arvalid && m_arready && m_arid[1:0] != 2'd0) + int'(m_awvalid && m_awready) -
+          int'(m_rvalid && m_rready && m_rlast && m_rid[1:0] != 2'd0) - int'(m_bvalid && m_bready);
   end
 
   always @(posedge go) begin : run_job
@@ -340,6 +353,9 @@ module plena_tb #(
     done = 1'b0;
     read_beats = 0;
     write_beats = 0;
+    fetch_lines = 0;
+    open_cycles = 0;
+    for (int k = 0; k < 3; k++) withheld[k] = 0;
     read_settings();
     if (do_trace) u_trace.open(job);
     if (do_reset) begin
@@ -378,6 +394,8 @@ module plena_tb #(
     file = $fopen($sformatf("job%0d/registers", job), "w");
     $fwrite(file, "%h\n%h\n%h\n%h\n%h\n", !irq, high_water, protocol_errors, read_beats,
             write_beats);
+    $fwrite(file, "%h\n%h\n%h\n%h\n%h\n", fetch_lines, open_cycles, withheld[0], withheld[1],
+            withheld[2]);
     u_host.read_all(job, file);
     $fclose(file);
     u_host.write(plena_pkg::CSR_IRQ_STATUS, 32'd3);

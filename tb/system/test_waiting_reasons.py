@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -14,7 +16,7 @@ from tb.mutants.table import Mutant
 from tb.mutants.trial import tree_with
 from tb.system.equivalence import DIRECTED, bounded, random_images
 from tb.system.instruction_work import check_against_trace
-from tb.system.waiting_programs import PROGRAMS, SETUP
+from tb.system.waiting_programs import PROGRAMS, SETUP, Program
 
 #: States in which a unit does not wait.
 NOT_WAITING = {"one", "two", "issue", "empty"}
@@ -38,13 +40,16 @@ def misattributed(results: dict[str, JobResult]) -> list[str]:
 
 
 def run_programs(
-    names: list[str], simulator: str | None = None, root: Path = simulate.REPO
+    names: list[str],
+    simulator: str | None = None,
+    root: Path = simulate.REPO,
+    programs: Mapping[str, Program] = MappingProxyType(PROGRAMS),
 ) -> dict[str, JobResult]:
     """Run programs of the table one after another in one simulation."""
     images = random_images(DIRECTED, 9, special_share=0.0)
     jobs = []
     for name in names:
-        program = replace(PROGRAMS[name], setup=SETUP + "\n" + PROGRAMS[name].setup)
+        program = replace(programs[name], setup=SETUP + "\n" + programs[name].setup)
         jobs.append(
             bounded(
                 program.words,

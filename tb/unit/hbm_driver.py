@@ -120,12 +120,16 @@ class Bench:
             write.aw_channel = Delay(write.aw_channel, write_latency)
         for _ in range(4):
             await FallingEdge(dut.clk)
-        for row in range(VRAM_ROWS):
-            dut.vram[row].value = int.from_bytes(self.vram[row].tobytes(), "little")
-        for row in range(TILES * self.mlen):
-            dut.msram[row].value = int.from_bytes(self.msram[row].tobytes(), "little")
+        self.fill()
         dut.rst.value = 0
         await FallingEdge(dut.clk)
+
+    def fill(self) -> None:
+        """Write the expected contents into the memories on chip."""
+        for row in range(VRAM_ROWS):
+            self.dut.vram[row].value = int.from_bytes(self.vram[row].tobytes(), "little")
+        for row in range(TILES * self.mlen):
+            self.dut.msram[row].value = int.from_bytes(self.msram[row].tobytes(), "little")
 
     def _check(self, address: int, length: int) -> None:
         if any(address < bad.stop and bad.start < address + length for bad in self.bad):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tb.engine import simulate
+from tb.engine import paths, simulate
+from tb.mutants.table import Mutant
+from tb.mutants.trial import tree_with
 
 SOURCES = [
     "rtl/plena_pkg.sv",
@@ -57,3 +59,46 @@ def test_hbm_icarus() -> None:
         "icarus",
         environment={"HBM_TRANSFERS": "8"},
     )
+
+
+@pytest.mark.parametrize("simulator", simulate.SIMULATORS)
+def test_hbm_abort(simulator: str) -> None:
+    simulate.run_unit("hbm_bench", SOURCES, "cocotb_hbm_abort", shape(16, 4, 8, 4, 4), simulator)
+
+
+def fault(name: str, file: str, old: str, new: str, channel: str) -> Mutant:
+    """A fault of the abort, with the channel that shows it."""
+    return Mutant(name, f"rtl/hbm/{file}.sv", old, new, case=channel, reason="AssertionError")
+
+
+FAULTS = (
+    fault("owed beats go out with strobes", "row_scatter", "owing ? 64'd0 : 64'", "64'", "w"),
+    fault("owed beats are not sent", "row_scatter", "owing_q <= 1'b1;", "owing_q <= 1'b0;", "w"),
+    fault(
+        "late data is taken",
+        "hbm_unit",
+        "m_axi_rvalid && ids_ready && m_axi_rid[3:2] == group;",
+        "m_axi_rvalid;",
+        "r",
+    ),
+    fault("late responses count", "row_scatter", "m_axi_bvalid && ready && m_axi_bgroup == group;",
+          "m_axi_bvalid;", "b"),
+    fault("a read address falls", "hbm_unit", "      .step(read_step),",
+          "      .rst(rst || abort),\n      .step(read_step),", "ar"),
+    fault("a write address falls", "row_scatter", "if (rst) begin\n      owing_q",
+          "if (rst || abort) begin\n      owing_q", "aw"),
+    fault("the group of IDs stays", "id_groups", "assign clean = ~(reading | writing);",
+          "assign clean = 4'd1;", "r"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("mutant", FAULTS, ids=lambda mutant: mutant.name)
+def test_a_fault_of_the_abort_is_noticed(mutant: Mutant) -> None:
+    """On Icarus, which compiles the faulty copy at once."""
+    simulate.require("icarus")
+    sizes = shape(16, 4, 8, 4, 4)
+    with tree_with(mutant) as root:
+        model = simulate.build("hbm_bench", SOURCES, parameters=sizes, simulator="icarus", root=root)
+    with pytest.raises(simulate.SimulationError, match="abort_on_a_channel"):
+        here = paths.REPO / "tb" / "unit"
+        simulate.run(model, "cocotb_hbm_abort", search=[here], testcase=f"channel={mutant.case}$")

@@ -202,6 +202,14 @@ module hbm_bench #(
         32'(m_axi_rvalid && m_axi_rready && m_axi_rid[1:0] != 2'd0);
     if (in_flight > in_flight_peak) in_flight_peak <= in_flight;
 
+    if (abort) begin
+      live <= '0;
+      captured <= '0;
+      push_ptr <= '0;
+      if_req <= 1'b0;
+      fetch_asked <= 0;
+      fetched <= 0;
+    end
     if (flush) begin
       live <= '0;
       if (!idle) bench_errors <= bench_errors + 1;

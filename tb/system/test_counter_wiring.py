@@ -1,0 +1,96 @@
+"""What plena_core hands to the counters, against what the bench sees; faults in it show."""
+
+from __future__ import annotations
+
+import pytest
+
+from tb.engine import simulate
+from tb.mutants.table import Mutant
+from tb.mutants.trial import tree_with
+from tb.system.equivalence import DIRECTED
+from tb.system.instruction_work import check_against_trace
+from tb.system.test_waiting_reasons import run_programs
+from tb.system.waiting_programs import PROGRAMS, Program
+
+#: Write-outs and prefetched rows beside rows of the vector unit in the same bank.
+WITHHELD = Program(
+    "vector",
+    "bank",
+    0.0,
+    "M_MM 0, gp0, gp1\nM_MM_WO gp10, gp0, 0\nH_PREFETCH_V gp10, gp0, a0, 0, 0\n"
+    + "V_ADD_VV gp11, gp1, gp2\n" * 12,
+    30,
+    latency=7,
+)
+
+
+def test_withheld_writes_are_counted() -> None:
+    """Writes of vector and HBM unit lose against those of the unit before them; the bench sees the same."""
+    result = run_programs(["withheld"], programs={"withheld": WITHHELD})["withheld"]
+    check_against_trace("withheld", result, DIRECTED)
+    assert result.counters.totals["vector_write_refused"] > 20, result.observed
+    assert result.counters.totals["hbm_write_refused"] > 0, result.observed
+
+
+#: Faults in what plena_core hands to the counters; the reason is a part of what the check says.
+WIRING = (
+    Mutant(
+        name="HBM busy when it is idle",
+        file="rtl/plena_core.sv",
+        old="assign busy = {!hbm_idle, issued, matrix_busy};",
+        new="assign busy = {hbm_idle, issued, matrix_busy};",
+        case="stores and loads in turn",
+        reason="'hbm'",
+    ),
+    Mutant(
+        name="matrix busy when it is idle",
+        file="rtl/plena_core.sv",
+        old="assign busy = {!hbm_idle, issued, matrix_busy};",
+        new="assign busy = {!hbm_idle, issued, !matrix_busy};",
+        case="chain of float instructions",
+        reason="'matrix'",
+    ),
+    Mutant(
+        name="vector and float exchanged",
+        file="rtl/plena_core.sv",
+        old="assign busy = {!hbm_idle, issued, matrix_busy};",
+        new="assign busy = {!hbm_idle, issued[0], issued[1], matrix_busy};",
+        case="chain of float instructions",
+        reason="'vector'",
+    ),
+    Mutant(
+        name="lines counted when they might be asked for",
+        file="rtl/plena_core.sv",
+        old=".fetch_line(if_rvalid)",
+        new=".fetch_line(if_gnt)",
+        case="a long way",
+        reason="'fetch_lines'",
+    ),
+    Mutant(
+        name="withheld writes of matrix and vector unit exchanged",
+        file="rtl/plena_core.sv",
+        old="vw_req[1] && !vw_gnt[1], vw_req[0] && !vw_gnt[0]}",
+        new="vw_req[0] && !vw_gnt[0], vw_req[1] && !vw_gnt[1]}",
+        case="withheld",
+        reason="'matrix_write_refused'",
+    ),
+    Mutant(
+        name="instruction lines counted as data",
+        file="rtl/hbm/hbm_unit.sv",
+        old="assign read_beat = own_read && m_axi_rid[1:0] != ID_FETCH;",
+        new="assign read_beat = own_read;",
+        case="prefetches of a slow memory",
+        reason="prefetches of a slow memory",
+    ),
+)
+
+
+@pytest.mark.parametrize("fault", WIRING, ids=lambda fault: fault.name)
+def test_a_wrong_wire_is_caught(fault: Mutant) -> None:
+    """On Icarus; without the fault the same checks pass for every program."""
+    simulate.require("icarus")
+    with tree_with(fault) as root:
+        programs = {**PROGRAMS, "withheld": WITHHELD}
+        result = run_programs([fault.case], "icarus", root, programs)[fault.case]
+    with pytest.raises(AssertionError, match=fault.reason):
+        check_against_trace(fault.case, result, DIRECTED)
