@@ -79,7 +79,7 @@ TOTALS = (
     Counter("matrix_busy", "cycles in which a product is in the array"),
     Counter("vector_busy", "cycles in which a vector instruction issues or is under way"),
     Counter("float_busy", "cycles in which a float instruction issues or is under way"),
-    Counter("hbm_busy", "cycles in which a transfer is under way"),
+    Counter("hbm_busy", "cycles in which a transfer is under way or waits to begin"),
     Counter("macs", "useful multiply-accumulates: those of docs/isa.md, without padding or idle PEs"),
     Counter("vector_rows", "rows that the vector unit worked on"),
     Counter("read_beats", "64-byte beats of data read from HBM, instruction lines not counted"),
