@@ -38,7 +38,7 @@ nightly: $(READY) ## the system tests but for speed on Icarus, and with drawn un
 sweep: $(READY) ## run the declared matrix of shapes: [MLEN=8,16 BLEN= BATCH= SEQ= HEAD_DIM= MASK= LIMIT= SCHEDULER= ...]
 	@$(RUN) scripts.sweep $(options)
 
-lint: $(READY) ## Verilator, Icarus, verible, Yosys and ruff over everything
+lint: $(READY) ## Verilator, Icarus, slang, verible, Yosys and ruff over everything
 	@$(RUN) scripts.lint
 
 bench: $(READY) ## measure build times and simulation speed

@@ -121,6 +121,9 @@ module plena_core #(
   logic [511:0] a_state;
   logic [127:0] f_state;
   logic [MLEN/HLEN-1:0] v_mask;
+  logic counter_read, counter_hit;
+  logic [31:0] counter_word;
+  logic [11:0] counter_address;
 
   control_regs #(
       .MLEN(MLEN),
@@ -152,9 +155,8 @@ module plena_core #(
   logic [19:0] hazards;
   logic [11:0] retired;
   logic [1:0] issued;
-  logic matrix_busy, head_bus, vector_row, read_beat, write_beat, counter_read, counter_hit;
-  logic [31:0] macs, counter_word;
-  logic [11:0] counter_address;
+  logic matrix_busy, head_bus, vector_row, read_beat, write_beat;
+  logic [31:0] macs;
 
   logic flush, init, vector_f;
   logic [3:0] push;

@@ -1,6 +1,6 @@
 // shape_check: ends a simulation at once whose machine has a shape that cannot be.
 // Looks at parameters only: no logic, no timing.
-// The rules and their limits are those of plena_ref/machine/hardware.py, which names them in the same words.
+// Specified in plena_ref/machine/hardware.py, which names the rules and their limits in the same words.
 `timescale 1ns / 1ps
 `default_nettype none
 

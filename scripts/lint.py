@@ -1,7 +1,8 @@
 """Check everything that can be checked without running: ``python -m scripts.lint``.
 
-Verilator -Wall and Icarus -Wall over the RTL, verible's formatter and linter over all SystemVerilog, Yosys
-over the whole core, the generated files, and ruff. Exits 1 when any of them has something to say.
+Verilator -Wall, Icarus -Wall and slang over the RTL, with the rules of scripts/rtl_rules.py; verible's
+formatter and linter over all SystemVerilog; Yosys over the whole core; the generated files; ruff. Exits 1
+when any of them has something to say.
 """
 
 from __future__ import annotations
@@ -113,13 +114,21 @@ def yosys() -> bool:
     return _run("yosys hierarchy, proc, check", [program, "-q", "-p", script])
 
 
+def slang() -> bool:
+    """A strict front end, and the rules that it can check: scripts/rtl_rules.py."""
+    return _run("slang, names, headers", [sys.executable, "-m", "scripts.rtl_rules"])
+
+
 def python() -> bool:
     """Ruff over the Python code, and the files generated from tables."""
     clean = _run("ruff", [sys.executable, "-m", "ruff", "check", "."])
     return _run("generated files", [sys.executable, "-m", "plena_ref", "codegen", "--check"]) and clean
 
 
-CHECKS = {"verilator": verilator, "icarus": icarus, "verible": verible, "yosys": yosys, "python": python}
+CHECKS = {
+    **{"verilator": verilator, "icarus": icarus, "slang": slang, "verible": verible},
+    **{"yosys": yosys, "python": python},
+}
 
 
 def main(arguments: list[str]) -> int:

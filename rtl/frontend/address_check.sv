@@ -116,6 +116,7 @@ module address_check #(
 
   // MSRAM. A column offset below MLEN counts elements, any other counts whole rows; that of a per-head product is its
   // first tap. Its address is a sum, which must not wrap.
+  logic [31:0] m_register;
   logic [32:0] m_element;
   logic [2*LM-1:0] m_offset;
   logic [1:0] tile_at;
@@ -126,12 +127,12 @@ module address_check #(
   assign tile_at = plena_pkg::tile_at(opcode);
   always_comb begin
     case (tile_at)
-      plena_pkg::AT_RD: m_element = {1'b0, gp_rd};
-      plena_pkg::AT_RS2: m_element = {1'b0, gp_rs2};
-      default: m_element = {1'b0, gp_rs1};
+      plena_pkg::AT_RD: m_register = gp_rd;
+      plena_pkg::AT_RS2: m_register = gp_rs2;
+      default: m_register = gp_rs1;
     endcase
-    if (place == plena_pkg::PLACE_HEAD) m_element = m_element + {1'b0, gp_rd};
   end
+  assign m_element = {1'b0, m_register} + (place == plena_pkg::PLACE_HEAD ? {1'b0, gp_rd} : 33'd0);
   assign m_offset = m_element[2*LM-1:0];
   assign small_offset = m_offset[2*LM-1:LM] == '0;
   assign row_offset_ok = m_offset[LM+LB-1:0] == '0;

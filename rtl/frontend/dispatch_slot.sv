@@ -84,6 +84,8 @@ module dispatch_slot (
     if (loop_start) handed_on = {10'd0, imm22};
     else if (loop_end) handed_on = loop_again ? gp_rd - 32'd1 : 32'd0;
     else handed_on = alu_quick;
+  end
+  always_comb begin
     if (loop_start || loop_end) gp_data = handed_on;
     else if (load_int) gp_data = int_rd_data;
     else gp_data = alu_result;

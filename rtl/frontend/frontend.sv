@@ -112,20 +112,17 @@ module frontend #(
     if (DISPATCH_WIDTH < 1 || DISPATCH_WIDTH > 2)
       $fatal(1, "frontend: DISPATCH_WIDTH=%0d must be 1 or 2", DISPATCH_WIDTH);
 
-  localparam logic [1:0] IDLE = 2'd0;
-  localparam logic [1:0] RUN = 2'd1;
-  localparam logic [1:0] DRAIN = 2'd2;
-
-  logic [1:0] state_q;
   logic [31:0] pc_q, next_pc;
-  logic [3:0] cause_q;
-  logic [31:0] cause_pc_q;
   logic loaded_q;  // the word of S_LD_INT is at int_rd_data
-  logic go;
-  assign go = state_q == IDLE && (start || resume);
-  assign init = rst || (state_q == IDLE && start);
-  assign flush = rst || go;
-  assign running = state_q != IDLE;
+  logic first_retire, second_retire;
+  logic go, dispatching, watchdog_hit, stop_now, slots_idle, slots_dead, fault_any;
+  logic [ 3:0] stop_now_cause;
+  logic [31:0] fault_pc;
+  run_state u_run (
+      .retire({second_retire, first_retire}),
+      .pc(pc_q),
+      .*
+  );
 
   // Fetch: the word at pc_q and the one behind it.
   logic word_valid, word_error, second_valid;
@@ -137,7 +134,7 @@ module frontend #(
       .clk(clk),
       .rst(rst),
       .invalidate(go),
-      .enable(state_q == RUN),
+      .enable(dispatching && base[5:0] == 6'd0),
       .base(base),
       .length(length),
       .next_pc(next_pc),
@@ -154,118 +151,19 @@ module frontend #(
       .if_rerr(if_rerr)
   );
 
-  // Two slots of dispatch: decode and integer execution
-  logic first_retire, second_retire;
-  logic [31:0] first_rd, first_rs1, first_rs2, first_data, first_handed_on;
-  logic [31:0] file_rd, file_rs1, file_rs2, second_rd, second_rs1, second_rs2, second_data;
-  logic [31:0] second_handed_on;
-  logic unused_second;
-  assign unused_second = |second_handed_on;  // nothing goes behind the second
-  logic [3:0] first_cause, second_cause, first_select, second_select;
+  // The pair: decode and integer execution, and the one of it whose operands are addresses
+  logic [31:0] first_rd, first_rs1, first_rs2, second_rd, second_rs1, second_rs2;
+  logic [3:0] first_cause, second_cause, first_select, second_select, first_target, second_target;
   logic [2:0] first_unit, second_unit;
-  logic first_addressed, first_load, first_store, first_control, first_gp_write;
-  logic second_addressed, second_load, second_store, second_control, second_gp_write;
+  logic first_addressed, first_load, first_store, first_control;
+  logic second_addressed, second_load, second_store, second_control;
   logic first_start, first_end, first_again, first_stops;
   logic second_start, second_end, second_again, second_stops;
+  logic second_in_use, needs_product;
   logic loops_empty, loops_full;
-  logic [ 3:0] loop_reg;
-  logic [31:0] loop_pc;
-  logic [3:0] first_target, second_target;  // field rd
-  logic [5:0] first_opcode, second_opcode;
-  assign first_target  = plena_pkg::rd_of(first_word);
-  assign second_target = plena_pkg::rd_of(second_word);
-  assign first_opcode  = plena_pkg::opcode_of(first_word);
-  assign second_opcode = plena_pkg::opcode_of(second_word);
-  gp_file u_gp (
-      .clk(clk),
-      .clear(init),
-      .address({
-        plena_pkg::rs2_of(second_word),
-        plena_pkg::rs1_of(second_word),
-        second_target,
-        plena_pkg::rs2_of(first_word),
-        plena_pkg::rs1_of(first_word),
-        first_target
-      }),
-      .data({file_rs2, file_rs1, file_rd, first_rs2, first_rs1, first_rd}),
-      .we1(first_retire && first_gp_write),
-      .wa1(first_target),
-      .wd1(first_data),
-      .we2(second_retire && second_gp_write),
-      .wa2(second_target),
-      .wd2(second_data),
-      .state(gp_state)
-  );
-  dispatch_slot u_first (
-      .instr(first_word),
-      .gp_rd(first_rd),
-      .gp_rs1(first_rs1),
-      .gp_rs2(first_rs2),
-      .int_rd_data(int_rd_data),
-      .loops_full(loops_full),
-      .loops_empty(loops_empty),
-      .loop_reg(loop_reg),
-      .cause(first_cause),
-      .unit(first_unit),
-      .unit_select(first_select),
-      .addressed(first_addressed),
-      .load_int(first_load),
-      .store_int(first_store),
-      .control(first_control),
-      .loop_start(first_start),
-      .loop_end(first_end),
-      .loop_again(first_again),
-      .stops(first_stops),
-      .gp_write(first_gp_write),
-      .gp_data(first_data),
-      .handed_on(first_handed_on)
-  );
-  dispatch_slot u_second (
-      .instr(second_word),
-      .gp_rd(second_rd),
-      .gp_rs1(second_rs1),
-      .gp_rs2(second_rs2),
-      .int_rd_data(32'd0),
-      .loops_full(loops_full),
-      .loops_empty(loops_empty),
-      .loop_reg(loop_reg),
-      .cause(second_cause),
-      .unit(second_unit),
-      .unit_select(second_select),
-      .addressed(second_addressed),
-      .load_int(second_load),
-      .store_int(second_store),
-      .control(second_control),
-      .loop_start(second_start),
-      .loop_end(second_end),
-      .loop_again(second_again),
-      .stops(second_stops),
-      .gp_write(second_gp_write),
-      .gp_data(second_data),
-      .handed_on(second_handed_on)
-  );
-
-  // What the first writes, the second sees.
-  logic forward_rd, forward_rs1, forward_rs2;
-  logic hands_on;
-  assign hands_on = first_gp_write && first_target != 4'd0;
-  assign forward_rd = hands_on && first_target == second_target;
-  assign forward_rs1 = hands_on && first_target == plena_pkg::rs1_of(second_word);
-  assign forward_rs2 = hands_on && first_target == plena_pkg::rs2_of(second_word);
-  assign second_rd = forward_rd ? first_handed_on : file_rd;
-  assign second_rs1 = forward_rs1 ? first_handed_on : file_rs1;
-  assign second_rs2 = forward_rs2 ? first_handed_on : file_rs2;
-
-  // The one of the pair whose operands are addresses, and with them the unit's payload; the first when neither is.
-  logic second_in_use;
-  logic [31:0] instr, gp_rd, gp_rs1, gp_rs2;
-  logic [3:0] unit_select;
-  assign second_in_use = DISPATCH_WIDTH == 2 && !first_addressed && second_addressed;
-  assign instr = second_in_use ? second_word : first_word;
-  assign gp_rd = second_in_use ? second_rd : first_rd;
-  assign gp_rs1 = second_in_use ? second_rs1 : first_rs1;
-  assign gp_rs2 = second_in_use ? second_rs2 : first_rs2;
-  assign unit_select = second_in_use ? second_select : first_select;
+  logic [3:0] loop_reg, unit_select;
+  logic [31:0] loop_pc, instr, gp_rd, gp_rs1, gp_rs2;
+  instruction_pair #(.DISPATCH_WIDTH(DISPATCH_WIDTH)) u_pair (.*);
 
   logic
       reads_row_a,
@@ -300,33 +198,16 @@ module frontend #(
   // Control registers of the program; the second of a pair writes last.
   logic [63:0] address;
   assign address = a_state[{plena_pkg::a_rs2_of(instr), 6'd0}+:64];
-  always_ff @(posedge clk) begin
-    if (init) begin
-      a_state <= '0;
-      scale   <= '0;
-      stride  <= 32'd1;
-      v_mask  <= '0;
-    end else begin
-      if (first_retire && first_control)
-        case (first_opcode)
-          plena_pkg::OP_C_SET_ADDR_REG:
-          a_state[{plena_pkg::a_rd_of(first_word), 6'd0}+:64] <= {first_rs1, first_rs2};
-          plena_pkg::OP_C_SET_SCALE_REG: scale <= first_rd;
-          plena_pkg::OP_C_SET_STRIDE_REG: stride <= first_rd;
-          plena_pkg::OP_C_SET_V_MASK_REG: v_mask <= first_rd[LANES-1:0];
-          default: ;
-        endcase
-      if (second_retire && second_control)
-        case (second_opcode)
-          plena_pkg::OP_C_SET_ADDR_REG:
-          a_state[{plena_pkg::a_rd_of(second_word), 6'd0}+:64] <= {second_rs1, second_rs2};
-          plena_pkg::OP_C_SET_SCALE_REG: scale <= second_rd;
-          plena_pkg::OP_C_SET_STRIDE_REG: stride <= second_rd;
-          plena_pkg::OP_C_SET_V_MASK_REG: v_mask <= second_rd[LANES-1:0];
-          default: ;
-        endcase
-    end
-  end
+  program_registers #(
+      .LANES(LANES)
+  ) u_registers (
+      .write ({second_retire && second_control, first_retire && first_control}),
+      .instr ({second_word, first_word}),
+      .gp_rd ({second_rd, first_rd}),
+      .gp_rs1({second_rs1, first_rs1}),
+      .gp_rs2({second_rs2, first_rs2}),
+      .*
+  );
 
   // Loops: at most one of a pair opens or ends one.
   loop_stack #(
@@ -397,126 +278,26 @@ module frontend #(
   always_comb
     for (int h = 0; h < LANES; h++) lane_mask[h*HLEN+:HLEN] = {HLEN{!masked || v_mask[h]}};
 
-  // Dispatch of the first: the first reason that holds decides.
+  // Who goes, and why nobody does
   logic [3:0] unit_free;
-  logic slots_idle, slots_dead, fault_any, at_end, watchdog_hit, blocked;
-  logic [31:0] fault_pc;
-  logic stop_now, base_bad, line_carry;
-  logic [57:0] unused_line;
-  assign {line_carry, unused_line} = {1'b0, base[63:6]} + 59'(pc_q[31:4]);
-  assign base_bad = base[5:0] != 6'd0 || line_carry;  // misaligned, or the word lies past 2^64
-  logic [3:0] stop_now_cause;
-  assign at_end = pc_q >= length;
-  assign watchdog_hit = watchdog != 64'd0 && cycles >= watchdog;
-  assign blocked = (first_select & ~unit_free) != 4'd0 || (first_load && !loaded_q) ||
-      (first_store && int_busy);
-  logic [3:0] operand_cause;
-  assign operand_cause = first_cause != plena_pkg::CAUSE_NONE || !first_addressed ? first_cause : address_cause;
-  assign first_retire = state_q == RUN && !fault_any && !watchdog_hit && !at_end && !base_bad && word_valid &&
-      !word_error && first_cause == plena_pkg::CAUSE_NONE && (!first_addressed || address_clear) && !blocked;
-  always_comb begin
-    stop_now = 1'b0;
-    stop_now_cause = plena_pkg::CAUSE_NONE;
-    if (state_q == RUN) begin
-      if (fault_any) begin
-        stop_now = 1'b1;
-        stop_now_cause = plena_pkg::CAUSE_HBM_ERROR;
-      end else if (watchdog_hit) begin
-        stop_now = 1'b1;
-        stop_now_cause = plena_pkg::CAUSE_WATCHDOG;
-      end else if (at_end) begin
-        stop_now = 1'b1;
-        if (!loops_empty) stop_now_cause = plena_pkg::CAUSE_LOOP_MISMATCH;
-      end else if (base_bad || (word_valid && word_error)) begin
-        stop_now = 1'b1;
-        stop_now_cause = plena_pkg::CAUSE_FETCH_ERROR;
-      end else if (word_valid) begin
-        if (operand_cause != plena_pkg::CAUSE_NONE) begin
-          stop_now = 1'b1;
-          stop_now_cause = operand_cause;
-        end else stop_now = first_stops && !blocked;
-      end
-    end
-  end
+  dispatch_choice #(
+      .DISPATCH_WIDTH(DISPATCH_WIDTH)
+  ) u_choice (
+      .pc(pc_q),
+      .loaded(loaded_q),
+      .*
+  );
 
-  // The second goes with the first if nothing speaks against it. It stops nothing: whatever is wrong with it comes up
-  // when it is the first.
-  logic behind, paired, depends;
-  assign behind = DISPATCH_WIDTH == 2 && second_valid && pc_q + 32'd1 < length && !first_stops && !first_again &&
-      !first_load;
-  assign depends = (first_start || first_end) && (second_start || second_end) ||
-      first_control && second_addressed ||
-      first_opcode == plena_pkg::OP_S_MUL_INT && (forward_rd || forward_rs1 || forward_rs2);
-  assign paired = behind && !depends && !(first_addressed && second_addressed) && !second_stops && !second_load &&
-      second_cause == plena_pkg::CAUSE_NONE && (second_select & ~unit_free) == 4'd0 &&
-      !(second_store && int_busy) &&
-      (!second_addressed || address_clear);
-  assign second_retire = first_retire && paired;
-
-  assign push = (second_in_use ? second_retire : first_retire) ? unit_select : 4'd0;
-
-  // For the counters
-  assign retired = (first_retire ? 12'd1 << {first_unit, 1'b0} : 12'd0) +
-      (second_retire ? 12'd1 << {second_unit, 1'b0} : 12'd0);
-  always_comb begin
-    if (state_q == DRAIN || (stop_now && !first_retire)) dispatch_state = plena_pkg::DISPATCH_DRAIN;
-    else if (second_retire) dispatch_state = plena_pkg::DISPATCH_TWO;
-    else if (first_retire) dispatch_state = plena_pkg::DISPATCH_ONE;
-    else if (!word_valid) dispatch_state = plena_pkg::DISPATCH_FETCH;
-    else if (first_select[0]) dispatch_state = plena_pkg::DISPATCH_MATRIX_FULL;
-    else if (first_select[1]) dispatch_state = plena_pkg::DISPATCH_VECTOR_FULL;
-    else if (first_select[2]) dispatch_state = plena_pkg::DISPATCH_FLOAT_FULL;
-    else if (first_select[3]) dispatch_state = plena_pkg::DISPATCH_HBM_FULL;
-    else dispatch_state = plena_pkg::DISPATCH_INT_MEM;
-  end
-
-  assign int_rd_en = state_q == RUN && first_load;
+  assign int_rd_en = dispatching && first_load;
   assign int_wr_en = (first_retire && first_store) || (second_retire && second_store);
   assign int_wr_data = gp_rd;
   assign trace_valid = {second_retire, first_retire};
   assign trace_pc = pc_q;
   assign trace_instr = {second_word, first_word};
 
-  always_comb begin
-    if (go) next_pc = start ? 32'd0 : resume_pc;
-    else if (!first_retire || first_stops) next_pc = pc_q;
-    else if (first_again || (second_retire && second_again)) next_pc = loop_pc;
-    else if (second_retire) next_pc = pc_q + 32'd2;
-    else next_pc = pc_q + 32'd1;
-  end
-
-  // Drain: all slots done, or all that are left wait for a failed transfer; once the watchdog has expired, for
-  // drain_limit cycles at most.
-  logic drained;
-  logic [31:0] overtime_q;  // cycles of the drain since the watchdog expired
-  assign drained = slots_idle || (fault_any && slots_dead);
-  assign stop_undrained = !drained;
-  assign stop_fault = fault_any;
-  assign stop = state_q == DRAIN && (drained || (watchdog_hit && overtime_q >= drain_limit));
-  assign stop_cause = watchdog_hit ? plena_pkg::CAUSE_WATCHDOG : fault_any ? plena_pkg::CAUSE_HBM_ERROR : cause_q;
-  assign stop_pc = state_q == RUN ? pc_q : fault_any && !watchdog_hit ? fault_pc : cause_pc_q;
-
   always_ff @(posedge clk) begin
     pc_q <= next_pc;
-    loaded_q <= state_q == RUN && first_load && word_valid && !int_busy && !first_retire;
-    if (running) cycles <= cycles + 64'd1;
-    if (first_retire) instructions <= instructions + (second_retire ? 64'd2 : 64'd1);
-    if (stop_now) begin
-      cause_q <= stop_now_cause;
-      cause_pc_q <= pc_q;
-    end
-    case (state_q)
-      IDLE: if (go) state_q <= RUN;
-      RUN: if (stop_now) state_q <= DRAIN;
-      default: if (stop) state_q <= IDLE;
-    endcase
-    if (go) overtime_q <= '0;
-    else if (state_q == DRAIN && watchdog_hit) overtime_q <= overtime_q + 32'd1;
-    if (init) begin
-      cycles <= '0;
-      instructions <= '0;
-    end
-    if (rst) state_q <= IDLE;
+    loaded_q <= dispatching && first_load && word_valid && !int_busy && !first_retire;
   end
 
   scoreboard #(

@@ -128,10 +128,10 @@ module perf_counters (
     if (counter_read) begin
       if (counter_address[11:8] == plena_pkg::CSR_TOTALS_LO[11:8]) begin
         counter_hit = number < 5'(TOTALS);
-        if (counter_hit) count = total[number];
+        if (number < 5'(TOTALS)) count = total[number];
       end else if (counter_address[11:7] == plena_pkg::CSR_DISPATCH_LO[11:7]) begin
         counter_hit = number[3:0] < 4'(plena_pkg::DISPATCH_STATES);
-        if (counter_hit) count = dispatch_count[number[3:0]];
+        if (number[3:0] < 4'(plena_pkg::DISPATCH_STATES)) count = dispatch_count[number[3:0]];
       end else if (number[3:0] < 4'(STATES)) begin
         counter_hit = 1'b1;
         case (counter_address[11:7])

@@ -71,15 +71,15 @@ NM
   // What each live slot touches. Matrix: m_w says whether the rows are written (M_MM_WO) or read.
   logic [ NS-1:0] live_q;
   logic [ NS-1:0] reading_q;  // sources not read yet
-  logic [ NM-1:0] m_w;
+  logic [ NM-1:0] m_w_q;
   logic [VRW-1:0] m_lo                               [0:NM-1];
   logic [VRW-1:0] m_hi                               [0:NM-1];
   logic [ TW-1:0] m_tile                             [0:NM-1];
-  logic [ NV-1:0] v_ra;
-  logic [ NV-1:0] v_rb;
-  logic [ NV-1:0] v_w;
-  logic [ NV-1:0] v_p_read;
-  logic [ NV-1:0] v_p_write;
+  logic [ NV-1:0] v_ra_q;
+  logic [ NV-1:0] v_rb_q;
+  logic [ NV-1:0] v_w_q;
+  logic [ NV-1:0] v_p_read_q;
+  logic [ NV-1:0] v_p_write_q;
   logic [VRW-1:0] v_a_lo                             [0:NV-1];
   logic [VRW-1:0] v_a_hi                             [0:NV-1];
   logic [VRW-1:0] v_b_row                            [0:NV-1];
@@ -88,14 +88,14 @@ NM
   logic [FAW-1:0] v_p_hi                             [0:NV-1];
   logic [    7:0] v_f_read                           [0:NV-1];
   logic [    7:0] v_f_write                          [0:NV-1];
-  logic [ NF-1:0] f_p_read;
-  logic [ NF-1:0] f_p_write;
+  logic [ NF-1:0] f_p_read_q;
+  logic [ NF-1:0] f_p_write_q;
   logic [FAW-1:0] f_p_word                           [0:NF-1];
   logic [    7:0] f_f_read                           [0:NF-1];
   logic [    7:0] f_f_write                          [0:NF-1];
-  logic [ NH-1:0] h_ra;
-  logic [ NH-1:0] h_w;
-  logic [ NH-1:0] h_t;
+  logic [ NH-1:0] h_ra_q;
+  logic [ NH-1:0] h_w_q;
+  logic [ NH-1:0] h_t_q;
   logic [VRW-1:0] h_lo                               [0:NH-1];
   logic [VRW-1:0] h_hi                               [0:NH-1];
   logic [ TW-1:0] h_tile                             [0:NH-1];
@@ -125,7 +125,7 @@ NM
     if (push != 4'd0) begin
       if (live_q[0+:NM] != '0 && (n_ra || n_rb || n_w || n_t_write))
         for (int i = 0; i < NM; i++) begin
-          if (m_w[i])
+          if (m_w_q[i])
             need_done[i] = (n_ra && n_ra_lo <= m_hi[i] && n_ra_hi >= m_lo[i]) ||
               (n_rb && n_rb_row <= m_hi[i] && n_rb_row >= m_lo[i]) ||
               (n_w && !push_m && n_w_lo <= m_hi[i] && n_w_hi >= m_lo[i]);
@@ -135,31 +135,31 @@ NM
         end
       if (live_q[V0+:NV] != '0)
         for (int i = 0; i < NV; i++) begin
-          need_done[V0+i] = (v_w[i] && !push_v && ((n_ra && n_ra_lo <= v_w_row[i] && n_ra_hi >= v_w_row[i]) ||
+          need_done[V0+i] = (v_w_q[i] && !push_v && ((n_ra && n_ra_lo <= v_w_row[i] && n_ra_hi >= v_w_row[i]) ||
               (n_w && n_w_lo <= v_w_row[i] && n_w_hi >= v_w_row[i]))) ||
             ((n_f_read | n_f_write) & v_f_write[i]) != 8'd0 ||
-            (v_p_write[i] && (n_p_read || n_p_write) && n_p_hi >= v_p_lo[i] && n_p_lo <= v_p_hi[i]);
-          need_read[V0+i] = (n_w && !push_v && ((v_ra[i] && n_w_lo <= v_a_hi[i] && n_w_hi >= v_a_lo[i]) ||
-              (v_rb[i] && n_w_lo <= v_b_row[i] && n_w_hi >= v_b_row[i]))) ||
+            (v_p_write_q[i] && (n_p_read || n_p_write) && n_p_hi >= v_p_lo[i] && n_p_lo <= v_p_hi[i]);
+          need_read[V0+i] = (n_w && !push_v && ((v_ra_q[i] && n_w_lo <= v_a_hi[i] && n_w_hi >= v_a_lo[i]) ||
+              (v_rb_q[i] && n_w_lo <= v_b_row[i] && n_w_hi >= v_b_row[i]))) ||
             (n_f_write & v_f_read[i]) != 8'd0 ||
-            (n_p_write && v_p_read[i] && n_p_hi >= v_p_lo[i] && n_p_lo <= v_p_hi[i]);
+            (n_p_write && v_p_read_q[i] && n_p_hi >= v_p_lo[i] && n_p_lo <= v_p_hi[i]);
         end
       if (live_q[F0+:NF] != '0)
         for (int i = 0; i < NF; i++) begin
           need_done[F0+i] = ((n_f_read | n_f_write) & f_f_write[i]) != 8'd0 ||
-            (f_p_write[i] && (n_p_read || n_p_write) && f_p_word[i] >= n_p_lo && f_p_word[i] <= n_p_hi);
+            (f_p_write_q[i] && (n_p_read || n_p_write) && f_p_word[i] >= n_p_lo && f_p_word[i] <= n_p_hi);
           need_read[F0+i] = (n_f_write & f_f_read[i]) != 8'd0 ||
-            (n_p_write && f_p_read[i] && f_p_word[i] >= n_p_lo && f_p_word[i] <= n_p_hi);
+            (n_p_write && f_p_read_q[i] && f_p_word[i] >= n_p_lo && f_p_word[i] <= n_p_hi);
         end
       if (live_q[H0+:NH] != '0)
         for (int i = 0; i < NH; i++) begin
           // HBM bytes: loads wait for older stores and stores for older loads, whatever their addresses.
-          need_done[H0+i] = (h_w[i] && ((n_ra && n_ra_lo <= h_hi[i] && n_ra_hi >= h_lo[i]) ||
+          need_done[H0+i] = (h_w_q[i] && ((n_ra && n_ra_lo <= h_hi[i] && n_ra_hi >= h_lo[i]) ||
               (n_rb && n_rb_row <= h_hi[i] && n_rb_row >= h_lo[i]) ||
               (n_w && !push_h && n_w_lo <= h_hi[i] && n_w_hi >= h_lo[i]))) ||
-            (h_t[i] && n_t_read && n_tile == h_tile[i]) ||
-            (push_h && h_ra[i] != n_ra);
-          need_read[H0+i] = n_w && h_ra[i] && n_w_lo <= h_hi[i] && n_w_hi >= h_lo[i];
+            (h_t_q[i] && n_t_read && n_tile == h_tile[i]) ||
+            (push_h && h_ra_q[i] != n_ra);
+          need_read[H0+i] = n_w && h_ra_q[i] && n_w_lo <= h_hi[i] && n_w_hi >= h_lo[i];
         end
     end
   end
@@ -176,7 +176,7 @@ NM
   // Slots that wait, by what they wait for: a matrix instruction; a vector or float instruction that touches FP_MEM (_p)
   // or something else; an HBM instruction that writes a tile (_t) or not. What the older instruction touches tells the
   // kind: a vector instruction writes a row, FP_MEM or an f register, never two of them.
-  logic [NS-1:0] read_now, new_done, new_read, dead_q;
+  logic [NS-1:0] read_now, new_done, new_read, dead;
   logic [NS-1:0] on_m, on_v, on_v_p, on_f, on_f_p, on_h, on_h_t;
   logic [NS-1:0] dead_m, dead_v, dead_f, dead_h;
   logic [NS-1:0] unused_kind;
@@ -196,7 +196,7 @@ NM
       .new_done(new_done[0+:NM]),
       .read_other({NM{1'b0}}),
       .done_other({NM{1'b0}}),
-      .dead(dead_q[0+:NM]),
+      .dead(dead[0+:NM]),
       .waits(on_m),
       .waits_other(unused_kind),
       .waits_dead(dead_m)
@@ -212,9 +212,9 @@ NM
       .taken(taken),
       .new_read(new_read[V0+:NV]),
       .new_done(new_done[V0+:NV]),
-      .read_other(v_p_read),
-      .done_other(v_p_write),
-      .dead(dead_q[V0+:NV]),
+      .read_other(v_p_read_q),
+      .done_other(v_p_write_q),
+      .dead(dead[V0+:NV]),
       .waits(on_v),
       .waits_other(on_v_p),
       .waits_dead(dead_v)
@@ -230,9 +230,9 @@ NM
       .taken(taken),
       .new_read(new_read[F0+:NF]),
       .new_done(new_done[F0+:NF]),
-      .read_other(f_p_read),
-      .done_other(f_p_write),
-      .dead(dead_q[F0+:NF]),
+      .read_other(f_p_read_q),
+      .done_other(f_p_write_q),
+      .dead(dead[F0+:NF]),
       .waits(on_f),
       .waits_other(on_f_p),
       .waits_dead(dead_f)
@@ -248,9 +248,9 @@ NM
       .taken(taken),
       .new_read(new_read[H0+:NH]),
       .new_done(new_done[H0+:NH]),
-      .read_other(h_t),
-      .done_other(h_t),
-      .dead(dead_q[H0+:NH]),
+      .read_other(h_t_q),
+      .done_other(h_t_q),
+      .dead(dead[H0+:NH]),
       .waits(on_h),
       .waits_other(on_h_t),
       .waits_dead(dead_h)
@@ -262,18 +262,18 @@ NM
     reading_q <= (reading_q & ~read_now) | taken;
     if (push_m) begin
       m_next_q <= m_next_q + 1'b1;
-      m_w[m_next_q] <= n_w;
+      m_w_q[m_next_q] <= n_w;
       m_lo[m_next_q] <= n_w ? n_w_lo : n_ra_lo;
       m_hi[m_next_q] <= n_w ? n_w_hi : n_ra_hi;
       m_tile[m_next_q] <= n_tile;
     end
     if (push_v) begin
       v_next_q <= v_next_q + 1'b1;
-      v_ra[v_next_q] <= n_ra;
-      v_rb[v_next_q] <= n_rb;
-      v_w[v_next_q] <= n_w;
-      v_p_read[v_next_q] <= n_p_read;
-      v_p_write[v_next_q] <= n_p_write;
+      v_ra_q[v_next_q] <= n_ra;
+      v_rb_q[v_next_q] <= n_rb;
+      v_w_q[v_next_q] <= n_w;
+      v_p_read_q[v_next_q] <= n_p_read;
+      v_p_write_q[v_next_q] <= n_p_write;
       v_a_lo[v_next_q] <= n_ra_lo;
       v_a_hi[v_next_q] <= n_ra_hi;
       v_b_row[v_next_q] <= n_rb_row;
@@ -285,17 +285,17 @@ NM
     end
     if (push_f) begin
       f_next_q <= f_next_q + 1'b1;
-      f_p_read[f_next_q] <= n_p_read;
-      f_p_write[f_next_q] <= n_p_write;
+      f_p_read_q[f_next_q] <= n_p_read;
+      f_p_write_q[f_next_q] <= n_p_write;
       f_p_word[f_next_q] <= n_p_lo;
       f_f_read[f_next_q] <= n_f_read;
       f_f_write[f_next_q] <= n_f_write;
     end
     if (push_h) begin
       h_next_q <= h_next_q + 1'b1;
-      h_ra[h_next_q] <= n_ra;
-      h_w[h_next_q] <= n_w;
-      h_t[h_next_q] <= n_t_write;
+      h_ra_q[h_next_q] <= n_ra;
+      h_w_q[h_next_q] <= n_w;
+      h_t_q[h_next_q] <= n_t_write;
       h_lo[h_next_q] <= n_w ? n_w_lo : n_ra_lo;
       h_hi[h_next_q] <= n_w ? n_w_hi : n_ra_hi;
       h_tile[h_next_q] <= n_tile;
@@ -318,14 +318,14 @@ NM
   // For the counters: kinds of the hazards that the head of each queue waits for.
   logic v_on_f, v_fp_mem, h_on_m, h_on_v;
   assign v_on_f = on_f[V0+int'(head_v)] || on_f_p[V0+int'(head_v)];
-  assign v_fp_mem = v_p_read[head_v] || v_p_write[head_v];
+  assign v_fp_mem = v_p_read_q[head_v] || v_p_write_q[head_v];
   assign h_on_m = on_m[H0+int'(head_h)];
   assign h_on_v = on_v[H0+int'(head_h)] || on_v_p[H0+int'(head_h)];
   assign hazards = {
     on_h[H0+int'(head_h)] || on_h_t[H0+int'(head_h)],
     1'b0,
-    h_on_m && h_t[head_h],
-    h_on_v || (h_on_m && !h_t[head_h]),
+    h_on_m && h_t_q[head_h],
+    h_on_v || (h_on_m && !h_t_q[head_h]),
     1'b0,
     1'b0,
     on_v_p[F0+int'(head_f)] || on_f_p[F0+int'(head_f)],
@@ -348,48 +348,47 @@ NM
     (live_q[V0+:NV] & ~reading_q[V0+:NV]) != '0 || rd_done[V0+:NV] != '0
   };
 
-  // A bus error kills its slot and whatever waits for it. Behind a dead slot of an in-order unit nothing issues, nor
-  // behind as many dead float slots as the window holds: those are dead too. `_age` vectors begin with the oldest slot
-  // of the unit, which is the next one to be taken. It begins when the HBM unit is idle: an HBM slot that is live then
-  // stays.
-  localparam int FLOAT_WINDOW = 4;
-  logic [NS-1:0] dead_next;
-  logic [NM-1:0] m_dead_age, m_held_age, m_held;
-  logic [NV-1:0] v_dead_age, v_held_age, v_held;
-  logic [NF-1:0] f_dead_age, f_held_age, f_held;
-  logic [FLOAT_WINDOW-1:0] f_dead_seen;  // bit n: more than n dead slots were passed
-  assign fault_any  = fault != '0;
-  assign all_dead   = (live_q & ~dead_q) == '0;
-  assign m_dead_age = NM'({dead_q[0+:NM], dead_q[0+:NM]} >> m_next_q);
-  assign v_dead_age = NV'({dead_q[V0+:NV], dead_q[V0+:NV]} >> v_next_q);
-  assign f_dead_age = NF'({dead_q[F0+:NF], dead_q[F0+:NF]} >> f_next_q);
-  // x | -x: the lowest bit that is set and all above it.
-  assign m_held_age = m_dead_age | (~m_dead_age + 1'b1);
-  assign v_held_age = v_dead_age | (~v_dead_age + 1'b1);
-  always_comb begin
-    f_dead_seen = '0;
-    for (int k = 0; k < NF; k++) begin
-      f_held_age[k] = f_dead_seen[FLOAT_WINDOW-1];
-      if (f_dead_age[k]) f_dead_seen = {f_dead_seen[FLOAT_WINDOW-2:0], 1'b1};
-    end
-  end
-  assign m_held = NM'({m_held_age, m_held_age} >> (WM + 1)'(NM - int'(m_next_q)));
-  assign v_held = NV'({v_held_age, v_held_age} >> (WV + 1)'(NV - int'(v_next_q)));
-  assign f_held = NF'({f_held_age, f_held_age} >> (WF + 1)'(NF - int'(f_next_q)));
-  always_comb begin
-    dead_next = '0;
-    if (fault_any)
-      dead_next = live_q & (dead_m | dead_v | dead_f | dead_h | {{NH{1'b1}}, f_held, v_held, m_held});
-  end
-  always_ff @(posedge clk)
-    if (fault_any || dead_q != '0)
-      dead_q <= (flush || !hbm_idle) ? '0 : dead_next;
-
+  // After a bus error
+  assign fault_any = fault != '0;
+  dead_slots #(
+      .NM(NM),
+      .NV(NV),
+      .NF(NF),
+      .NH(NH)
+  ) u_dead (
+      .clk(clk),
+      .rst(rst),
+      .flush(flush),
+      .fault_any(fault_any),
+      .hbm_idle(hbm_idle),
+      .live(live_q),
+      .waits_dead(dead_m | dead_v | dead_f | dead_h),
+      .oldest_m(m_next_q),
+      .oldest_v(v_next_q),
+      .oldest_f(f_next_q),
+      .dead(dead),
+      .all_dead(all_dead)
+  );
   always_comb begin
     fault_pc = '0;
     for (int k = NH - 1; k >= 0; k--)
     if (fault[(int'(h_next_q)+k)&(NH-1)]) fault_pc = h_pc[(int'(h_next_q)+k)&(NH-1)];
   end
+
+  `PLENA_ASSERT_RESET(rst)
+
+  `PLENA_ASSERT(scoreboard_push_one, (push & (push - 1'b1)) == 4'd0,
+                "an instruction goes to two units")
+  `PLENA_ASSERT(scoreboard_push_free, (push & ~free) == 4'd0,
+                "an instruction takes a slot that is live")
+  `PLENA_ASSERT(scoreboard_done_live, (done & ~live_q) == '0, "a slot is done that is not live")
+  `PLENA_ASSERT(scoreboard_read_once, (rd_done & ~reading_q) == '0,
+                "a slot has read its sources twice")
+  `PLENA_ASSERT(scoreboard_fault_live, (fault & ~live_q[H0+:NH]) == '0,
+                "a transfer fails that is not live")
+  `PLENA_ASSERT(scoreboard_one_result,
+                !push_v || int'(n_w) + int'(n_p_write) + int'(n_f_write != '0) <= 1,
+                "a vector instruction writes two of row, FP_MEM and f register")
 endmodule
 
 `default_nettype wire

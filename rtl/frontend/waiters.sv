@@ -40,22 +40,28 @@ module waiters #(
       end
     end
 
-  always_comb begin
-    waits = '0;
-    waits_other = '0;
-    waits_dead = '0;
+  always_comb begin : collect
+    logic [NS-1:0] kind, other;
+    kind  = '0;
+    other = '0;
     if ((read_other | done_other) == '0)
-      for (int k = 0; k < N; k++) waits = waits | until_read_q[k] | until_done_q[k];
+      for (int k = 0; k < N; k++) kind = kind | until_read_q[k] | until_done_q[k];
     else
       for (int k = 0; k < N; k++) begin
-        if (read_other[k]) waits_other = waits_other | until_read_q[k];
-        else waits = waits | until_read_q[k];
-        if (done_other[k]) waits_other = waits_other | until_done_q[k];
-        else waits = waits | until_done_q[k];
+        if (read_other[k]) other = other | until_read_q[k];
+        else kind = kind | until_read_q[k];
+        if (done_other[k]) other = other | until_done_q[k];
+        else kind = kind | until_done_q[k];
       end
+    waits = kind;
+    waits_other = other;
+  end
+  always_comb begin : collect_dead
+    logic [NS-1:0] found;
+    found = '0;
     if (dead != '0)
-      for (int k = 0; k < N; k++)
-      if (dead[k]) waits_dead = waits_dead | until_read_q[k] | until_done_q[k];
+      for (int k = 0; k < N; k++) if (dead[k]) found = found | until_read_q[k] | until_done_q[k];
+    waits_dead = found;
   end
 endmodule
 

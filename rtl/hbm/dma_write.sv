@@ -67,7 +67,7 @@ module dma_write #(
   localparam logic [2:0] ANSWER = 3'd6;  // wait for the write responses
 
   // The scale byte of each block: from its largest magnitude, subnormals counting as zero.
-  function automatic logic [SCALES*8-1:0] block_scales(input logic [MLEN*16-1:0] row);
+  function automatic logic [SCALES*8-1:0] block_scales(input logic [MLEN*16-1:0] values);
     logic [15:0] largest;
     logic [15:0] magnitude;
     logic special;
@@ -75,7 +75,7 @@ module dma_write #(
       largest = 16'd0;
       special = 1'b0;
       for (int i = 0; i < MX_BLOCK; i++) begin
-        magnitude = {1'b0, row[(b*MX_BLOCK+i)*16+:15]};
+        magnitude = {1'b0, values[(b*MX_BLOCK+i)*16+:15]};
         if (magnitude[14:7] == 8'hff) special = 1'b1;
         if (magnitude[14:7] != 8'd0 && magnitude > largest) largest = magnitude;
       end

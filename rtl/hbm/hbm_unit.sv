@@ -200,11 +200,11 @@ module hbm_unit #(
   logic [15:0] owed_q;  // data beats asked for that have not come
   logic answering;  // a store waits for the answers to its last writes
   logic moves;
+  assign unbegun = (todo_request_q & ~is_store_q) |
+      (todo_elem_q & is_store_q & ~(storing_q ? {{(Q - 1) {1'b0}}, 1'b1} << elem_ptr_q : '0));
   always_comb begin : oldest
     logic [QW-1:0] slot;
     logic found;
-    unbegun = (todo_request_q & ~is_store_q) | (todo_elem_q & is_store_q);
-    if (storing_q) unbegun[elem_ptr_q] = 1'b0;
     head  = push_ptr_q;
     found = 1'b0;
     for (int k = 0; k < Q; k++) begin

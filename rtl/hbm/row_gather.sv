@@ -42,7 +42,7 @@ module row_gather #(
       $fatal(1, "row_gather: ROW_BYTES=%0d must be a power of two up to 256", ROW_BYTES);
   end
 
-  // Two beats are in view: `held`, the beat popped last, and the head of the stream behind it. A chunk begins in `held`
+  // Two beats are in view: `held_q`, the beat popped last, and the head of the stream behind it. A chunk begins in `held_q`
   // (ahead = 0) or in the head (ahead = 1) and may straddle into the next beat.
   logic            active_q;
   logic [     5:0] offset_q;
@@ -64,7 +64,7 @@ module row_gather #(
   logic            share;  // the next row may lie in beats of this one
   logic            stay;  // and it does
   logic [     1:0] move;  // beats from this chunk's first beat to the next chunk's, in stream order
-  logic [     1:0] reach;  // the same from `held`
+  logic [     1:0] reach;  // the same from `held_q`
 
   assign straddle = {1'b0, offset_q} > 7'(64 - CHUNK);
   assign row_last = chunk_q == 8'(CHUNKS - 1);

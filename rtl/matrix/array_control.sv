@@ -51,115 +51,124 @@ module array_control #(
   localparam int SW = $clog2(SETTLED + 1);
   localparam logic [LB-1:0] LAST = LB'(BLEN - 1);
 
-  // Banks {single, bank}: two of BLEN rows and two of one row, each pair in turns. `bank` is the one of the next
+  // Banks {single, bank}: two of BLEN rows and two of one row, each pair in turns. `bank_q` is the one of the next
   // product; while it is live (M_MM or M_MV have begun in it, and no write-out took it yet), per-head passes use the
   // other one alone.
-  logic [1:0] bank;
-  logic [1:0] live;
+  logic [1:0] bank_q;
+  logic [1:0] live_q;
   logic [1:0] target;  // bank of the pass that waits
-  logic [1:0] entered;  // bank of the pass that is entering
-  logic [3:0] owed;  // banks to be drained
+  logic [1:0] entered_q;  // bank of the pass that is entering
+  logic [3:0] owed_q;  // banks to be drained
   logic [3:0] started;  // bank whose drain starts
   logic [3:0] settled;  // array cycles enough since a pass began in the bank
-  logic [TAG-1:0] begun;  // number of the next pass to enter
+  logic [TAG-1:0] begun_q;  // number of the next pass to enter
   logic wo_next;  // a write-out comes before it
   logic begins;
   logic last;
 
-  assign target = {pair_single, bank[pair_single] ^ (pair_head && live[pair_single])};
-  assign wo_next = wo && wo_tag == begun;
+  assign target = {pair_single, bank_q[pair_single] ^ (pair_head && live_q[pair_single])};
+  assign wo_next = wo && wo_tag == begun_q;
   // The first pair of a pass may enter a bank in the cycle in which the bank's drain starts: the drain is a row ahead.
   assign begins = load_idx == '0 && pair && !wo_next && !(pair_head && hold_heads) &&
-      (!owed[target] || started[target]);
+      (!owed_q[target] || started[target]);
   assign load = (load_idx == '0) ? begins : pair;
   assign last = load && load_idx == LAST;
   assign busy = load || settled != '1;
   assign advance = load_idx == '0 || pair;
   assign load_fresh = load_idx == '0 && (pair_head || pair_fresh);
-  assign {load_single, load_bank} = (load_idx == '0) ? target : entered;
+  assign {load_single, load_bank} = (load_idx == '0) ? target : entered_q;
   assign enter_head = begins && pair_head;
   // A write-out takes its turn when all older passes are in: so nothing that it writes is still to be read by them.
-  assign turn = wo_next && (load_idx == '0 || last) && !(wo_head ? hold_heads : owed[{wo_single, bank[wo_single]}]);
+  assign turn = wo_next && (load_idx == '0 || last) && !(wo_head ? hold_heads : owed_q[{wo_single, bank_q[wo_single]}]);
 
   // Drains, in the order in which their banks came to be owed. Each takes BLEN array cycles.
   logic [4:0] order[0:3];  // bank, +0, per-head, per-head from +0
-  logic [1:0] order_tail;
-  logic [1:0] order_head;
+  logic [1:0] order_tail_q;
+  logic [1:0] order_head_q;
   logic [1:0] front;  // bank of the oldest
   logic front_zero, front_head, front_fresh;
   logic start;
   logic owe;
   logic [1:0] owe_bank;
-  logic draining;
-  logic drain_head;
-  logic drain_fresh;
+  logic draining_q;
+  logic drain_head_q;
+  logic drain_fresh_q;
 
   assign owe = enter_head || (turn && !wo_head);
-  assign owe_bank = enter_head ? target : {wo_single, bank[wo_single]};
-  assign {front, front_zero, front_head, front_fresh} = order[order_head];
-  assign start = owed != '0 && settled[front] && (front_head || room) && advance && (!draining || drain_row == LAST);
+  assign owe_bank = enter_head ? target : {wo_single, bank_q[wo_single]};
+  assign {front, front_zero, front_head, front_fresh} = order[order_head_q];
+  assign start = owed_q != '0 && settled[front] && (front_head || room) && advance &&
+      (!draining_q || drain_row == LAST);
   assign started = start ? 4'b0001 << front : 4'b0000;
   assign reserve = start && !front_head;
   assign reserve_single = front[1];
-  assign drain = draining && (!drain_single || drain_row == '0);
+  assign drain = draining_q && (!drain_single || drain_row == '0);
 
   for (genvar k = 0; k < 4; k++) begin : g_age
-    logic [SW-1:0] age;  // array cycles since a pass began in the bank, at most SETTLED
-    assign settled[k] = age == SW'(SETTLED);
+    logic [SW-1:0] age_q;  // array cycles since a pass began in the bank, at most SETTLED
+    assign settled[k] = age_q == SW'(SETTLED);
     always_ff @(posedge clk) begin
-      if (rst) age <= SW'(SETTLED);
-      else if (begins && int'(target) == k) age <= SW'(1);
-      else if (advance && !settled[k]) age <= age + 1'b1;
+      if (rst) age_q <= SW'(SETTLED);
+      else if (begins && int'(target) == k) age_q <= SW'(1);
+      else if (advance && !settled[k]) age_q <= age_q + 1'b1;
     end
   end
 
   always_ff @(posedge clk) begin
     if (rst) begin
       load_idx <= '0;
-      begun <= '0;
-      bank <= '0;
-      live <= '0;
-      entered <= '0;
-      owed <= '0;
-      order_tail <= '0;
-      order_head <= '0;
-      draining <= 1'b0;
+      begun_q <= '0;
+      bank_q <= '0;
+      live_q <= '0;
+      entered_q <= '0;
+      owed_q <= '0;
+      order_tail_q <= '0;
+      order_head_q <= '0;
+      draining_q <= 1'b0;
       drain_zero <= 1'b0;
       drain_single <= 1'b0;
       drain_bank <= 1'b0;
       drain_row <= '0;
-      drain_head <= 1'b0;
-      drain_fresh <= 1'b0;
+      drain_head_q <= 1'b0;
+      drain_fresh_q <= 1'b0;
     end else begin
       if (load) load_idx <= load_idx + 1'b1;
       if (begins) begin
-        begun   <= begun + 1'b1;
-        entered <= target;
-        if (!pair_head) live[pair_single] <= 1'b1;
-        else if (!live[pair_single]) bank[pair_single] <= !bank[pair_single];
+        begun_q   <= begun_q + 1'b1;
+        entered_q <= target;
+        if (!pair_head) live_q[pair_single] <= 1'b1;
+        else if (!live_q[pair_single]) bank_q[pair_single] <= !bank_q[pair_single];
       end
       if (turn && !wo_head) begin
-        live[wo_single] <= 1'b0;
-        bank[wo_single] <= !bank[wo_single];
+        live_q[wo_single] <= 1'b0;
+        bank_q[wo_single] <= !bank_q[wo_single];
       end
-      owed <= (owed & ~started) | (owe ? 4'b0001 << owe_bank : 4'b0000);
-      if (owe) order_tail <= order_tail + 1'b1;
+      owed_q <= (owed_q & ~started) | (owe ? 4'b0001 << owe_bank : 4'b0000);
+      if (owe) order_tail_q <= order_tail_q + 1'b1;
       if (start) begin
-        order_head <= order_head + 1'b1;
-        draining <= 1'b1;
+        order_head_q <= order_head_q + 1'b1;
+        draining_q <= 1'b1;
         {drain_single, drain_bank} <= front;
-        {drain_zero, drain_head, drain_fresh} <= {front_zero, front_head, front_fresh};
+        {drain_zero, drain_head_q, drain_fresh_q} <= {front_zero, front_head, front_fresh};
         drain_row <= '0;
-      end else if (advance && draining) begin
+      end else if (advance && draining_q) begin
         drain_row <= drain_row + 1'b1;
-        if (drain_row == LAST) draining <= 1'b0;
+        if (drain_row == LAST) draining_q <= 1'b0;
       end
     end
     if (owe)
-      order[order_tail] <= {owe_bank, !enter_head && wo_zero, enter_head, enter_head && pair_fresh};
+      order[order_tail_q] <= {
+        owe_bank, !enter_head && wo_zero, enter_head, enter_head && pair_fresh
+      };
     if (advance && drain)
-      {row_head, row_single, row_fresh} <= {drain_head, drain_single, drain_fresh};
+      {row_head, row_single, row_fresh} <= {drain_head_q, drain_single, drain_fresh_q};
   end
+
+  `PLENA_ASSERT_RESET(rst)
+
+  `PLENA_ASSERT(array_owed_once, !owe || !owed_q[owe_bank] || started[owe_bank],
+                "a bank is owed that has still to drain")
+  `PLENA_ASSERT(array_room, !reserve || room, "a drain starts without places for its rows")
 endmodule
 
 `default_nettype wire

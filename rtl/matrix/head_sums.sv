@@ -51,63 +51,63 @@ module head_sums #(
   localparam int UW = (UNITS > 1) ? $clog2(UNITS) : 1;
 
   // Passes on their way.
-  logic [4:0] flying;
+  logic [4:0] flying_q;
   logic landed;
 
   // Accumulation: read the word; add; write it back. The same word comes again BLEN cycles later or more.
-  logic [AW-1:0] matrix_at;
-  logic [AW-1:0] vector_at;
+  logic [AW-1:0] matrix_at_q;
+  logic [AW-1:0] vector_at_q;
   logic [AW-1:0] at;
   logic [UW-1:0] turned;  // jb mod UNITS
-  logic term_valid, term_fresh, term_last;
-  logic [AW-1:0] term_at;
-  logic [UW-1:0] term_turned;
+  logic term_valid_q, term_fresh_q, term_last_q;
+  logic [AW-1:0] term_at_q;
+  logic [UW-1:0] term_turned_q;
   logic [UNITS*UW-1:0] unit_of;  // unit of the term that a bank takes
-  logic [UNITS*WORD-1:0] term;
+  logic [UNITS*WORD-1:0] term_q;
   logic [UNITS*WORD-1:0] held;
-  logic [UNITS*WORD-1:0] sum;
-  logic sum_valid, sum_last;
-  logic [AW-1:0] sum_at;
+  logic [UNITS*WORD-1:0] sum_q;
+  logic sum_valid_q, sum_last_q;
+  logic [AW-1:0] sum_at_q;
   logic row_last;
 
-  assign at = row_single ? AW'(MATRIX) + vector_at : matrix_at;
-  assign turned = row_single ? UW'(vector_at & AW'(UNITS - 1)) : UW'((matrix_at >> LM) & AW'(UNITS - 1));
-  assign row_last = row_single || (matrix_at & AW'(BLEN - 1)) == AW'(BLEN - 1);
-  assign landed = sum_valid && sum_last;
+  assign at = row_single ? AW'(MATRIX) + vector_at_q : matrix_at_q;
+  assign turned = row_single ? UW'(vector_at_q & AW'(UNITS - 1)) : UW'((matrix_at_q >> LM) & AW'(UNITS - 1));
+  assign row_last = row_single || (matrix_at_q & AW'(BLEN - 1)) == AW'(BLEN - 1);
+  assign landed = sum_valid_q && sum_last_q;
 
   always_ff @(posedge clk) begin
     if (rst) begin
-      matrix_at <= '0;
-      vector_at <= '0;
-      term_valid <= 1'b0;
-      sum_valid <= 1'b0;
-      flying <= '0;
+      matrix_at_q <= '0;
+      vector_at_q <= '0;
+      term_valid_q <= 1'b0;
+      sum_valid_q <= 1'b0;
+      flying_q <= '0;
     end else begin
       if (row_valid && row_single)
-        vector_at <= (vector_at == AW'(VECTOR - 1)) ? '0 : vector_at + 1'b1;
+        vector_at_q <= (vector_at_q == AW'(VECTOR - 1)) ? '0 : vector_at_q + 1'b1;
       if (row_valid && !row_single)
-        matrix_at <= (matrix_at == AW'(MATRIX - 1)) ? '0 : matrix_at + 1'b1;
-      term_valid <= row_valid;
-      sum_valid  <= term_valid;
-      if (enter != landed) flying <= enter ? flying + 1'b1 : flying - 1'b1;
+        matrix_at_q <= (matrix_at_q == AW'(MATRIX - 1)) ? '0 : matrix_at_q + 1'b1;
+      term_valid_q <= row_valid;
+      sum_valid_q  <= term_valid_q;
+      if (enter != landed) flying_q <= enter ? flying_q + 1'b1 : flying_q - 1'b1;
     end
     if (row_valid) begin
-      term <= row_data;
-      term_at <= at;
-      term_turned <= turned;
-      term_fresh <= row_fresh;
-      term_last <= row_last;
+      term_q <= row_data;
+      term_at_q <= at;
+      term_turned_q <= turned;
+      term_fresh_q <= row_fresh;
+      term_last_q <= row_last;
     end
-    if (term_valid) begin
-      sum_at   <= term_at;
-      sum_last <= term_last;
+    if (term_valid_q) begin
+      sum_at_q   <= term_at_q;
+      sum_last_q <= term_last_q;
       // verilator unroll_disable
       for (int k = 0; k < UNITS; k++) begin
         // verilator unroll_disable
         for (int j = 0; j < BLEN; j++) begin
-          sum[(k*BLEN+j)*32+:32] <= plena_fp::f32_add(
-              term_fresh ? 32'd0 : held[(k*BLEN+j)*32+:32],
-              term[(int'(unit_of[k*UW+:UW])*BLEN+j)*32+:32]
+          sum_q[(k*BLEN+j)*32+:32] <= plena_fp::f32_add(
+              term_fresh_q ? 32'd0 : held[(k*BLEN+j)*32+:32],
+              term_q[(int'(unit_of[k*UW+:UW])*BLEN+j)*32+:32]
           );
         end
       end
@@ -116,79 +116,79 @@ module head_sums #(
 
   // Write-out: read the words of a row, STEPS cycles, round, and hand the row over.
   logic reading;
-  logic ended;  // the last read is under way or behind
+  logic ended_q;  // the last read is under way or behind
   logic move;  // the row register can take what was read
   logic read;
-  logic [LM-1:0] read_row;  // i, for hm
-  logic [LH-1:0] read_head;
-  logic [LP:0] read_step;
+  logic [LM-1:0] read_row_q;  // i, for hm
+  logic [LH-1:0] read_head_q;
+  logic [LP:0] read_step_q;
   logic last_step, last_row, last_head;
-  logic got, got_last;  // words of the row are in `held`, the last ones
-  logic [LP:0] got_step;
-  logic [UW-1:0] got_unit;
+  logic got_q, got_last_q;  // words of the row are in `held`, the last ones
+  logic [LP:0] got_step_q;
+  logic [UW-1:0] got_unit_q;
   logic [UNITS*UW-1:0] bank_of;  // bank of each block that was read
-  logic full;  // the row is complete
-  logic left_last;  // it is the last one
-  logic got_end;
-  logic first;
-  logic [VRW-1:0] next_row;
+  logic full_q;  // the row is complete
+  logic left_last_q;  // it is the last one
+  logic got_end_q;
+  logic first_q;
+  logic [VRW-1:0] next_row_q;
   logic [LH-1:0] unit;
   logic [LH-1:0] part;
 
-  assign unit = read_head >> LS;
-  assign part = read_head & LH'(PARTS - 1);
-  assign reading = hold && write && flying == '0 && !ended;
-  assign move = !full || wr_gnt;
+  assign unit = read_head_q >> LS;
+  assign part = read_head_q & LH'(PARTS - 1);
+  assign reading = hold && write && flying_q == '0 && !ended_q;
+  assign move = !full_q || wr_gnt;
   assign read = reading && move;
-  assign last_step = read_step == (LP + 1)'(STEPS - 1);
-  assign last_row = to_single || read_row == LM'(MLEN - 1);
-  assign last_head = read_head == LH'(LANES - 1);
-  assign wr_req = full;
-  assign wr_row = first ? to_row : next_row;
-  assign done = full && left_last && wr_gnt;
+  assign last_step = read_step_q == (LP + 1)'(STEPS - 1);
+  assign last_row = to_single || read_row_q == LM'(MLEN - 1);
+  assign last_head = read_head_q == LH'(LANES - 1);
+  assign wr_req = full_q;
+  assign wr_row = first_q ? to_row : next_row_q;
+  assign done = full_q && left_last_q && wr_gnt;
 
   always_ff @(posedge clk) begin
     if (rst) begin
       hold <= 1'b0;
-      ended <= 1'b0;
-      got <= 1'b0;
-      full <= 1'b0;
-      first <= 1'b1;
-      read_row <= '0;
-      read_head <= '0;
-      read_step <= '0;
+      ended_q <= 1'b0;
+      got_q <= 1'b0;
+      full_q <= 1'b0;
+      first_q <= 1'b1;
+      read_row_q <= '0;
+      read_head_q <= '0;
+      read_step_q <= '0;
     end else begin
       if (turn) hold <= 1'b1;
       else if (done) hold <= 1'b0;
-      if (done) ended <= 1'b0;
-      else if (read && last_step && last_row && last_head) ended <= 1'b1;
+      if (done) ended_q <= 1'b0;
+      else if (read && last_step && last_row && last_head) ended_q <= 1'b1;
       if (read) begin
-        read_step <= last_step ? '0 : read_step + 1'b1;
+        read_step_q <= last_step ? '0 : read_step_q + 1'b1;
         if (last_step) begin
-          if (!to_single) read_row <= read_row + 1'b1;
-          if (last_row) read_head <= last_head ? '0 : read_head + 1'b1;
+          if (!to_single) read_row_q <= read_row_q + 1'b1;
+          if (last_row) read_head_q <= last_head ? '0 : read_head_q + 1'b1;
         end
       end
       if (move) begin
-        got  <= read;
-        full <= got && got_last;
+        got_q  <= read;
+        full_q <= got_q && got_last_q;
       end
-      if (full && wr_gnt) first <= left_last;
+      if (full_q && wr_gnt) first_q <= left_last_q;
     end
     if (read) begin
-      got_last <= last_step;
-      got_end  <= last_row && last_head;
-      got_step <= read_step;
-      got_unit <= UW'(unit);
+      got_last_q <= last_step;
+      got_end_q  <= last_row && last_head;
+      got_step_q <= read_step_q;
+      got_unit_q <= UW'(unit);
     end
-    if (full && wr_gnt) next_row <= wr_row + 1'b1;
-    if (move && got) begin
-      left_last <= got_end;
+    if (full_q && wr_gnt) next_row_q <= wr_row + 1'b1;
+    if (move && got_q) begin
+      left_last_q <= got_end_q;
       // verilator unroll_disable
       for (int n = 0; n < UNITS; n++) begin
         // verilator unroll_disable
         for (int j = 0; j < BLEN; j++) begin
-          wr_data[((int'(got_step)*UNITS+n)*BLEN+j)*16+:16] <= to_zero ? 16'd0 : plena_fp::f32_to_bf16(
+          wr_data[((int'(got_step_q)*UNITS+n)*BLEN+j)*16+:16] <= to_zero ? 16'd0 : plena_fp::f32_to_bf16(
               held[(int'(bank_of[n*UW+:UW])*BLEN+j)*32+:32]);
         end
       end
@@ -198,10 +198,10 @@ module head_sums #(
   for (genvar k = 0; k < UNITS; k++) begin : g_bank
     logic [AW-1:0] block;  // jb of the row's word in this bank
     logic [AW-1:0] row_at;
-    assign unit_of[k*UW+:UW] = UW'(k) - term_turned;
-    assign bank_of[k*UW+:UW] = UW'(k) + got_unit;
-    assign block = AW'(read_step) * AW'(UNITS) + ((AW'(k) - AW'(unit)) & AW'(UNITS - 1)) + (AW'(part) << LP);
-    assign row_at = to_single ? AW'(MATRIX) + block : (block << LM) + AW'(read_row);
+    assign unit_of[k*UW+:UW] = UW'(k) - term_turned_q;
+    assign bank_of[k*UW+:UW] = UW'(k) + got_unit_q;
+    assign block = AW'(read_step_q) * AW'(UNITS) + ((AW'(k) - AW'(unit)) & AW'(UNITS - 1)) + (AW'(part) << LP);
+    assign row_at = to_single ? AW'(MATRIX) + block : (block << LM) + AW'(read_row_q);
     ram_1r1w #(
         .WIDTH(WORD),
         .WORDS(MATRIX + VECTOR),
@@ -211,11 +211,18 @@ module head_sums #(
         .rd_en(row_valid || read),
         .rd_addr(row_valid ? at : row_at),
         .rd_data(held[k*WORD+:WORD]),
-        .wr_en(sum_valid),
-        .wr_addr(sum_at),
-        .wr_data(sum[k*WORD+:WORD])
+        .wr_en(sum_valid_q),
+        .wr_addr(sum_at_q),
+        .wr_data(sum_q[k*WORD+:WORD])
     );
   end
+
+  `PLENA_ASSERT_RESET(rst)
+
+  `PLENA_ASSERT(heads_one_writeout, !(turn && hold), "a write-out takes its turn during another")
+  `PLENA_ASSERT(heads_held, !(enter && hold), "a pass enters during a write-out")
+  `PLENA_ASSERT(heads_one_read, !(row_valid && read), "a row of sums comes while a write-out reads")
+  `PLENA_ASSERT(heads_landed, !landed || flying_q != '0, "more passes end than have begun")
 endmodule
 
 `default_nettype wire

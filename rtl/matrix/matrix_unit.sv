@@ -59,7 +59,6 @@ module matrix_unit #(
   localparam int QW = $clog2(Q);
   localparam int HEADS = (BLEN > HLEN) ? BLEN / HLEN : 1;  // heads whose taps share a mini-array
   localparam int TAG = 4;  // bits of a pass's number; no more passes are fetched and not begun than pairs are held
-  localparam int LAST_BLOCK = MLEN - BLEN;
 
   initial begin
     if (MLEN < 8 || (MLEN & (MLEN - 1)) != 0)
@@ -67,71 +66,80 @@ module matrix_unit #(
     if (BLEN < 4 || BLEN > MLEN || (BLEN & (BLEN - 1)) != 0)
       $fatal(1, "matrix_unit: BLEN=%0d must be a power of two of 4 to MLEN=%0d", BLEN, MLEN);
     if (HLEN < 1 || HLEN > MLEN || (HLEN & (HLEN - 1)) != 0 || MLEN > 32 * HLEN)
-      $fatal(
-          1,
-          "matrix_unit: HLEN=%0d must be a power of two up to MLEN=%0d, at most 32 lanes",
-          HLEN,
-          MLEN
-      );
-    if (Q < 2 || (Q & (Q - 1)) != 0)
-      $fatal(1, "matrix_unit: Q=%0d must be a power of two of at least 2", Q);
+      $fatal(1, "matrix_unit: HLEN=%0d must be a power of two of MLEN/32 to MLEN=%0d", HLEN, MLEN);
   end
 
-  // Queue of slots. A write-out's payload stays in its slot until its last row is written.
-  logic [                   Q-1:0] waiting;  // pushed, not issued yet
-  logic [                  QW-1:0] tail;  // slot of the next push
-  logic [plena_pkg::UNIT_OP_W-1:0] q_op                               [0:Q-1];
-  logic [                 VRW-1:0] q_row                              [0:Q-1];
-  logic [                 VRW-1:0] q_stride                           [0:Q-1];
-  logic [                  TW-1:0] q_tile                             [0:Q-1];
-  logic [                  LM-1:0] q_off                              [0:Q-1];
+  // Queue of slots, read at what fetches and at the oldest write-out that is not done: a write-out's payload stays in its
+  // slot until its last row is written. What an instruction is decides which slot is read, so it is kept apart.
+  localparam int W = 2 * VRW + TW + LM;
+  logic [Q-1:0] waiting, leaves;
+  logic [QW-1:0] tail;  // slot of the next push
+  logic [plena_pkg::UNIT_OP_W-1:0] ops[0:Q-1];  // {per-head, one row, write-out, transposed tile}
+  logic [QW-1:0] source;  // slot that fetches
+  logic [VRW-1:0] source_row;  // first VRAM row of what fetches
+  logic [TW-1:0] source_tile;  // its tile
+  logic [LM-1:0] source_off;  // its column, row or tap of the tile
+  logic [QW-1:0] wo_source;  // slot of the write-out
+  logic [VRW-1:0] wo_row, wo_stride;  // its first row, and rows from one to the next
+  logic [ LM-1:0] wo_off;  // its column
+  logic [VRW-1:0] unused_stride;
+  logic [ TW-1:0] unused_tile;
+  slot_queue #(
+      .Q(Q),
+      .W(W),
+      .R(2)
+  ) u_queue (
+      .clk(clk),
+      .rst(rst),
+      .flush(flush),
+      .push(push),
+      .push_data({push_row, push_stride, push_tile, push_off}),
+      .issue(leaves),
+      .waiting(waiting),
+      .tail(tail),
+      .rd_slot({wo_source, source}),
+      .rd_data({
+        {wo_row, wo_stride, unused_tile, wo_off},
+        {source_row, unused_stride, source_tile, source_off}
+      })
+  );
+  always_ff @(posedge clk) if (push) ops[tail] <= push_op;
 
-  always_ff @(posedge clk) begin
-    if (push) begin
-      q_op[tail] <= push_op;
-      q_row[tail] <= push_row;
-      q_stride[tail] <= push_stride;
-      q_tile[tail] <= push_tile;
-      q_off[tail] <= push_off;
-    end
-  end
-
-  // Issue. A write-out at the head takes no time: the product behind it may begin to fetch in the same cycle. A product is
-  // fetched in passes of BLEN pairs: one pass, or for the per-head products one for each block of BLEN rows (but one row
-  // only in M_BMV and M_BTMV), in each block of BLEN columns, for each of the heads that share a mini-array.
+  // Issue. A write-out at the head takes no time: the product behind it may begin to fetch in the same cycle.
   logic issue_wo;
-  logic head_writeout;
   logic [1:0] wo_sums;  // accumulators of the write-out: {per-head, one row}
   logic fetch;
-  logic [QW-1:0] source;  // slot that fetches
   logic transposed, writeout, single, per_head;
   logic [1:0] sums;  // its accumulators
   logic [LB-1:0] fetch_index;  // pair that it asks for
-  logic [LM-1:0] fetch_row;  // first row of the pass
-  logic [LM-1:0] fetch_column;  // first column of the pass
-  logic [LM-1:0] fetch_part;  // head of each mini-array
+  logic [LM-1:0]
+      fetch_row,
+      fetch_column,
+      fetch_part;  // first row and column of its pass; head of each mini-array
   logic with_row;  // the pair has a VRAM row
   logic fetched;  // a pair is read in this cycle
-  logic pass_fetched, fetched_last;
+  logic last_pair, fetched_last;
   logic pair_free;  // there is a place for it
 
-  assign wo_sums = {q_op[head][plena_pkg::M_PER_HEAD], q_op[head][plena_pkg::M_ONE_ROW]};
-  assign head_writeout = q_op[head][plena_pkg::M_WRITE_OUT];
-  assign issue_wo = waiting[head] && slot_ready[head] && head_writeout;
+  assign wo_sums = {ops[head][plena_pkg::M_PER_HEAD], ops[head][plena_pkg::M_ONE_ROW]};
+  assign issue_wo = waiting[head] && slot_ready[head] && ops[head][plena_pkg::M_WRITE_OUT];
   assign source = issue_wo ? head + 1'b1 : head;
-  assign per_head = q_op[source][plena_pkg::M_PER_HEAD];
-  assign single = q_op[source][plena_pkg::M_ONE_ROW];
-  assign writeout = q_op[source][plena_pkg::M_WRITE_OUT];
-  assign transposed = q_op[source][plena_pkg::M_TRANSPOSED];
+  assign per_head = ops[source][plena_pkg::M_PER_HEAD];
+  assign single = ops[source][plena_pkg::M_ONE_ROW];
+  assign writeout = ops[source][plena_pkg::M_WRITE_OUT];
+  assign transposed = ops[source][plena_pkg::M_TRANSPOSED];
   assign sums = {per_head, single};
   assign fetch = waiting[source] && slot_ready[source] && !writeout && pair_free;
   assign with_row = !single || fetch_index == '0;
   assign rd_req = fetch && with_row;
-  assign rd_row = q_row[source] + VRW'(fetch_row) + VRW'(fetch_index);
+  assign rd_row = source_row + VRW'(fetch_row) + VRW'(fetch_index);
   assign fetched = fetch && (rd_gnt || !with_row);
-  assign pass_fetched = fetched && fetch_index == LB'(BLEN - 1);
-  assign fetched_last = pass_fetched && (!per_head || ((single || fetch_row == LM'(LAST_BLOCK)) &&
-      fetch_column == LM'(LAST_BLOCK) && fetch_part == LM'(HEADS - 1)));
+  assign fetched_last = fetched && last_pair;
+  always_comb begin
+    leaves = '0;
+    if (issue_wo) leaves[head] = 1'b1;
+    if (fetched_last) leaves[source] = 1'b1;
+  end
   assign ms_rd_en = fetched;
   assign head_valid = waiting[head];
   assign head_issues = issue_wo || fetched;
@@ -140,96 +148,72 @@ module matrix_unit #(
   assign macs = !fetched ? 32'd0 :
       32'(MLEN) / (per_head ? 32'(HEADS) : 32'd1) * (single ? 32'd1 : 32'(BLEN));
   assign ms_rd_col = !transposed;
-  assign ms_rd_tile = q_tile[source];
-  assign ms_rd_idx = (per_head ? fetch_column : q_off[source]) + LM'(fetch_index);
+  assign ms_rd_tile = source_tile;
+  assign ms_rd_idx = (per_head ? fetch_column : source_off) + LM'(fetch_index);
 
-  always_ff @(posedge clk) begin
-    if (rst) begin
-      waiting <= '0;
-      tail <= '0;
-      head <= '0;
-      fetch_index <= '0;
-      fetch_row <= '0;
-      fetch_column <= '0;
-      fetch_part <= '0;
-    end else begin
-      if (push) tail <= tail + 1'b1;
-      if (flush) begin
-        waiting <= '0;
-        head <= tail;
-      end else begin
-        head <= source + {{(QW - 1) {1'b0}}, fetched_last};
-        if (issue_wo) waiting[head] <= 1'b0;
-        if (fetched_last) waiting[source] <= 1'b0;
-        if (push) waiting[tail] <= 1'b1;
-      end
-      if (fetched) fetch_index <= fetch_index + 1'b1;
-      if (pass_fetched && per_head) begin
-        if (!single) fetch_row <= fetch_row + LM'(BLEN);
-        if (single || fetch_row == LM'(LAST_BLOCK)) begin
-          fetch_column <= fetch_column + LM'(BLEN);
-          if (fetch_column == LM'(LAST_BLOCK))
-            fetch_part <= (fetch_part == LM'(HEADS - 1)) ? '0 : fetch_part + 1'b1;
-        end
-      end
-    end
-  end
+  always_ff @(posedge clk)
+    if (rst) head <= '0;
+    else head <= flush ? tail : source + {{(QW - 1) {1'b0}}, fetched_last};
+
+  pass_walk #(
+      .MLEN (MLEN),
+      .BLEN (BLEN),
+      .HEADS(HEADS)
+  ) u_walk (
+      .clk(clk),
+      .rst(rst),
+      .fetched(fetched),
+      .per_head(per_head),
+      .single(single),
+      .index(fetch_index),
+      .row(fetch_row),
+      .column(fetch_column),
+      .part(fetch_part),
+      .last(last_pair)
+  );
 
   // Accumulators that hold +0, a bit for each {per-head, one row}, in program order: a product that meets one replaces it.
-  logic [3:0] fresh;
+  logic [3:0] fresh_q;
   logic product_fresh;
-  assign product_fresh = fresh[sums] || (issue_wo && wo_sums == sums);
+  assign product_fresh = fresh_q[sums] || (issue_wo && wo_sums == sums);
   always_ff @(posedge clk) begin
-    if (rst || init) fresh <= '1;
+    if (rst || init) fresh_q <= '1;
     else begin
-      if (issue_wo) fresh[wo_sums] <= 1'b1;
-      if (fetched_last) fresh[sums] <= 1'b0;
+      if (issue_wo) fresh_q[wo_sums] <= 1'b1;
+      if (fetched_last) fresh_q[sums] <= 1'b0;
     end
   end
 
-  // Order of passes and write-outs: passes are numbered as they begin to fetch, and a write-out remembers the number of
-  // the next one.
-  logic [TAG-1:0] next_pass;
-  logic [TAG-1:0] wo_tag[0:Q-1];
-  logic [QW-1:0] wo_slot[0:Q-1];
-  logic [2:0] wo_kind[0:Q-1];  // its sums are +0; its accumulators
-  logic [QW-1:0] wo_tail;  // next free entry
-  logic [QW:0] wo_pending;  // write-outs issued, waiting for their turn
-  logic [QW:0] wo_turned;  // write-outs behind their turn, not done
-  logic [QW-1:0] wo_turn;  // oldest that waits for its turn
-  logic [QW-1:0] wo_write;  // oldest that is not done
-  logic turn_zero, turn_head, turn_single;
+  // Write-outs in their order between the passes.
+  logic wo_pending;  // one waits for its turn
+  logic [TAG-1:0] turn_tag;  // number of the pass behind it
+  logic turn_zero, turn_head, turn_single;  // its sums are +0; its accumulators
   logic turn;
+  logic wo_turned;  // the oldest that is not done may write
+  logic wo_zero, wo_head, wo_single;  // its sums are +0; its accumulators
   logic wo_done;
-
-  assign {turn_zero, turn_head, turn_single} = wo_kind[wo_turn];
-
-  always_ff @(posedge clk) begin
-    if (rst) begin
-      next_pass <= '0;
-      wo_tail <= '0;
-      wo_turn <= '0;
-      wo_write <= '0;
-      wo_pending <= '0;
-      wo_turned <= '0;
-    end else begin
-      if (fetched && fetch_index == '0) next_pass <= next_pass + 1'b1;
-      if (issue_wo) wo_tail <= wo_tail + 1'b1;
-      if (turn) wo_turn <= wo_turn + 1'b1;
-      if (wo_done) wo_write <= wo_write + 1'b1;
-      if (issue_wo != turn) wo_pending <= issue_wo ? wo_pending + 1'b1 : wo_pending - 1'b1;
-      if (turn != wo_done) wo_turned <= turn ? wo_turned + 1'b1 : wo_turned - 1'b1;
-    end
-    if (issue_wo) begin
-      wo_tag[wo_tail]  <= next_pass;
-      wo_slot[wo_tail] <= head;
-      wo_kind[wo_tail] <= {fresh[wo_sums], wo_sums};
-    end
-  end
+  writeout_order #(
+      .Q  (Q),
+      .TAG(TAG)
+  ) u_order (
+      .clk(clk),
+      .rst(rst),
+      .pass(fetched && fetch_index == '0),
+      .issue(issue_wo),
+      .issue_slot(head),
+      .issue_kind({fresh_q[wo_sums], wo_sums}),
+      .pending(wo_pending),
+      .turn_tag(turn_tag),
+      .turn_kind({turn_zero, turn_head, turn_single}),
+      .turn(turn),
+      .turned(wo_turned),
+      .write_slot(wo_source),
+      .write_kind({wo_zero, wo_head, wo_single}),
+      .done(wo_done)
+  );
 
   logic pair, pair_single, pair_head, pair_fresh;
-  logic [MLEN*16-1:0] pair_a;
-  logic [MLEN*16-1:0] pair_b;
+  logic [MLEN*16-1:0] pair_a, pair_b;
   logic load;
 
   operand_pairs #(
@@ -246,7 +230,7 @@ module matrix_unit #(
       .fetched_fresh(product_fresh),
       .fetched_contiguous(transposed),
       .fetched_part(fetch_part),
-      .fetched_off(q_off[source]),
+      .fetched_off(source_off),
       .rd_data(rd_data),
       .ms_rd_data(ms_rd_data),
       .any(pair),
@@ -279,8 +263,8 @@ module matrix_unit #(
       .hold_heads(hold_heads),
       .enter_head(enter_head),
       .busy(busy),
-      .wo(wo_pending != '0),
-      .wo_tag(wo_tag[wo_turn]),
+      .wo(wo_pending),
+      .wo_tag(turn_tag),
       .wo_single(turn_single),
       .wo_head(turn_head),
       .wo_zero(turn_zero),
@@ -331,23 +315,17 @@ module matrix_unit #(
 
   // Write-outs: result rows of the array through a queue, those of the per-head sums straight from their memory. The
   // oldest write-out owns the VRAM port.
-  logic [QW-1:0] wo_source;
-  logic [ P-1:0] wo_mask;
-  logic wo_zero, wo_head, wo_single;
+  logic [P-1:0] wo_mask;
   logic head_write;
   logic sums_valid, sums_single, sums_fresh;
   logic [((HLEN > BLEN) ? MLEN*BLEN/HLEN : MLEN)*32-1:0] sums_data;
   logic block_done, block_req, head_done, head_req;
-  logic [VRW-1:0] block_row;
-  logic [VRW-1:0] head_row;
-  logic [MLEN*16-1:0] block_data;
-  logic [MLEN*16-1:0] head_words;
+  logic [VRW-1:0] block_row, head_row;
+  logic [MLEN*16-1:0] block_data, head_words;
   logic [P-1:0] block_mask;
 
-  assign wo_source = wo_slot[wo_write];
-  assign wo_mask = {{(P - 1) {1'b0}}, 1'b1} << (q_off[wo_source] >> LB);
-  assign {wo_zero, wo_head, wo_single} = wo_kind[wo_write];
-  assign head_write = wo_turned != '0 && wo_head;
+  assign wo_mask = {{(P - 1) {1'b0}}, 1'b1} << (wo_off >> LB);
+  assign head_write = wo_turned && wo_head;
   assign wo_done = head_write ? head_done : block_done;
   assign wr_req = head_write ? head_req : block_req;
   assign wr_row = head_write ? head_row : block_row;
@@ -375,8 +353,8 @@ module matrix_unit #(
       .head_fresh(sums_fresh),
       .head_data(sums_data),
       .to_single(wo_single),
-      .to_row(q_row[wo_source]),
-      .to_stride(q_stride[wo_source]),
+      .to_row(wo_row),
+      .to_stride(wo_stride),
       .to_mask(wo_mask),
       .done(block_done),
       .wr_req(block_req),
@@ -404,7 +382,7 @@ module matrix_unit #(
       .write(head_write),
       .to_single(wo_single),
       .to_zero(wo_zero),
-      .to_row(q_row[wo_source]),
+      .to_row(wo_row),
       .done(head_done),
       .wr_req(head_req),
       .wr_row(head_row),
@@ -418,6 +396,14 @@ module matrix_unit #(
     if (fetched_last) slot_done[source] = 1'b1;
     if (wo_done) slot_done[wo_source] = 1'b1;
   end
+
+  `PLENA_ASSERT_RESET(rst)
+
+  `PLENA_ASSERT(matrix_init_idle, !init || (!wo_pending && (!wo_turned || wo_done)),
+                "the accumulators are cleared before a write-out is done")
+  `PLENA_ASSERT(matrix_flush_between,
+                !flush || fetched_last || {fetch_index, fetch_row, fetch_column, fetch_part} == '0,
+                "a product is dropped that has begun to fetch")
 endmodule
 
 `default_nettype wire

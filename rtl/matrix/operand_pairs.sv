@@ -41,38 +41,38 @@ module operand_pairs #(
   logic [MLEN*16-1:0] rows[0:PAIRS-1];
   logic [MLEN*16-1:0] vectors[0:PAIRS-1];
   logic [KW-1:0] kinds[0:PAIRS-1];
-  logic arriving;
-  logic [KW-1:0] arriving_kind;
-  logic [PW-1:0] tail;
-  logic [PW-1:0] head_place;
-  logic [PW:0] waiting;
-  logic [PW:0] places;  // free places, those of pairs on their way counted as taken
+  logic arriving_q;
+  logic [KW-1:0] arriving_kind_q;
+  logic [PW-1:0] tail_q;
+  logic [PW-1:0] head_place_q;
+  logic [PW:0] waiting_q;
+  logic [PW:0] places_q;  // free places, those of pairs on their way counted as taken
 
-  assign free = places != '0;
-  assign any  = waiting != '0;
+  assign free = places_q != '0;
+  assign any  = waiting_q != '0;
 
   always_ff @(posedge clk) begin
     if (rst) begin
-      arriving <= 1'b0;
-      tail <= '0;
-      head_place <= '0;
-      waiting <= '0;
-      places <= (PW + 1)'(PAIRS);
+      arriving_q <= 1'b0;
+      tail_q <= '0;
+      head_place_q <= '0;
+      waiting_q <= '0;
+      places_q <= (PW + 1)'(PAIRS);
     end else begin
-      arriving <= fetched;
-      if (arriving) tail <= tail + 1'b1;
-      if (load) head_place <= head_place + 1'b1;
-      if (arriving != load) waiting <= arriving ? waiting + 1'b1 : waiting - 1'b1;
-      if (fetched != load) places <= load ? places + 1'b1 : places - 1'b1;
+      arriving_q <= fetched;
+      if (arriving_q) tail_q <= tail_q + 1'b1;
+      if (load) head_place_q <= head_place_q + 1'b1;
+      if (arriving_q != load) waiting_q <= arriving_q ? waiting_q + 1'b1 : waiting_q - 1'b1;
+      if (fetched != load) places_q <= load ? places_q + 1'b1 : places_q - 1'b1;
     end
     if (fetched)
-      arriving_kind <= {
+      arriving_kind_q <= {
         fetched_single, fetched_head, fetched_fresh, fetched_contiguous, fetched_part, fetched_off
       };
-    if (arriving) begin
-      rows[tail] <= rd_data;
-      vectors[tail] <= ms_rd_data;
-      kinds[tail] <= arriving_kind;
+    if (arriving_q) begin
+      rows[tail_q] <= rd_data;
+      vectors[tail_q] <= ms_rd_data;
+      kinds[tail_q] <= arriving_kind_q;
     end
   end
 
@@ -84,9 +84,9 @@ module operand_pairs #(
   logic contiguous;
   logic [LM-1:0] part;
   logic [LM-1:0] off;
-  assign row = rows[head_place];
-  assign vector = vectors[head_place];
-  assign {single, head, fresh, contiguous, part, off} = kinds[head_place];
+  assign row = rows[head_place_q];
+  assign vector = vectors[head_place_q];
+  assign {single, head, fresh, contiguous, part, off} = kinds[head_place_q];
 
   always_comb begin
     a = row;
@@ -107,6 +107,11 @@ module operand_pairs #(
       end
     end
   end
+
+  `PLENA_ASSERT_RESET(rst)
+
+  `PLENA_ASSERT(pairs_free, !fetched || free, "a pair is asked for that has no place")
+  `PLENA_ASSERT(pairs_load, !load || any, "a pair is loaded that is not there")
 endmodule
 
 `default_nettype wire

@@ -42,28 +42,28 @@ module systolic_array #(
   end
 
   // Wave control, one bit a diagonal d = i + j: a tap is multiplied with bit d and added a cycle later with bit d+1.
-  logic [STEPS:0] valid;
-  logic [STEPS:0] fresh;
-  logic [STEPS:0] single;
-  logic [STEPS:0] bank;
+  logic [STEPS:0] valid_q;
+  logic [STEPS:0] fresh_q;
+  logic [STEPS:0] single_q;
+  logic [STEPS:0] bank_q;
 
-  // Left operands: element (i, j) of mini-array p has its tap at i*MLEN + p*BLEN + j of `a`, and hands it on to element
-  // (i, j+1). The taps that have still to enter row i of mini-array p wait in `a_waits`, the next one at i*MLEN + p*BLEN.
-  logic [BLEN*AW-1:0] a;
-  logic [BLEN*AW-1:0] a_waits;
+  // Left operands: element (i, j) of mini-array p has its tap at i*MLEN + p*BLEN + j of `a_q`, and hands it on to element
+  // (i, j+1). The taps that have still to enter row i of mini-array p wait in `a_waits_q`, the next one at i*MLEN + p*BLEN.
+  logic [BLEN*AW-1:0] a_q;
+  logic [BLEN*AW-1:0] a_waits_q;
 
-  // Right operands: element (i, j) of mini-array p has its tap at i*MLEN + p*BLEN + j of `b`, and hands it on to element
-  // (i+1, j). The taps that have still to enter column j wait in `b_waits`, the next one at p*BLEN + j, the one after it
+  // Right operands: element (i, j) of mini-array p has its tap at i*MLEN + p*BLEN + j of `b_q`, and hands it on to element
+  // (i+1, j). The taps that have still to enter column j wait in `b_waits_q`, the next one at p*BLEN + j, the one after it
   // at MLEN + p*BLEN + j, and so on.
-  logic [BLEN*AW-1:0] b;
-  logic [(BLEN-1)*AW-1:0] b_waits;
+  logic [BLEN*AW-1:0] b_q;
+  logic [(BLEN-1)*AW-1:0] b_waits_q;
 
   // Accumulators in their two banks: element (i, j) of mini-array p at i*MLEN + p*BLEN + j. Row 0 has two
   // more, for banks of one row.
-  logic [BLEN*RW-1:0] sum0;
-  logic [BLEN*RW-1:0] sum1;
-  logic [RW-1:0] single0;
-  logic [RW-1:0] single1;
+  logic [BLEN*RW-1:0] sum0_q;
+  logic [BLEN*RW-1:0] sum1_q;
+  logic [RW-1:0] single0_q;
+  logic [RW-1:0] single1_q;
 
   // Functions of whole rows; lane n is column n mod BLEN of its mini-array. Verilator keeps them functions and their first
   // loops loops, which the C++ compiler turns into vector instructions: so they write words of an array, which is packed
@@ -151,53 +151,53 @@ module systolic_array #(
   endfunction
 
   logic step;  // something is in flight or enters
-  assign step = advance && (load || valid != '0);
+  assign step = advance && (load || valid_q != '0);
 
   always_ff @(posedge clk) begin
-    if (rst) valid <= '0;
+    if (rst) valid_q <= '0;
     else if (step) begin
-      valid  <= {valid[STEPS-1:0], load};
-      fresh  <= {fresh[STEPS-1:0], load_fresh};
-      single <= {single[STEPS-1:0], load_single};
-      bank   <= {bank[STEPS-1:0], load_bank};
+      valid_q  <= {valid_q[STEPS-1:0], load};
+      fresh_q  <= {fresh_q[STEPS-1:0], load_fresh};
+      single_q <= {single_q[STEPS-1:0], load_single};
+      bank_q   <= {bank_q[STEPS-1:0], load_bank};
     end
   end
 
   always_ff @(posedge clk) begin
-    if (step) begin : right
+    if (step) begin : shift_b
       logic [BLEN*AW-1:0] waiting;
-      waiting = {{AW{1'b0}}, b_waits};
+      waiting = {{AW{1'b0}}, b_waits_q};
       if (load) waiting = with_column(waiting, load_b, load_idx);
-      b <= {b[(BLEN-1)*AW-1:0], waiting[AW-1:0]};
-      b_waits <= waiting[BLEN*AW-1:AW];
+      b_q <= {b_q[(BLEN-1)*AW-1:0], waiting[AW-1:0]};
+      b_waits_q <= waiting[BLEN*AW-1:AW];
     end
   end
 
   for (genvar i = 0; i < BLEN; i++) begin : g_row
     // Columns in which a product, a sum is due.
     logic [BLEN-1:0] multiplies, adds, to_single, to_one, to_sum0, to_sum1, from_zero;
-    assign multiplies = i == 0 ? valid[i+:BLEN] : valid[i+:BLEN] & ~single[i+:BLEN];
-    assign adds = valid[i+1+:BLEN];
-    assign to_single = single[i+1+:BLEN];
-    assign to_one = bank[i+1+:BLEN];
+    assign multiplies = i == 0 ? valid_q[i+:BLEN] : valid_q[i+:BLEN] & ~single_q[i+:BLEN];
+    assign adds = valid_q[i+1+:BLEN];
+    assign to_single = single_q[i+1+:BLEN];
+    assign to_one = bank_q[i+1+:BLEN];
     assign to_sum0 = adds & ~to_single & ~to_one;
     assign to_sum1 = adds & ~to_single & to_one;
-    assign from_zero = fresh[i+1+:BLEN];
+    assign from_zero = fresh_q[i+1+:BLEN];
 
     logic loads;  // the row's left operands enter
     assign loads = load && load_idx == LB'(i) && (i == 0 || !load_single);
     always_ff @(posedge clk) begin
       if (step && (loads || multiplies != '0)) begin : left
         logic [AW-1:0] entering;
-        entering = loads ? load_a : a_waits[i*AW+:AW];
-        a[i*AW+:AW] <= handed_on(a[i*AW+:AW], entering);
-        a_waits[i*AW+:AW] <= entering >> 16;
+        entering = loads ? load_a : a_waits_q[i*AW+:AW];
+        a_q[i*AW+:AW] <= handed_on(a_q[i*AW+:AW], entering);
+        a_waits_q[i*AW+:AW] <= entering >> 16;
       end
     end
 
-    logic [RW-1:0] product;
+    logic [RW-1:0] product_q;
     always_ff @(posedge clk) begin
-      if (step && multiplies != '0) product <= products(a[i*AW+:AW], b[i*AW+:AW]);
+      if (step && multiplies != '0) product_q <= products(a_q[i*AW+:AW], b_q[i*AW+:AW]);
     end
 
     if (i == 0) begin : g_first
@@ -206,18 +206,18 @@ module systolic_array #(
           logic [RW-1:0] one;
           logic [RW-1:0] zero;
           logic [RW-1:0] sum;
-          one  = sum1[RW-1:0];
-          zero = sum0[RW-1:0];
+          one  = sum1_q[RW-1:0];
+          zero = sum0_q[RW-1:0];
           if (to_single != '0) begin
-            one  = select(to_single, single1, one);
-            zero = select(to_single, single0, zero);
+            one  = select(to_single, single1_q, one);
+            zero = select(to_single, single0_q, zero);
           end
-          sum = sums(from_zero, to_one, one, zero, product);
-          if (to_sum0 != '0) sum0[RW-1:0] <= select(to_sum0, sum, sum0[RW-1:0]);
-          if (to_sum1 != '0) sum1[RW-1:0] <= select(to_sum1, sum, sum1[RW-1:0]);
+          sum = sums(from_zero, to_one, one, zero, product_q);
+          if (to_sum0 != '0) sum0_q[RW-1:0] <= select(to_sum0, sum, sum0_q[RW-1:0]);
+          if (to_sum1 != '0) sum1_q[RW-1:0] <= select(to_sum1, sum, sum1_q[RW-1:0]);
           if (to_single != '0) begin
-            single0 <= select(adds & to_single & ~to_one, sum, single0);
-            single1 <= select(adds & to_single & to_one, sum, single1);
+            single0_q <= select(adds & to_single & ~to_one, sum, single0_q);
+            single1_q <= select(adds & to_single & to_one, sum, single1_q);
           end
         end
       end
@@ -225,9 +225,9 @@ module systolic_array #(
       always_ff @(posedge clk) begin
         if (step && (adds & ~to_single) != '0) begin : add
           logic [RW-1:0] sum;
-          sum = sums(from_zero, to_one, sum1[i*RW+:RW], sum0[i*RW+:RW], product);
-          if (to_sum0 != '0) sum0[i*RW+:RW] <= select(to_sum0, sum, sum0[i*RW+:RW]);
-          if (to_sum1 != '0) sum1[i*RW+:RW] <= select(to_sum1, sum, sum1[i*RW+:RW]);
+          sum = sums(from_zero, to_one, sum1_q[i*RW+:RW], sum0_q[i*RW+:RW], product_q);
+          if (to_sum0 != '0) sum0_q[i*RW+:RW] <= select(to_sum0, sum, sum0_q[i*RW+:RW]);
+          if (to_sum1 != '0) sum1_q[i*RW+:RW] <= select(to_sum1, sum, sum1_q[i*RW+:RW]);
         end
       end
     end
@@ -237,9 +237,18 @@ module systolic_array #(
     row_valid <= !rst && advance && drain;
     if (advance && drain)
       row_data <= drain_zero ? '0 :
-          drain_single ? (drain_bank ? single1 : single0) :
-          drain_bank ? sum1[drain_row*RW+:RW] : sum0[drain_row*RW+:RW];
+          drain_single ? (drain_bank ? single1_q : single0_q) :
+          drain_bank ? sum1_q[drain_row*RW+:RW] : sum0_q[drain_row*RW+:RW];
   end
+
+  `PLENA_ASSERT_RESET(rst)
+
+  // Diagonals on which sums of the bank that drains are still in motion: for row r they are r+1 to r+BLEN.
+  logic [STEPS:0] moving;
+  assign moving = valid_q & ~(bank_q ^ {(STEPS + 1) {drain_bank}}) & ~(single_q ^ {(STEPS + 1) {drain_single}});
+  `PLENA_ASSERT(array_drain_settled,
+                !(drain && advance) || BLEN'(moving >> (int'(drain_row) + 1)) == '0,
+                "a row drains before its sums are complete")
 endmodule
 
 `default_nettype wire

@@ -62,41 +62,42 @@ module writeout #(
   logic [LP:0] valid;
   logic [LP:0] onward;  // and it stays in the tree
   assign valid[0] = row_valid;
-  assign head_valid = valid[LG] && g_kind[LG].kind[2];
-  assign head_single = g_kind[LG].kind[1];
-  assign head_fresh = g_kind[LG].kind[0];
-  assign head_data = g_stage[LG].node;
+  assign head_valid = valid[LG] && g_kind[LG].kind_q[2];
+  assign head_single = g_kind[LG].kind_q[1];
+  assign head_fresh = g_kind[LG].kind_q[0];
+  assign head_data = g_stage[LG].node_q;
 
   for (genvar l = 0; l <= LP; l++) begin : g_onward
     assign onward[l] = valid[l] && !(l == LG && head_valid);
   end
   for (genvar l = 0; l <= LG; l++) begin : g_kind
-    logic [2:0] kind;  // per-head, single, fresh
+    logic [2:0] kind_q;  // per-head, single, fresh
     if (l == 0) begin : g_input
-      assign kind = {row_head, row_single, row_fresh};
+      assign kind_q = {row_head, row_single, row_fresh};
     end else begin : g_register
-      always_ff @(posedge clk) kind <= g_kind[l-1].kind;
+      always_ff @(posedge clk) kind_q <= g_kind[l-1].kind_q;
     end
   end
 
   for (genvar l = 0; l <= LP; l++) begin : g_stage
     localparam int N = MLEN >> l;
-    logic [N*32-1:0] node;
+    logic [N*32-1:0] node_q;
     if (l == 0) begin : g_input
-      assign node = row_data;
+      assign node_q = row_data;
     end else begin : g_add
-      logic stage_valid;
-      assign valid[l] = stage_valid;
+      logic stage_valid_q;
+      assign valid[l] = stage_valid_q;
       always_ff @(posedge clk) begin
-        stage_valid <= onward[l-1] && !rst;
+        stage_valid_q <= onward[l-1] && !rst;
         if (onward[l-1]) begin
           // verilator unroll_disable
           for (int q = 0; q < N / BLEN; q++) begin
             // verilator unroll_disable
             for (int j = 0; j < BLEN; j++) begin
-              node[(q*BLEN+j)*32+:32] <=
-                  plena_fp::f32_add(g_stage[l-1].node[(2*q*BLEN+j)*32+:32],
-                                    g_stage[l-1].node[((2*q+1)*BLEN+j)*32+:32]);
+              node_q[(q*BLEN+j)*32+:32] <= plena_fp::f32_add(
+                  g_stage[l-1].node_q[(2*q*BLEN+j)*32+:32],
+                  g_stage[l-1].node_q[((2*q+1)*BLEN+j)*32+:32]
+              );
             end
           end
         end
@@ -105,58 +106,69 @@ module writeout #(
   end
 
   // Rounding.
-  logic rounded_valid;
-  logic [BLEN*16-1:0] rounded;
+  logic rounded_valid_q;
+  logic [BLEN*16-1:0] rounded_q;
   always_ff @(posedge clk) begin
-    rounded_valid <= onward[LP] && !rst;
+    rounded_valid_q <= onward[LP] && !rst;
     if (onward[LP])
       for (int j = 0; j < BLEN; j++)
-      rounded[j*16+:16] <= plena_fp::f32_to_bf16(g_stage[LP].node[j*32+:32]);
+      rounded_q[j*16+:16] <= plena_fp::f32_to_bf16(g_stage[LP].node_q[j*32+:32]);
   end
 
   // Queue of result rows. Places are counted from the reservation to the grant, so it cannot overflow.
   logic [BLEN*16-1:0] queue[0:ROWS-1];
-  logic [QW-1:0] tail;
-  logic [QW-1:0] head;
-  logic [QW:0] places;
+  logic [QW-1:0] tail_q;
+  logic [QW-1:0] head_q;
+  logic [QW:0] places_q;
+  logic queue_full_q;
   logic taken;
 
-  assign room   = places >= (QW + 1)'(BLEN);
-  assign wr_req = tail != head || queue_full;
+  assign room   = places_q >= (QW + 1)'(BLEN);
+  assign wr_req = tail_q != head_q || queue_full_q;
   assign taken  = wr_req && wr_gnt;
 
-  logic queue_full;
   always_ff @(posedge clk) begin
     if (rst) begin
-      tail <= '0;
-      head <= '0;
-      queue_full <= 1'b0;
-      places <= (QW + 1)'(ROWS);
+      tail_q <= '0;
+      head_q <= '0;
+      queue_full_q <= 1'b0;
+      places_q <= (QW + 1)'(ROWS);
     end else begin
-      if (rounded_valid) tail <= tail + 1'b1;
-      if (taken) head <= head + 1'b1;
-      if (rounded_valid != taken) queue_full <= rounded_valid && tail + 1'b1 == head;
+      if (rounded_valid_q) tail_q <= tail_q + 1'b1;
+      if (taken) head_q <= head_q + 1'b1;
+      if (rounded_valid_q != taken) queue_full_q <= rounded_valid_q && tail_q + 1'b1 == head_q;
       if (reserve || taken)
-        places <= places + {{QW{1'b0}}, taken} -
+        places_q <= places_q + {{QW{1'b0}}, taken} -
             (!reserve ? '0 : reserve_single ? (QW + 1)'(1) : (QW + 1)'(BLEN));
     end
-    if (rounded_valid) queue[tail] <= rounded;
+    if (rounded_valid_q) queue[tail_q] <= rounded_q;
   end
 
   // VRAM rows, one by one in rising order.
-  logic [ LB-1:0] row_index;
-  logic [VRW-1:0] next_row;
+  logic [ LB-1:0] row_index_q;
+  logic [VRW-1:0] next_row_q;
 
-  assign wr_row  = (row_index == '0) ? to_row : next_row;
-  assign wr_data = {P{queue[head]}};
+  assign wr_row  = (row_index_q == '0) ? to_row : next_row_q;
+  assign wr_data = {P{queue[head_q]}};
   assign wr_mask = to_mask;
-  assign done    = taken && (to_single || row_index == LB'(BLEN - 1));
+  assign done    = taken && (to_single || row_index_q == LB'(BLEN - 1));
 
   always_ff @(posedge clk) begin
-    if (rst) row_index <= '0;
-    else if (taken) row_index <= to_single ? '0 : row_index + 1'b1;
-    if (taken) next_row <= wr_row + to_stride;
+    if (rst) row_index_q <= '0;
+    else if (taken) row_index_q <= to_single ? '0 : row_index_q + 1'b1;
+    if (taken) next_row_q <= wr_row + to_stride;
   end
+
+  `PLENA_ASSERT_RESET(rst)
+
+  `PLENA_ASSERT(writeout_reserve,
+                !reserve || places_q >= (reserve_single ? (QW + 1)'(1) : (QW + 1)'(BLEN)),
+                "places are taken that are not free")
+  `PLENA_ASSERT(writeout_overflow, !(rounded_valid_q && queue_full_q),
+                "the queue of result rows overflows")
+  `PLENA_ASSERT(writeout_one_block,
+                !wr_req || (to_mask != '0 && (to_mask & (to_mask - 1'b1)) == '0),
+                "a result row goes to more than one block")
 endmodule
 
 `default_nettype wire

@@ -16,25 +16,29 @@ module bank_arbiter #(
 
   initial if (N < 1) $fatal(1, "bank_arbiter: N=%0d must be positive", N);
 
-  logic [N*CW-1:0] losses;
+  logic [N*CW-1:0] losses_q;
   logic [N-1:0] starved;
   logic [N-1:0] pool;
 
-  always_comb begin
-    for (int i = 0; i < N; i++) starved[i] = req[i] & losses[i*CW+CW-1];
-    pool = (starved != '0) ? starved : req;
-    gnt  = pool & (~pool + 1'b1);
-  end
+  always_comb for (int i = 0; i < N; i++) starved[i] = req[i] & losses_q[i*CW+CW-1];
+  assign pool = (starved != '0) ? starved : req;
+  assign gnt  = pool & (~pool + 1'b1);
 
   always_ff @(posedge clk) begin
-    if (rst) losses <= '0;
-    else if (req != '0 || losses != '0) begin
+    if (rst) losses_q <= '0;
+    else if (req != '0 || losses_q != '0) begin
       for (int i = 0; i < N; i++) begin
-        if (!req[i] || gnt[i]) losses[i*CW+:CW] <= '0;
-        else if (!losses[i*CW+CW-1]) losses[i*CW+:CW] <= losses[i*CW+:CW] + 1'b1;
+        if (!req[i] || gnt[i]) losses_q[i*CW+:CW] <= '0;
+        else if (!losses_q[i*CW+CW-1]) losses_q[i*CW+:CW] <= losses_q[i*CW+:CW] + 1'b1;
       end
     end
   end
+
+  `PLENA_ASSERT_RESET(rst)
+
+  `PLENA_ASSERT(arbiter_one_grant, (gnt & (gnt - 1'b1)) == '0, "two ports are granted in one cycle")
+  `PLENA_ASSERT(arbiter_grant_asked, (gnt & ~req) == '0, "a port is granted that did not ask")
+  `PLENA_ASSERT(arbiter_grants, req == '0 || gnt != '0, "nobody is granted though a port asks")
 endmodule
 
 `default_nettype wire

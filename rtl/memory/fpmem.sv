@@ -58,13 +58,13 @@ module fpmem #(
 
   logic [W-1:0] even_q;
   logic [W-1:0] odd_q;
-  logic [ LM:0] turn;
+  logic [ LM:0] turn_q;
 
   always_ff @(posedge clk) begin
     if (rd_en) begin
       even_q <= mem_even[even_addr];
       odd_q  <= mem_odd[odd_addr];
-      turn   <= rd_addr[LM:0];
+      turn_q <= rd_addr[LM:0];
     end
     if (wr_en) begin
       if (wr_addr[LM]) mem_odd[pair_of(wr_addr)][{wr_addr[LM-1:0], 4'd0}+:16] <= wr_data;
@@ -72,7 +72,7 @@ module fpmem #(
     end
   end
 
-  assign w_rd_data = W'((turn[LM] ? {even_q, odd_q} : {odd_q, even_q}) >> {turn[LM-1:0], 4'd0});
+  assign w_rd_data = W'((turn_q[LM] ? {even_q, odd_q} : {odd_q, even_q}) >> {turn_q[LM-1:0], 4'd0});
   assign s_rd_data = w_rd_data[15:0];
 endmodule
 

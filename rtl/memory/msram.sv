@@ -35,14 +35,14 @@ module msram #(
 
   // Element (r, c) lies in bank (r + c) mod MLEN, word tile*MLEN + r. Bank b therefore holds element b - idx of the
   // row or column idx: the same rotation for rows, for columns, and for the row that is written.
-  logic [LM-1:0] turn;
+  logic [LM-1:0] turn_q;
   logic [ W-1:0] bank_q;
   logic [ W-1:0] bank_d;
 
-  always_ff @(posedge clk) if (rd_en) turn <= rd_idx;
+  always_ff @(posedge clk) if (rd_en) turn_q <= rd_idx;
 
   always_comb begin
-    rd_data = W'({bank_q, bank_q} >> {turn, 4'd0});
+    rd_data = W'({bank_q, bank_q} >> {turn_q, 4'd0});
     bank_d  = W'(({wr_data, wr_data} << {wr_idx, 4'd0}) >> W);
   end
 

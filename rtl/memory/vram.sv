@@ -30,7 +30,8 @@ module vram #(
   localparam int LM = $clog2(MLEN);
   localparam int P = MLEN / BLEN;
   localparam int W = MLEN * 16;
-  localparam int DEPTH = VRAM_ELEMS / MLEN / BANKS;
+  localparam int ROWS = VRAM_ELEMS / MLEN;
+  localparam int DEPTH = ROWS / BANKS;
   localparam int AW = (VRW > 3) ? VRW - 3 : 1;
 
   initial begin
@@ -59,18 +60,24 @@ module vram #(
   logic [NR*3-1:0] rd_bank;
   logic [NW*3-1:0] wr_bank;
 
+  `PLENA_ASSERT_RESET(rst)
+
   for (genvar r = 0; r < NR; r++) begin : g_read
     // Bank whose output belongs to the port in the cycle after its grant.
-    logic [2:0] from;
-    always_ff @(posedge clk) if (rd_gnt[r]) from <= rd_bank[r*3+:3];
+    logic [2:0] from_q;
+    always_ff @(posedge clk) if (rd_gnt[r]) from_q <= rd_bank[r*3+:3];
     assign rd_bank[r*3+:3] = bank_of(rd_row[r*VRW+:VRW]);
     assign rd_gnt[r] = rd_take[r*BANKS+:BANKS] != '0;
-    assign rd_data[r*W+:W] = bank_q[from*W+:W];
+    assign rd_data[r*W+:W] = bank_q[from_q*W+:W];
+    `PLENA_ASSERT(vram_read_inside, !rd_req[r] || int'(rd_row[r*VRW+:VRW]) < ROWS,
+                  "a row past VRAM is read")
   end
 
   for (genvar w = 0; w < NW; w++) begin : g_write
     assign wr_bank[w*3+:3] = bank_of(wr_row[w*VRW+:VRW]);
     assign wr_gnt[w] = wr_take[w*BANKS+:BANKS] != '0;
+    `PLENA_ASSERT(vram_write_inside, !wr_req[w] || int'(wr_row[w*VRW+:VRW]) < ROWS,
+                  "a row past VRAM is written")
   end
 
   for (genvar i = 0; i < BANKS; i++) begin : g_bank
@@ -83,11 +90,11 @@ module vram #(
     logic [ W-1:0] row_data;
     logic [ P-1:0] row_mask;
 
-    for (genvar r = 0; r < NR; r++) begin : g_read
+    for (genvar r = 0; r < NR; r++) begin : g_want_read
       assign rd_want[r] = rd_req[r] && rd_bank[r*3+:3] == 3'(i);
       assign rd_take[r*BANKS+i] = rd_win[r];
     end
-    for (genvar w = 0; w < NW; w++) begin : g_write
+    for (genvar w = 0; w < NW; w++) begin : g_want_write
       assign wr_want[w] = wr_req[w] && wr_bank[w*3+:3] == 3'(i);
       assign wr_take[w*BANKS+i] = wr_win[w];
     end

@@ -22,11 +22,11 @@ module f_file (
     input  wire logic [ 15:0] vector_data,  // the result
     output logic      [127:0] state         // all registers, f0 lowest
 );
-  logic [127:16] held;
+  logic [127:16] held_q;
 
-  // The scoreboard lets two writers of one register write in different cycles only, so the order here is free.
+  // The order is free: see f_one_writer, which the scoreboard ensures.
   always_comb begin
-    state = {held, 16'd0};
+    state = {held_q, 16'd0};
     if (load_en && load_sel != 3'd0) state[load_sel*16+:16] = load_data;
     if (alu_en && alu_sel != 3'd0) state[alu_sel*16+:16] = alu_data;
     if (sfu_en && sfu_sel != 3'd0) state[sfu_sel*16+:16] = sfu_data;
@@ -34,9 +34,22 @@ module f_file (
   end
 
   always_ff @(posedge clk) begin
-    if (rst || init) held <= '0;
-    else held <= state[127:16];
+    if (rst || init) held_q <= '0;
+    else held_q <= state[127:16];
   end
+
+  `PLENA_ASSERT_RESET(rst)
+
+  // The register that each writer writes, one bit; f0 does not count.
+  logic [7:0] by_load, by_alu, by_sfu, by_vector;
+  assign by_load = load_en ? 8'd1 << load_sel & 8'hFE : 8'd0;
+  assign by_alu = alu_en ? 8'd1 << alu_sel & 8'hFE : 8'd0;
+  assign by_sfu = sfu_en ? 8'd1 << sfu_sel & 8'hFE : 8'd0;
+  assign by_vector = vector_en ? 8'd1 << vector_sel & 8'hFE : 8'd0;
+  logic twice;  // a register has two writers
+  assign twice = (by_load & (by_alu | by_sfu | by_vector)) != 8'd0 || (by_alu & (by_sfu | by_vector)) != 8'd0 ||
+      (by_sfu & by_vector) != 8'd0;
+  `PLENA_ASSERT(f_one_writer, !twice, "two results for one f register in one cycle")
 endmodule
 
 `default_nettype wire

@@ -51,120 +51,109 @@ module float_unit #(
   localparam int QW = $clog2(Q);
 
   initial begin
-    if (Q < 2 || (Q & (Q - 1)) != 0)
-      $fatal(1, "float_unit: Q=%0d must be a power of two of at least 2", Q);
     if (WINDOW < 1 || WINDOW > Q) $fatal(1, "float_unit: WINDOW=%0d must be 1..Q", WINDOW);
   end
 
   // Queue of slots. Slots are given in circular order, so counting up from `tail` goes from old to young.
-  logic [Q-1:0] waiting;  // pushed, not issued yet
-  logic [QW-1:0] tail;  // slot of the next push
-  logic [plena_pkg::UNIT_OP_W-1:0] q_op[Q];
-  logic [2:0] q_fd[Q];
-  logic [2:0] q_fa[Q];
-  logic [2:0] q_fb[Q];
-  logic [FAW-1:0] q_fpaddr[Q];
-
-  always_ff @(posedge clk) begin
-    if (push) begin
-      q_op[tail] <= push_op;
-      q_fd[tail] <= push_fd;
-      q_fa[tail] <= push_fa;
-      q_fb[tail] <= push_fb;
-      q_fpaddr[tail] <= push_fpaddr;
-    end
-  end
+  localparam int W = plena_pkg::UNIT_OP_W + 3 * 3 + FAW;
+  logic [Q-1:0] waiting, leaves;
+  logic [QW-1:0] tail, pick;
+  logic [plena_pkg::UNIT_OP_W-1:0] op;
+  logic [2:0] fd, fa, fb;
+  logic [FAW-1:0] fpaddr;
+  slot_queue #(
+      .Q(Q),
+      .W(W)
+  ) u_queue (
+      .clk(clk),
+      .rst(rst),
+      .flush(flush),
+      .push(push),
+      .push_data({push_op, push_fd, push_fa, push_fb, push_fpaddr}),
+      .issue(leaves),
+      .waiting(waiting),
+      .tail(tail),
+      .rd_slot(pick),
+      .rd_data({op, fd, fa, fb, fpaddr})
+  );
 
   // Choice: the oldest ready instruction of the window.
   logic found;
-  logic [QW-1:0] pick;
 
   always_comb begin : choose
     logic [QW-1:0] slot;
     int seen;
-    found = 1'b0;
-    pick  = tail;
-    head  = tail;
-    seen  = 0;
+    logic chosen;
+    chosen = 1'b0;
+    pick   = tail;
+    head   = tail;
+    seen   = 0;
     for (int k = 0; k < Q; k++) begin
       slot = tail + QW'(k);
       if (waiting[slot]) begin
-        if (!found && seen < WINDOW && slot_ready[slot]) begin
-          found = 1'b1;
-          pick  = slot;
+        if (!chosen && seen < WINDOW && slot_ready[slot]) begin
+          chosen = 1'b1;
+          pick   = slot;
         end
         if (seen == 0) head = slot;
         seen = seen + 1;
       end
     end
+    found = chosen;
   end
 
   // Issue: operands are read; a load that FP_MEM refuses stays.
-  logic [plena_pkg::UNIT_OP_W-1:0] op;
   logic is_load, is_store, is_special, is_alu, issue;
   logic [127:0] f;
 
-  assign op = q_op[pick];
   assign is_load = op == plena_pkg::F_OP_LD;
   assign is_store = op == plena_pkg::F_OP_ST;
   assign is_special = op == plena_pkg::F_OP_EXP || op == plena_pkg::F_OP_RECI || op == plena_pkg::F_OP_SQRT;
   assign is_alu = !is_load && !is_store && !is_special;
   assign s_rd_en = found && is_load;
-  assign s_rd_addr = q_fpaddr[pick];
+  assign s_rd_addr = fpaddr;
   assign issue = found && (!is_load || s_rd_gnt);
   assign head_valid = waiting != '0;
   assign head_issues = issue;
   assign head_waits = !found;
   assign head_refused = found && !issue;
   assign wr_en = found && is_store;
-  assign wr_addr = q_fpaddr[pick];
-  assign wr_data = f[q_fa[pick]*16+:16];
+  assign wr_addr = fpaddr;
+  assign wr_data = f[fa*16+:16];
 
-  always_ff @(posedge clk) begin
-    if (rst) begin
-      waiting <= '0;
-      tail <= '0;
-    end else begin
-      if (push) begin
-        waiting[tail] <= 1'b1;
-        tail <= tail + 1'b1;
-      end
-      if (issue) waiting[pick] <= 1'b0;
-      if (flush) waiting <= '0;
-    end
-  end
+  assign leaves = issue ? {{(Q - 1) {1'b0}}, 1'b1} << pick : '0;
 
   // Execution: arithmetic has its operands in registers, and f_file forwards every result in its cycle.
-  logic load_valid, alu_valid, sfu1_valid, sfu2_valid;
-  logic [2:0] load_fd, x_fd, sfu2_fd;
-  logic [QW-1:0] x_slot;
-  logic [plena_pkg::UNIT_OP_W-1:0] x_op;
-  logic [15:0] x_a, x_b, alu_result, sfu_result;
-  logic [plena_fp::SFU1_W-1:0] sfu1;
+  logic load_valid_q, alu_valid_q, sfu1_valid_q, sfu2_valid_q;
+  logic [2:0] load_fd_q, x_fd_q, sfu2_fd_q;
+  logic [QW-1:0] x_slot_q;
+  logic [plena_pkg::UNIT_OP_W-1:0] x_op_q;
+  logic [15:0] x_a_q, x_b_q, alu_result, sfu_result;
+  logic [plena_fp::SFU1_W-1:0] sfu1_q;
 
   always_ff @(posedge clk) begin
     if (rst) begin
-      load_valid <= 1'b0;
-      alu_valid  <= 1'b0;
-      sfu1_valid <= 1'b0;
-      sfu2_valid <= 1'b0;
+      load_valid_q <= 1'b0;
+      alu_valid_q  <= 1'b0;
+      sfu1_valid_q <= 1'b0;
+      sfu2_valid_q <= 1'b0;
     end else begin
-      load_valid <= issue && is_load;
-      alu_valid  <= issue && is_alu;
-      sfu1_valid <= issue && is_special;
-      sfu2_valid <= sfu1_valid;
+      load_valid_q <= issue && is_load;
+      alu_valid_q  <= issue && is_alu;
+      sfu1_valid_q <= issue && is_special;
+      sfu2_valid_q <= sfu1_valid_q;
     end
-    if (issue && is_load) load_fd <= q_fd[pick];
+    if (issue && is_load) load_fd_q <= fd;
     if (issue && (is_alu || is_special)) begin
-      x_op <= op;
-      x_fd <= q_fd[pick];
-      x_slot <= pick;
-      x_a <= f[q_fa[pick]*16+:16];
-      x_b <= f[q_fb[pick]*16+:16];
+      x_op_q <= op;
+      x_fd_q <= fd;
+      x_slot_q <= pick;
+      x_a_q <= f[fa*16+:16];
+      x_b_q <= f[fb*16+:16];
     end
-    if (sfu1_valid) begin
-      sfu1 <= plena_fp::sfu_s1(special(x_op), x_a);
-      sfu2_fd <= x_fd;
+    if (sfu1_valid_q) begin
+      sfu1_q <= plena_fp::sfu_s1(special(x_op_q), x_a_q);
+      sfu2_fd_q <= x_fd_q;
     end
   end
 
@@ -186,21 +175,21 @@ module float_unit #(
       default: special = plena_fp::SFU_EXP;
     endcase
   endfunction
-  assign alu_result = alu(x_op, x_a, x_b);
-  assign sfu_result = plena_fp::sfu_s3(plena_fp::sfu_s2(sfu1));
+  assign alu_result = alu(x_op_q, x_a_q, x_b_q);
+  assign sfu_result = plena_fp::sfu_s3(plena_fp::sfu_s2(sfu1_q));
 
   f_file u_f (
       .clk        (clk),
       .rst        (rst),
       .init       (init),
-      .load_en    (load_valid),
-      .load_sel   (load_fd),
+      .load_en    (load_valid_q),
+      .load_sel   (load_fd_q),
       .load_data  (s_rd_data),
-      .alu_en     (alu_valid),
-      .alu_sel    (x_fd),
+      .alu_en     (alu_valid_q),
+      .alu_sel    (x_fd_q),
       .alu_data   (alu_result),
-      .sfu_en     (sfu2_valid),
-      .sfu_sel    (sfu2_fd),
+      .sfu_en     (sfu2_valid_q),
+      .sfu_sel    (sfu2_fd_q),
       .sfu_data   (sfu_result),
       .vector_en  (v_wen),
       .vector_sel (v_wsel),
@@ -215,7 +204,7 @@ module float_unit #(
     slot_done = '0;
     slot_rd_done[pick] = issue;
     slot_done[pick] = issue && !is_special;
-    if (sfu1_valid) slot_done[x_slot] = 1'b1;
+    if (sfu1_valid_q) slot_done[x_slot_q] = 1'b1;
   end
 endmodule
 

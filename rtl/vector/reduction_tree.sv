@@ -34,16 +34,16 @@ module reduction_tree #(
       $fatal(1, "reduction_tree: MLEN=%0d must be a power of two of at least 8", MLEN);
   end
 
-  logic [LM:1] sum_valid;
-  logic [LX:1] max_valid;
+  logic [LM:1] sum_valid_q;
+  logic [LX:1] max_valid_q;
 
   always_ff @(posedge clk) begin
     if (rst) begin
-      sum_valid <= '0;
-      max_valid <= '0;
+      sum_valid_q <= '0;
+      max_valid_q <= '0;
     end else begin
-      sum_valid <= {sum_valid[LM-1:1], in_valid && !in_max};
-      max_valid <= {max_valid[LX-1:1], in_valid && in_max};
+      sum_valid_q <= {sum_valid_q[LM-1:1], in_valid && !in_max};
+      max_valid_q <= {max_valid_q[LX-1:1], in_valid && in_max};
     end
   end
 
@@ -51,15 +51,15 @@ module reduction_tree #(
   for (genvar l = 1; l <= LM; l++) begin : g_sum
     localparam int N = MLEN >> l;
     localparam int T = l == LM ? FW : TW;  // the slot leaves a stage before the last
-    logic [N*32-1:0] node;
-    logic [   T-1:0] tag;
+    logic [N*32-1:0] node_q;
+    logic [   T-1:0] tag_q;
     if (l == 1) begin : g_leaf
       always_ff @(posedge clk) begin
         if (in_valid && !in_max) begin
-          tag <= {in_slot, in_fsel, in_f};
+          tag_q <= {in_slot, in_fsel, in_f};
           // verilator unroll_disable
           for (int i = 0; i < N; i++) begin
-            node[i*32+:32] <= plena_fp::f32_add(
+            node_q[i*32+:32] <= plena_fp::f32_add(
                 {
                   in_row[i*32+:16] & {16{in_mask[2*i]}}, 16'd0
                 },
@@ -72,12 +72,12 @@ module reduction_tree #(
       end
     end else begin : g_inner
       always_ff @(posedge clk) begin
-        if (sum_valid[l-1]) begin
-          tag <= g_sum[l-1].tag[T-1:0];
+        if (sum_valid_q[l-1]) begin
+          tag_q <= g_sum[l-1].tag_q[T-1:0];
           // verilator unroll_disable
           for (int i = 0; i < N; i++) begin
-            node[i*32+:32] <=
-                plena_fp::f32_add(g_sum[l-1].node[i*64+:32], g_sum[l-1].node[i*64+32+:32]);
+            node_q[i*32+:32] <=
+                plena_fp::f32_add(g_sum[l-1].node_q[i*64+:32], g_sum[l-1].node_q[i*64+32+:32]);
           end
         end
       end
@@ -88,15 +88,15 @@ module reduction_tree #(
   for (genvar l = 1; l <= LX; l++) begin : g_max
     localparam int N = 2 * l > LM ? 1 : MLEN >> (2 * l);
     localparam int T = l == LX ? FW : TW;
-    logic [N*16-1:0] node;
-    logic [   T-1:0] tag;
+    logic [N*16-1:0] node_q;
+    logic [   T-1:0] tag_q;
     if (l == 1) begin : g_leaf
       always_ff @(posedge clk) begin
         if (in_valid && in_max) begin
-          tag <= {in_slot, in_fsel, in_f};
+          tag_q <= {in_slot, in_fsel, in_f};
           // verilator unroll_disable
           for (int i = 0; i < N; i++) begin
-            node[i*16+:16] <= plena_fp::bf16_max(
+            node_q[i*16+:16] <= plena_fp::bf16_max(
                 plena_fp::bf16_max(
                     in_mask[4*i] ? in_row[i*64+:16] : MINUS_INF,
                     in_mask[4*i+1] ? in_row[i*64+16+:16] : MINUS_INF
@@ -110,23 +110,23 @@ module reduction_tree #(
       end
     end else if (2 * l > LM) begin : g_last
       always_ff @(posedge clk) begin
-        if (max_valid[l-1]) begin
-          tag  <= g_max[l-1].tag[T-1:0];
-          node <= plena_fp::bf16_max(g_max[l-1].node[15:0], g_max[l-1].node[31:16]);
+        if (max_valid_q[l-1]) begin
+          tag_q  <= g_max[l-1].tag_q[T-1:0];
+          node_q <= plena_fp::bf16_max(g_max[l-1].node_q[15:0], g_max[l-1].node_q[31:16]);
         end
       end
     end else begin : g_inner
       always_ff @(posedge clk) begin
-        if (max_valid[l-1]) begin
-          tag <= g_max[l-1].tag[T-1:0];
+        if (max_valid_q[l-1]) begin
+          tag_q <= g_max[l-1].tag_q[T-1:0];
           // verilator unroll_disable
           for (int i = 0; i < N; i++) begin
-            node[i*16+:16] <= plena_fp::bf16_max(
+            node_q[i*16+:16] <= plena_fp::bf16_max(
                 plena_fp::bf16_max(
-                    g_max[l-1].node[i*64+:16], g_max[l-1].node[i*64+16+:16]
+                    g_max[l-1].node_q[i*64+:16], g_max[l-1].node_q[i*64+16+:16]
                 ),
                 plena_fp::bf16_max(
-                    g_max[l-1].node[i*64+32+:16], g_max[l-1].node[i*64+48+:16])
+                    g_max[l-1].node_q[i*64+32+:16], g_max[l-1].node_q[i*64+48+:16])
             );
           end
         end
@@ -137,15 +137,20 @@ module reduction_tree #(
   // The old value of the f register comes last.
   logic [15:0] sum_f, max_f, sum_value, max_value;
   logic [2:0] sum_fsel, max_fsel;
-  assign {sum_fsel, sum_f} = g_sum[LM].tag;
-  assign {max_fsel, max_f} = g_max[LX].tag;
-  assign sum_value = plena_fp::f32_to_bf16(plena_fp::f32_add({sum_f, 16'd0}, g_sum[LM].node));
-  assign max_value = plena_fp::bf16_max(max_f, g_max[LX].node);
-  assign out_valid = sum_valid[LM] || max_valid[LX];
-  assign out_value = sum_valid[LM] ? sum_value : max_value;
-  assign out_fsel = sum_valid[LM] ? sum_fsel : max_fsel;
-  assign soon = sum_valid[LM-1] || max_valid[LX-1];
-  assign soon_slot = sum_valid[LM-1] ? g_sum[LM-1].tag[TW-1:FW] : g_max[LX-1].tag[TW-1:FW];
+  assign {sum_fsel, sum_f} = g_sum[LM].tag_q;
+  assign {max_fsel, max_f} = g_max[LX].tag_q;
+  assign sum_value = plena_fp::f32_to_bf16(plena_fp::f32_add({sum_f, 16'd0}, g_sum[LM].node_q));
+  assign max_value = plena_fp::bf16_max(max_f, g_max[LX].node_q);
+  assign out_valid = sum_valid_q[LM] || max_valid_q[LX];
+  assign out_value = sum_valid_q[LM] ? sum_value : max_value;
+  assign out_fsel = sum_valid_q[LM] ? sum_fsel : max_fsel;
+  assign soon = sum_valid_q[LM-1] || max_valid_q[LX-1];
+  assign soon_slot = sum_valid_q[LM-1] ? g_sum[LM-1].tag_q[TW-1:FW] : g_max[LX-1].tag_q[TW-1:FW];
+
+  `PLENA_ASSERT_RESET(rst)
+
+  `PLENA_ASSERT(reduction_one_result, !(sum_valid_q[LM-1] && max_valid_q[LX-1]),
+                "a sum and a maximum leave together")
 endmodule
 
 `default_nettype wire

@@ -59,137 +59,149 @@ module topk #(
     else key_of = plena_fp::bf16_key(value);
   endfunction
 
-  function automatic logic [15:0] value_of(input logic [15:0] key);
-    value_of = key[15] ? {1'b0, key[14:0]} : ~key;
+  function automatic logic [15:0] value_of(input logic [15:0] place_key);
+    value_of = place_key[15] ? {1'b0, place_key[14:0]} : ~place_key;
   endfunction
 
-  logic [2:0] state;
-  logic wide;
-  logic [FAW-1:0] fp_base;
-  logic [IAW-1:0] int_base;
+  logic [2:0] state_q;
+  logic wide_q;
+  logic [FAW-1:0] fp_base_q;
+  logic [IAW-1:0] int_base_q;
   logic [3:0] places;  // K of the policy
   logic [7:0] logits;  // logits of the policy
-  assign places = wide ? 4'd8 : 4'd4;
-  assign logits = wide ? 8'd128 : 8'd32;
-  assign busy   = state != IDLE;
+  assign places = wide_q ? 4'd8 : 4'd4;
+  assign logits = wide_q ? 8'd128 : 8'd32;
+  assign busy   = state_q != IDLE;
 
   // Rows of logits, and the logit to sort in.
   logic [W*16-1:0] rows[N];
-  logic [7:0] loaded, at;  // logits that have arrived, logits sorted in
+  logic [7:0] loaded_q, at_q;  // logits that have arrived, logits sorted in
   logic [W*16-1:0] row_now;
   logic [15:0] logit, key;
   logic sorting;  // the logit is sorted in
   if (N > 1) begin : g_rows
-    assign row_now = rows[at[6:LW]];
-    always_ff @(posedge clk) if (row_valid) rows[loaded[6:LW]] <= row[W*16-1:0];
+    assign row_now = rows[at_q[6:LW]];
+    always_ff @(posedge clk) if (row_valid) rows[loaded_q[6:LW]] <= row[W*16-1:0];
   end else begin : g_row
     assign row_now = rows[0];
     always_ff @(posedge clk) if (row_valid) rows[0] <= row[W*16-1:0];
   end
-  assign sorting = state == SORT && at < loaded;
-  assign logit = row_now[{at[LW-1:0], 4'd0}+:16];
+  assign sorting = state_q == SORT && at_q < loaded_q;
+  assign logit = row_now[{at_q[LW-1:0], 4'd0}+:16];
   assign key = key_of(logit);
 
   // The best so far, in order. An equal one never passes, so that the lower index stays in front; an empty place has
   // key 0, below that of -infinity.
-  logic [K*16-1:0] keys;
-  logic [ K*7-1:0] indices;
+  logic [K*16-1:0] keys_q;
+  logic [ K*7-1:0] indices_q;
   logic [   K-1:0] passes;  // the logit goes before this place
   for (genvar j = 0; j < K; j++) begin : g_place
-    assign passes[j] = key > keys[j*16+:16];
+    assign passes[j] = key > keys_q[j*16+:16];
     always_ff @(posedge clk) begin
-      if (start) keys[j*16+:16] <= '0;
+      if (start) keys_q[j*16+:16] <= '0;
       else if (sorting && passes[j]) begin
         if (j > 0 && passes[j>0?j-1 : 0]) begin
-          keys[j*16+:16]  <= keys[(j>0?j-1 : 0)*16+:16];
-          indices[j*7+:7] <= indices[(j>0?j-1 : 0)*7+:7];
+          keys_q[j*16+:16]  <= keys_q[(j>0?j-1 : 0)*16+:16];
+          indices_q[j*7+:7] <= indices_q[(j>0?j-1 : 0)*7+:7];
         end else begin
-          keys[j*16+:16]  <= key;
-          indices[j*7+:7] <= at[6:0];
+          keys_q[j*16+:16]  <= key;
+          indices_q[j*7+:7] <= at_q[6:0];
         end
       end
     end
   end
 
   // Exponentials are nodes 0..K-1 of the tree; node K+t is the sum of nodes 2t and 2t+1, and node 2K-2 that of all.
-  logic [31:0] nodes[2*K];
-  logic [ 3:0] step;
-  logic [15:0] distance, factor, weight;
-  logic [plena_fp::SFU1_W-1:0] special;
-  logic [2:0] place;  // of the weight
-  logic pending;  // the weight waits for FP_MEM
+  logic [31:0] nodes  [2*K];
+  logic [ 3:0] step_q;
+  logic [15:0] distance_q, factor_q, weight_q;
+  logic [plena_fp::SFU1_W-1:0] special_q;
+  logic [2:0] place_q;  // of the weight
+  logic pending_q;  // the weight waits for FP_MEM
 
   always_ff @(posedge clk) begin
-    case (state)
+    case (state_q)
       IDLE: begin
-        loaded <= '0;
-        at <= '0;
-        step <= '0;
+        loaded_q <= '0;
+        at_q <= '0;
+        step_q <= '0;
         if (start) begin
-          state <= SORT;
-          wide <= start_wide;
-          fp_base <= start_fp;
-          int_base <= start_int;
+          state_q <= SORT;
+          wide_q <= start_wide;
+          fp_base_q <= start_fp;
+          int_base_q <= start_int;
           done_slot <= start_slot;
         end
       end
       SORT: begin
-        if (row_valid) loaded <= loaded + 8'(W);
-        if (sorting) at <= at + 8'd1;
-        if (sorting && at == logits - 8'd1) state <= EXP;
+        if (row_valid) loaded_q <= loaded_q + 8'(W);
+        if (sorting) at_q <= at_q + 8'd1;
+        if (sorting && at_q == logits - 8'd1) state_q <= EXP;
       end
       EXP: begin
-        step <= step + 4'd1;
-        distance <= plena_fp::bf16_sub(
-            value_of(keys[{step[2:0], 4'd0}+:16]), value_of(keys[0+:16])
+        step_q <= step_q + 4'd1;
+        distance_q <= plena_fp::bf16_sub(
+            value_of(keys_q[{step_q[2:0], 4'd0}+:16]), value_of(keys_q[0+:16])
         );
-        special <= plena_fp::sfu_s1(plena_fp::SFU_EXP, distance);
-        if (step >= 4'd2) nodes[step-4'd2] <= {plena_fp::sfu_s3(plena_fp::sfu_s2(special)), 16'd0};
-        if (step == places + 4'd1) begin
-          step  <= '0;
-          state <= SUM;
+        special_q <= plena_fp::sfu_s1(plena_fp::SFU_EXP, distance_q);
+        if (step_q >= 4'd2)
+          nodes[step_q-4'd2] <= {plena_fp::sfu_s3(plena_fp::sfu_s2(special_q)), 16'd0};
+        if (step_q == places + 4'd1) begin
+          step_q  <= '0;
+          state_q <= SUM;
         end
       end
       SUM: begin
-        step <= step + 4'd1;
-        nodes[places+step] <= plena_fp::f32_add(nodes[{step[2:0], 1'b0}], nodes[{step[2:0], 1'b1}]);
-        if (step == places - 4'd2) begin
-          step  <= '0;
-          state <= RECI;
+        step_q <= step_q + 4'd1;
+        nodes[places+step_q] <= plena_fp::f32_add(
+            nodes[{step_q[2:0], 1'b0}], nodes[{step_q[2:0], 1'b1}]
+        );
+        if (step_q == places - 4'd2) begin
+          step_q  <= '0;
+          state_q <= RECI;
         end
       end
       RECI: begin
-        step <= step + 4'd1;
-        special <= plena_fp::sfu_s1(plena_fp::SFU_RECI, plena_fp::f32_to_bf16(nodes[wide?14 : 6]));
-        factor <= plena_fp::sfu_s3(plena_fp::sfu_s2(special));
-        if (step == 4'd1) begin
-          step  <= '0;
-          state <= WRITE;
+        step_q <= step_q + 4'd1;
+        special_q <= plena_fp::sfu_s1(
+            plena_fp::SFU_RECI, plena_fp::f32_to_bf16(nodes[wide_q?14 : 6])
+        );
+        factor_q <= plena_fp::sfu_s3(plena_fp::sfu_s2(special_q));
+        if (step_q == 4'd1) begin
+          step_q  <= '0;
+          state_q <= WRITE;
         end
       end
       default: begin
-        if (!pending || fp_wr_gnt) begin
-          step <= step + 4'd1;
-          pending <= step != places;
-          place <= step[2:0];
-          weight <= plena_fp::bf16_mul(nodes[step][31:16], factor);
-          if (step == places) state <= IDLE;
+        if (!pending_q || fp_wr_gnt) begin
+          step_q <= step_q + 4'd1;
+          pending_q <= step_q != places;
+          place_q <= step_q[2:0];
+          weight_q <= plena_fp::bf16_mul(nodes[step_q][31:16], factor_q);
+          if (step_q == places) state_q <= IDLE;
         end
       end
     endcase
     if (rst) begin
-      state   <= IDLE;
-      pending <= 1'b0;
+      state_q   <= IDLE;
+      step_q    <= '0;
+      pending_q <= 1'b0;
     end
   end
 
-  assign fp_wr_en = pending;
-  assign fp_wr_addr = fp_base + FAW'(place);
-  assign fp_wr_data = weight;
-  assign int_wr_en = pending && fp_wr_gnt;
-  assign int_wr_addr = int_base + IAW'(place);
-  assign int_wr_data = {25'd0, indices[place*7+:7]};
-  assign done = pending && fp_wr_gnt && step == places;
+  assign fp_wr_en = pending_q;
+  assign fp_wr_addr = fp_base_q + FAW'(place_q);
+  assign fp_wr_data = weight_q;
+  assign int_wr_en = pending_q && fp_wr_gnt;
+  assign int_wr_addr = int_base_q + IAW'(place_q);
+  assign int_wr_data = {25'd0, indices_q[place_q*7+:7]};
+  assign done = pending_q && fp_wr_gnt && step_q == places;
+
+  `PLENA_ASSERT_RESET(rst)
+
+  `PLENA_ASSERT(topk_start_idle, !(start && busy), "an instruction begins while one is under way")
+  `PLENA_ASSERT(topk_row_expected, !row_valid || (state_q == SORT && loaded_q < logits),
+                "a row of logits comes that nobody asked for")
 endmodule
 
 `default_nettype wire

@@ -25,67 +25,68 @@ module vector_lanes #(
   assign flip_b = {op == plena_pkg::V_OP_SUB, 15'd0};
 
   // The loops stay loops in Verilator: unrolled, they make the C++ of a wide machine slow to compile.
-  logic valid;  // start, a cycle later
-  logic [MLEN*MW-1:0] mid;  // f32 before rounding, or the special function after its first stage
-  logic [MLEN*16-1:0] raw;  // bits of the lanes that no arithmetic touches
-  logic [MLEN-1:0] computed;  // lanes that take the arithmetic result
-  logic special;  // mid holds special functions
-  logic moved;  // nothing to compute at all
+  logic valid_q;  // start, a cycle later
+  logic [MLEN*MW-1:0] mid_q;  // f32 before rounding, or the special function after its first stage
+  logic [MLEN*16-1:0] raw_q;  // bits of the lanes that no arithmetic touches
+  logic [MLEN-1:0] computed_q;  // lanes that take the arithmetic result
+  logic special_q;  // mid holds special functions
+  logic moved_q;  // nothing to compute at all
 
   always_ff @(posedge clk) begin
-    valid <= start;
+    valid_q <= start;
     if (start) begin
-      special <= op == plena_pkg::V_OP_EXP || op == plena_pkg::V_OP_RECI;
-      moved <= op == plena_pkg::V_OP_SHFT || op == plena_pkg::V_OP_MAP;
-      computed <= mask;
-      raw <= op == plena_pkg::V_OP_SHFT ? a << {shift, 4'd0} : a;
+      special_q <= op == plena_pkg::V_OP_EXP || op == plena_pkg::V_OP_RECI;
+      moved_q <= op == plena_pkg::V_OP_SHFT || op == plena_pkg::V_OP_MAP;
+      computed_q <= mask;
+      raw_q <= op == plena_pkg::V_OP_SHFT ? a << {shift, 4'd0} : a;
       case (op)
         plena_pkg::V_OP_SHFT, plena_pkg::V_OP_MAP: ;
         plena_pkg::V_OP_EXP, plena_pkg::V_OP_RECI: begin
           // verilator unroll_disable
           for (int i = 0; i < MLEN; i++) begin
-            mid[i*MW+:S1] <= plena_fp::sfu_s1({1'b0, op == plena_pkg::V_OP_RECI}, a[i*16+:16]);
+            mid_q[i*MW+:S1] <= plena_fp::sfu_s1({1'b0, op == plena_pkg::V_OP_RECI}, a[i*16+:16]);
           end
         end
         plena_pkg::V_OP_MUL: begin
           // verilator unroll_disable
           for (int i = 0; i < MLEN; i++) begin
-            mid[i*MW+:32] <= plena_fp::bf16_mul_f32({16'd0, a[i*16+:16]}, {16'd0, b[i*16+:16]});
+            mid_q[i*MW+:32] <= plena_fp::bf16_mul_f32({16'd0, a[i*16+:16]}, {16'd0, b[i*16+:16]});
           end
         end
         plena_pkg::V_OP_MAX: begin
           // verilator unroll_disable
           for (int i = 0; i < MLEN; i++) begin
-            mid[i*MW+:32] <= {plena_fp::bf16_max(a[i*16+:16], b[i*16+:16]), 16'd0};
+            mid_q[i*MW+:32] <= {plena_fp::bf16_max(a[i*16+:16], b[i*16+:16]), 16'd0};
           end
         end
         plena_pkg::V_OP_MIN: begin
           // verilator unroll_disable
           for (int i = 0; i < MLEN; i++) begin
-            mid[i*MW+:32] <= {plena_fp::bf16_min(a[i*16+:16], b[i*16+:16]), 16'd0};
+            mid_q[i*MW+:32] <= {plena_fp::bf16_min(a[i*16+:16], b[i*16+:16]), 16'd0};
           end
         end
         plena_pkg::V_OP_ADD, plena_pkg::V_OP_SUB, plena_pkg::V_OP_RSUB: begin
           // verilator unroll_disable
           for (int i = 0; i < MLEN; i++) begin
-            mid[i*MW+:32] <=
+            mid_q[i*MW+:32] <=
                 plena_fp::f32_add({a[i*16+:16] ^ flip_a, 16'd0}, {b[i*16+:16] ^ flip_b, 16'd0});
           end
         end
         default: ;  // none: dispatch has no instruction for it
       endcase
     end
-    if (valid) begin
-      result <= raw;
-      if (special) begin
+    if (valid_q) begin
+      result <= raw_q;
+      if (special_q) begin
         // verilator unroll_disable
         for (int i = 0; i < MLEN; i++) begin
-          if (computed[i]) result[i*16+:16] <= plena_fp::sfu_s3(plena_fp::sfu_s2(mid[i*MW+:S1]));
+          if (computed_q[i])
+            result[i*16+:16] <= plena_fp::sfu_s3(plena_fp::sfu_s2(mid_q[i*MW+:S1]));
         end
-      end else if (!moved) begin
+      end else if (!moved_q) begin
         // verilator unroll_disable
         for (int i = 0; i < MLEN; i++) begin
-          if (computed[i]) result[i*16+:16] <= plena_fp::f32_to_bf16(mid[i*MW+:32]);
+          if (computed_q[i]) result[i*16+:16] <= plena_fp::f32_to_bf16(mid_q[i*MW+:32]);
         end
       end
     end

@@ -74,89 +74,86 @@ module vector_unit #(
     output logic [15:0] f_wdata  // value
 );
   localparam int QW = $clog2(Q);
-  localparam int SW = $clog2(MLEN) + 1;
-  localparam int AHEAD = $clog2(
-      MLEN
-  ) - ($clog2(
-      MLEN
-  ) + 1) / 2;  // cycles by which a maximum is faster than a sum
+  localparam int LM = $clog2(MLEN);
+  localparam int SW = LM + 1;
+  localparam int AHEAD = LM - (LM + 1) / 2;  // cycles by which a maximum is faster than a sum
   localparam int NARROW_ROWS = MLEN < 32 ? 32 / MLEN : 1;  // rows of 32 logits
   localparam int WIDE_ROWS = MLEN < 128 ? 128 / MLEN : 1;  // rows of 128 logits
 
   initial begin
     if (MLEN < 8 || (MLEN & (MLEN - 1)) != 0)
       $fatal(1, "vector_unit: MLEN=%0d must be a power of two of at least 8", MLEN);
-    if (Q < 2 || (Q & (Q - 1)) != 0)
-      $fatal(1, "vector_unit: Q=%0d must be a power of two of at least 2", Q);
   end
 
   // Queue of slots.
-  logic [Q-1:0] waiting;  // pushed, not issued yet
+  localparam int W = plena_pkg::UNIT_OP_W + 1 + 3 * VRW + 3 + MLEN + SW + FAW + IAW;
+  logic [Q-1:0] waiting, leaves;
   logic [QW-1:0] tail;  // slot of the next push
-  logic [plena_pkg::UNIT_OP_W-1:0] q_op[Q];
-  logic q_vf[Q];
-  logic [VRW-1:0] q_row_a[Q];
-  logic [VRW-1:0] q_row_b[Q];
-  logic [VRW-1:0] q_row_d[Q];
-  logic [2:0] q_f[Q];
-  logic [MLEN-1:0] q_mask[Q];
-  logic [SW-1:0] q_shift[Q];
-  logic [FAW-1:0] q_fpaddr[Q];
-  logic [IAW-1:0] q_intaddr[Q];
-  logic [Q-1:0] q_topk;  // TOPK of either policy
+  logic [plena_pkg::UNIT_OP_W-1:0] op;
+  logic vf;
+  logic [VRW-1:0] row_a, row_b, row_d;
+  logic [2:0] f;
+  logic [MLEN-1:0] mask;
+  logic [SW-1:0] distance;
+  logic [FAW-1:0] fpaddr;
+  logic [IAW-1:0] intaddr;
+  logic [Q-1:0] topk_q;  // slots with a TOPK of either policy
+  slot_queue #(
+      .Q(Q),
+      .W(W)
+  ) u_queue (
+      .clk(clk),
+      .rst(rst),
+      .flush(flush),
+      .push(push),
+      .push_data({
+        {push_op, push_vf, push_row_a, push_row_b, push_row_d},
+        {push_f, push_mask, push_shift, push_fpaddr, push_intaddr}
+      }),
+      .issue(leaves),
+      .waiting(waiting),
+      .tail(tail),
+      .rd_slot(head),
+      .rd_data({op, vf, row_a, row_b, row_d, f, mask, distance, fpaddr, intaddr})
+  );
 
-  always_ff @(posedge clk) begin
-    if (push) begin
-      q_op[tail] <= push_op;
-      q_vf[tail] <= push_vf;
-      q_row_a[tail] <= push_row_a;
-      q_row_b[tail] <= push_row_b;
-      q_row_d[tail] <= push_row_d;
-      q_f[tail] <= push_f;
-      q_mask[tail] <= push_mask;
-      q_shift[tail] <= push_shift;
-      q_fpaddr[tail] <= push_fpaddr;
-      q_intaddr[tail] <= push_intaddr;
-      q_topk[tail] <= plena_pkg::v_op_topk(push_op);
-    end
-  end
+  always_ff @(posedge clk) if (push) topk_q[tail] <= plena_pkg::v_op_topk(push_op);
 
   // Issue: all sources of the oldest instruction are requested at once and may be granted in different cycles.
   // A maximum must not come out of the tree beside an older sum. TOPK reads its rows one by one, into a unit of its own.
-  logic [plena_pkg::UNIT_OP_W-1:0] op;
   logic is_red, is_map, is_topk, wide, need_a, need_b;
-  logic have_a, have_b;  // granted in an earlier cycle
+  logic have_a_q, have_b_q;  // granted in an earlier cycle
   logic can_go, take_a, take_b, got_a, got_b, issue;
-  logic wait_a, wait_b, pass_a, pass_b;  // see the row interlock
-  logic [3:0] topk_row;  // rows of a TOPK granted in earlier cycles
+  logic wait_a, wait_b, pass_a, pass_b, s3_hit_a, s3_hit_b;  // see the row interlock
+  logic [3:0] topk_row_q;  // rows of a TOPK granted in earlier cycles
   logic topk_first, topk_last;  // the row is the first, the last one
   logic topk_busy;
-  logic [AHEAD-1:0] sums;  // sums issued in the last AHEAD cycles, the oldest highest
+  logic [AHEAD-1:0] sums_q;  // sums issued in the last AHEAD cycles, the oldest highest
 
-  assign op = q_op[head];
   assign is_red = plena_pkg::v_op_reduction(op);
   assign is_map = op == plena_pkg::V_OP_MAP;
   assign wide = op == plena_pkg::V_OP_TOPK_8;
-  assign is_topk = q_topk[head];
-  assign topk_first = topk_row == '0;
-  assign topk_last = topk_row == (wide ? 4'(WIDE_ROWS - 1) : 4'(NARROW_ROWS - 1));
+  assign is_topk = topk_q[head];
+  assign topk_first = topk_row_q == '0;
+  assign topk_last = topk_row_q == (wide ? 4'(WIDE_ROWS - 1) : 4'(NARROW_ROWS - 1));
   assign need_a = plena_pkg::v_op_row(op);
-  assign need_b = plena_pkg::v_op_two_sources(op) && !q_vf[head];
-  assign can_go = waiting[head] && slot_ready[head] && !(op == plena_pkg::V_OP_RED_MAX && sums[AHEAD-1]) &&
+  assign need_b = plena_pkg::v_op_two_sources(op) && !vf;
+  assign can_go = waiting[head] && slot_ready[head] && !(op == plena_pkg::V_OP_RED_MAX && sums_q[AHEAD-1]) &&
       !(is_topk && topk_first && topk_busy) && !wait_a && !wait_b;
 
-  assign rd_a_req = can_go && need_a && !have_a && !pass_a;
-  assign rd_b_req = can_go && need_b && !have_b && !pass_b;
-  assign rd_a_row = q_row_a[head] + (is_topk ? VRW'(topk_row) : '0);
-  assign rd_b_row = q_row_b[head];
+  assign rd_a_req = can_go && need_a && !have_a_q && !pass_a;
+  assign rd_b_req = can_go && need_b && !have_b_q && !pass_b;
+  assign rd_a_row = row_a + (is_topk ? VRW'(topk_row_q) : '0);
+  assign rd_b_row = row_b;
   assign fp_rd_en = can_go && is_map;
-  assign fp_rd_addr = q_fpaddr[head];
+  assign fp_rd_addr = fpaddr;
 
   assign take_a = (rd_a_req && rd_a_gnt) || (can_go && pass_a);
   assign take_b = (rd_b_req && rd_b_gnt) || (can_go && pass_b);
-  assign got_a = have_a || (take_a && (!is_topk || topk_last));
-  assign got_b = have_b || take_b;
+  assign got_a = have_a_q || (take_a && (!is_topk || topk_last));
+  assign got_b = have_b_q || take_b;
   assign issue = can_go && (got_a || !need_a) && (got_b || !need_b);
+  assign leaves = issue ? {{(Q - 1) {1'b0}}, 1'b1} << head : '0;
   assign head_valid = waiting[head];
   assign head_issues = issue || row_step;
   assign head_waits = waiting[head] && (!slot_ready[head] || head_row);
@@ -166,216 +163,170 @@ module vector_unit #(
 
   always_ff @(posedge clk) begin
     if (rst) begin
-      waiting <= '0;
-      tail <= '0;
       head <= '0;
-      have_a <= 1'b0;
-      have_b <= 1'b0;
-      topk_row <= '0;
-      sums <= '0;
+      have_a_q <= 1'b0;
+      have_b_q <= 1'b0;
+      topk_row_q <= '0;
+      sums_q <= '0;
     end else begin
-      if (is_topk && take_a) topk_row <= topk_last ? '0 : topk_row + 1'b1;
-      sums   <= AHEAD'({sums, issue && op == plena_pkg::V_OP_RED_SUM});
-      have_a <= got_a && !issue;
-      have_b <= got_b && !issue;
-      if (push) begin
-        waiting[tail] <= 1'b1;
-        tail <= tail + 1'b1;
-      end
-      if (issue) begin
-        waiting[head] <= 1'b0;
-        head <= head + 1'b1;
-      end
-      if (flush) begin
-        waiting <= '0;
-        head <= tail;
-        have_a <= 1'b0;
-        have_b <= 1'b0;
-      end
+      if (is_topk && take_a) topk_row_q <= topk_last ? '0 : topk_row_q + 1'b1;
+      sums_q   <= AHEAD'({sums_q, issue && op == plena_pkg::V_OP_RED_SUM});
+      have_a_q <= got_a && !issue;
+      have_b_q <= got_b && !issue;
+      if (issue) head <= head + 1'b1;
+      if (flush) {head, have_a_q, have_b_q} <= {tail, 2'b00};
     end
   end
 
-  // Stage 1: data of the reads arrive; the f register is read.
-  logic arrive_a, arrive_b, arrive_map, arrive_topk;
-  logic from_s4_a, from_s5_a, from_s4_b, from_s5_b;  // the source is forwarded
-  logic s1_valid, s1_vf, s1_red, s1_max;
-  logic [plena_pkg::UNIT_OP_W-1:0] s1_op;
-  logic [2:0] s1_f;
-  logic [QW-1:0] s1_slot;
-  logic [VRW-1:0] s1_row;
-  logic [MLEN-1:0] s1_mask;
-  logic [SW-1:0] s1_shift;
+  // Stage 1: data of the reads arrive; the f register is read. What an instruction needs goes with it from stage to stage.
+  logic arrive_a_q, arrive_b_q, arrive_map_q, arrive_topk_q;
+  logic from_s4_a_q, from_s5_a_q, from_s4_b_q, from_s5_b_q;  // the source is forwarded
+  logic s1_valid_q, s1_vf_q, s1_red_q, s1_max_q;
+  logic [plena_pkg::UNIT_OP_W-1:0] s1_op_q, s2_op_q;
+  logic [2:0] s1_f_q, s2_f_q;
+  logic [QW-1:0] s1_slot_q, s2_slot_q, s3_slot_q, s4_slot_q;
+  logic [VRW-1:0] s1_row_q, s2_row_q, s3_row_q, s4_row_q;
+  logic [MLEN-1:0] s1_mask_q, s2_mask_q;
+  logic [SW-1:0] s1_shift_q, s2_shift_q;
 
   always_ff @(posedge clk) begin
     if (rst) begin
-      arrive_a <= 1'b0;
-      arrive_b <= 1'b0;
-      arrive_map <= 1'b0;
-      arrive_topk <= 1'b0;
-      s1_valid <= 1'b0;
+      arrive_a_q <= 1'b0;
+      arrive_b_q <= 1'b0;
+      arrive_map_q <= 1'b0;
+      arrive_topk_q <= 1'b0;
+      s1_valid_q <= 1'b0;
     end else begin
-      arrive_a <= take_a && !is_topk;
-      arrive_b <= take_b;
-      arrive_map <= fp_rd_en;
-      arrive_topk <= take_a && is_topk;
-      s1_valid <= issue && !is_topk;
+      arrive_a_q <= take_a && !is_topk;
+      arrive_b_q <= take_b;
+      arrive_map_q <= fp_rd_en;
+      arrive_topk_q <= take_a && is_topk;
+      s1_valid_q <= issue && !is_topk;
     end
-    if (take_a) {from_s4_a, from_s5_a} <= {s3_hit_a, pass_a && !s3_hit_a};
-    if (take_b) {from_s4_b, from_s5_b} <= {s3_hit_b, pass_b && !s3_hit_b};
+    if (take_a) {from_s4_a_q, from_s5_a_q} <= {s3_hit_a, pass_a && !s3_hit_a};
+    if (take_b) {from_s4_b_q, from_s5_b_q} <= {s3_hit_b, pass_b && !s3_hit_b};
     if (issue) begin
-      s1_op <= op;
-      s1_red <= is_red;
-      s1_max <= op == plena_pkg::V_OP_RED_MAX;
-      s1_vf <= q_vf[head];
-      s1_f <= q_f[head];
-      s1_slot <= head;
-      s1_row <= q_row_d[head];
-      s1_mask <= q_mask[head];
-      s1_shift <= q_shift[head];
+      s1_op_q <= op;
+      s1_red_q <= is_red;
+      s1_max_q <= op == plena_pkg::V_OP_RED_MAX;
+      s1_vf_q <= vf;
+      s1_f_q <= f;
+      s1_slot_q <= head;
+      s1_row_q <= row_d;
+      s1_mask_q <= mask;
+      s1_shift_q <= distance;
     end
   end
-  assign f_rsel = s1_f;
+  assign f_rsel = s1_f_q;
 
   // Stage 2: operands in registers; first half of the operation, or first level of the reduction.
   // A source that arrives early waits here: the instruction before has left these registers by then.
-  logic s2_elementwise, s2_red, s2_max;
-  logic [MLEN*16-1:0] s2_a, s2_b;
-  logic [15:0] s2_fvalue;
-  logic [plena_pkg::UNIT_OP_W-1:0] s2_op;
-  logic [2:0] s2_f;
-  logic [QW-1:0] s2_slot;
-  logic [VRW-1:0] s2_row;
-  logic [MLEN-1:0] s2_mask;
-  logic [SW-1:0] s2_shift;
+  logic s2_elementwise_q, s2_red_q, s2_max_q;
+  logic [MLEN*16-1:0] s2_a_q, s2_b_q;
+  logic [MLEN*16-1:0] s4_result, s5_result_q;  // of stages 4 and 5
+  logic [15:0] s2_fvalue_q;
 
   always_ff @(posedge clk) begin
     if (rst) begin
-      s2_elementwise <= 1'b0;
-      s2_red <= 1'b0;
+      s2_elementwise_q <= 1'b0;
+      s2_red_q <= 1'b0;
     end else begin
-      s2_elementwise <= s1_valid && !s1_red;
-      s2_red <= s1_valid && s1_red;
+      s2_elementwise_q <= s1_valid_q && !s1_red_q;
+      s2_red_q <= s1_valid_q && s1_red_q;
     end
-    if (arrive_a) s2_a <= from_s4_a ? s4_result : from_s5_a ? s5_result : rd_a_data;
-    else if (arrive_map) s2_a <= fp_rd_data;
-    if (arrive_b) s2_b <= from_s4_b ? s4_result : from_s5_b ? s5_result : rd_b_data;
-    else if (s1_valid && s1_vf) s2_b <= {MLEN{f_rdata}};
-    if (s1_valid) begin
-      s2_op <= s1_op;
-      s2_max <= s1_max;
-      s2_fvalue <= f_rdata;
-      s2_f <= s1_f;
-      s2_slot <= s1_slot;
-      s2_row <= s1_row;
-      s2_mask <= s1_mask;
-      s2_shift <= s1_shift;
+    if (arrive_a_q) s2_a_q <= from_s4_a_q ? s4_result : from_s5_a_q ? s5_result_q : rd_a_data;
+    else if (arrive_map_q) s2_a_q <= fp_rd_data;
+    if (arrive_b_q) s2_b_q <= from_s4_b_q ? s4_result : from_s5_b_q ? s5_result_q : rd_b_data;
+    else if (s1_valid_q && s1_vf_q) s2_b_q <= {MLEN{f_rdata}};
+    if (s1_valid_q) begin
+      s2_op_q <= s1_op_q;
+      s2_max_q <= s1_max_q;
+      s2_fvalue_q <= f_rdata;
+      s2_f_q <= s1_f_q;
+      s2_slot_q <= s1_slot_q;
+      s2_row_q <= s1_row_q;
+      s2_mask_q <= s1_mask_q;
+      s2_shift_q <= s1_shift_q;
     end
   end
 
   // Stage 3: rounding, inside the lanes. Stage 4: the result asks for the write port. Stage 5 keeps it one cycle more.
-  logic s3_valid, s4_valid;
-  logic [QW-1:0] s3_slot, s4_slot;
-  logic [VRW-1:0] s3_row, s4_row;
-  logic [MLEN*16-1:0] s4_result, s5_result;
+  logic s3_valid_q, s4_valid_q;
 
   always_ff @(posedge clk) begin
     if (rst) begin
-      s3_valid <= 1'b0;
-      s4_valid <= 1'b0;
+      s3_valid_q <= 1'b0;
+      s4_valid_q <= 1'b0;
     end else begin
-      s3_valid <= s2_elementwise;
-      s4_valid <= s3_valid;
+      s3_valid_q <= s2_elementwise_q;
+      s4_valid_q <= s3_valid_q;
     end
-    if (s2_elementwise) begin
-      s3_slot <= s2_slot;
-      s3_row  <= s2_row;
+    if (s2_elementwise_q) begin
+      s3_slot_q <= s2_slot_q;
+      s3_row_q  <= s2_row_q;
     end
-    if (s3_valid) begin
-      s4_slot <= s3_slot;
-      s4_row  <= s3_row;
+    if (s3_valid_q) begin
+      s4_slot_q <= s3_slot_q;
+      s4_row_q  <= s3_row_q;
     end
-    if (s4_valid) s5_result <= s4_result;
+    if (s4_valid_q) s5_result_q <= s4_result;
   end
 
   vector_lanes #(
       .MLEN(MLEN)
   ) u_lanes (
       .clk   (clk),
-      .start (s2_elementwise),
-      .op    (s2_op),
-      .a     (s2_a),
-      .b     (s2_b),
-      .mask  (s2_mask),
-      .shift (s2_shift),
+      .start (s2_elementwise_q),
+      .op    (s2_op_q),
+      .a     (s2_a_q),
+      .b     (s2_b_q),
+      .mask  (s2_mask_q),
+      .shift (s2_shift_q),
       .result(s4_result)
   );
 
-  // Write queue: takes what the write port refuses. A slot is held until its row is written, so Q places do.
-  logic [MLEN*16-1:0] w_data[Q];
-  logic [VRW-1:0] w_row[Q];
-  logic [QW-1:0] w_slot[Q];
-  logic [QW-1:0] w_in, w_out;
-  logic [Q-1:0] w_full;  // places in use
-  logic w_empty, w_store, w_take, written;
+  logic written, w_hit_a, w_hit_b;  // a row is written; a source waits to be
   logic [QW-1:0] written_slot;
-
-  assign w_empty = w_full == '0;
-  assign wr_req = s4_valid || !w_empty;
-  assign wr_row = w_empty ? s4_row : w_row[w_out];
-  assign wr_data = w_empty ? s4_result : w_data[w_out];
-  assign written = wr_req && wr_gnt;
-  assign written_slot = w_empty ? s4_slot : w_slot[w_out];
-  assign w_store = s4_valid && !(w_empty && wr_gnt);
-  assign w_take = written && !w_empty;
-
-  always_ff @(posedge clk) begin
-    if (w_store) begin
-      w_data[w_in] <= s4_result;
-      w_row[w_in]  <= s4_row;
-      w_slot[w_in] <= s4_slot;
-    end
-    if (rst) begin
-      w_in   <= '0;
-      w_out  <= '0;
-      w_full <= '0;
-    end else begin
-      if (w_take) begin
-        w_out <= w_out + 1'b1;
-        w_full[w_out] <= 1'b0;
-      end
-      if (w_store) begin
-        w_in <= w_in + 1'b1;
-        w_full[w_in] <= 1'b1;
-      end
-    end
-  end
+  row_writer #(
+      .MLEN(MLEN),
+      .VRW (VRW),
+      .Q   (Q)
+  ) u_writer (
+      .clk(clk),
+      .rst(rst),
+      .in_valid(s4_valid_q),
+      .in_row(s4_row_q),
+      .in_data(s4_result),
+      .in_slot(s4_slot_q),
+      .written(written),
+      .written_slot(written_slot),
+      .ask_a(rd_a_row),
+      .ask_b(rd_b_row),
+      .waits_a(w_hit_a),
+      .waits_b(w_hit_b),
+      .wr_req(wr_req),
+      .wr_row(wr_row),
+      .wr_data(wr_data),
+      .wr_gnt(wr_gnt)
+  );
 
   // Row interlock: a source that an older instruction of this unit has still to write. The scoreboard leaves these to the
   // unit. The youngest such instruction counts: in stage 1 or 2 the reader waits; from stage 3 or 4 the row is forwarded a
   // cycle later, from stage 4 or 5; what waits in the write queue is read after it is written. TOPK is never forwarded to.
-  logic young_hit_a, young_hit_b, s3_hit_a, s3_hit_b, s4_hit_a, s4_hit_b, w_hit_a, w_hit_b;
+  logic young_hit_a, young_hit_b, s4_hit_a, s4_hit_b;
   logic s1_writes;
-  assign s1_writes = s1_valid && !s1_red;
-  assign young_hit_a = (s1_writes && s1_row == rd_a_row) || (s2_elementwise && s2_row == rd_a_row);
-  assign young_hit_b = (s1_writes && s1_row == rd_b_row) || (s2_elementwise && s2_row == rd_b_row);
-  assign s3_hit_a = s3_valid && s3_row == rd_a_row;
-  assign s3_hit_b = s3_valid && s3_row == rd_b_row;
-  assign s4_hit_a = s4_valid && s4_row == rd_a_row;
-  assign s4_hit_b = s4_valid && s4_row == rd_b_row;
-  always_comb begin
-    w_hit_a = 1'b0;
-    w_hit_b = 1'b0;
-    if (!w_empty)
-      for (int i = 0; i < Q; i++) begin
-        if (w_full[i] && w_row[i] == rd_a_row) w_hit_a = 1'b1;
-        if (w_full[i] && w_row[i] == rd_b_row) w_hit_b = 1'b1;
-      end
-  end
-  assign pass_a = need_a && !have_a && !is_topk && (s3_hit_a || s4_hit_a);
-  assign pass_b = need_b && !have_b && (s3_hit_b || s4_hit_b);
-  assign wait_a = need_a && !have_a &&
+  assign s1_writes = s1_valid_q && !s1_red_q;
+  assign young_hit_a = (s1_writes && s1_row_q == rd_a_row) || (s2_elementwise_q && s2_row_q == rd_a_row);
+  assign young_hit_b = (s1_writes && s1_row_q == rd_b_row) || (s2_elementwise_q && s2_row_q == rd_b_row);
+  assign s3_hit_a = s3_valid_q && s3_row_q == rd_a_row;
+  assign s3_hit_b = s3_valid_q && s3_row_q == rd_b_row;
+  assign s4_hit_a = s4_valid_q && s4_row_q == rd_a_row;
+  assign s4_hit_b = s4_valid_q && s4_row_q == rd_b_row;
+  assign pass_a = need_a && !have_a_q && !is_topk && (s3_hit_a || s4_hit_a);
+  assign pass_b = need_b && !have_b_q && (s3_hit_b || s4_hit_b);
+  assign wait_a = need_a && !have_a_q &&
       (young_hit_a || (is_topk && (s3_hit_a || s4_hit_a)) || (w_hit_a && !pass_a));
-  assign wait_b = need_b && !have_b && (young_hit_b || (w_hit_b && !pass_b));
+  assign wait_b = need_b && !have_b_q && (young_hit_b || (w_hit_b && !pass_b));
 
   // Reductions. The f register is forwarded in the cycle of its write, so the slot is done a cycle before.
   logic red_done;
@@ -387,13 +338,13 @@ module vector_unit #(
   ) u_tree (
       .clk      (clk),
       .rst      (rst),
-      .in_valid (s2_red),
-      .in_max   (s2_max),
-      .in_row   (s2_a),
-      .in_mask  (s2_mask),
-      .in_f     (s2_fvalue),
-      .in_fsel  (s2_f),
-      .in_slot  (s2_slot),
+      .in_valid (s2_red_q),
+      .in_max   (s2_max_q),
+      .in_row   (s2_a_q),
+      .in_mask  (s2_mask_q),
+      .in_f     (s2_fvalue_q),
+      .in_fsel  (s2_f_q),
+      .in_slot  (s2_slot_q),
       .soon     (red_done),
       .soon_slot(red_slot),
       .out_valid(f_wen),
@@ -415,10 +366,10 @@ module vector_unit #(
       .rst        (rst),
       .start      (rd_a_req && rd_a_gnt && is_topk && topk_first),
       .start_wide (wide),
-      .start_fp   (q_fpaddr[head]),
-      .start_int  (q_intaddr[head]),
+      .start_fp   (fpaddr),
+      .start_int  (intaddr),
       .start_slot (head),
-      .row_valid  (arrive_topk),
+      .row_valid  (arrive_topk_q),
       .row        (rd_a_data),
       .busy       (topk_busy),
       .fp_wr_en   (fp_wr_en),
@@ -431,7 +382,7 @@ module vector_unit #(
       .done       (topk_done),
       .done_slot  (topk_slot)
   );
-  assign int_busy = topk_busy || (waiting & q_topk) != '0;
+  assign int_busy = topk_busy || (waiting & topk_q) != '0;
 
   always_comb begin
     slot_rd_done = '0;

@@ -45,8 +45,8 @@ _RTL = (
     Mutant(
         name="per-head sums not cleared at write-out",
         file="rtl/matrix/matrix_unit.sv",
-        old="assign product_fresh = fresh[sums] || (issue_wo && wo_sums == sums);",
-        new="assign product_fresh = !per_head && (fresh[sums] || (issue_wo && wo_sums == sums));",
+        old="assign product_fresh = fresh_q[sums] || (issue_wo && wo_sums == sums);",
+        new="assign product_fresh = !per_head && (fresh_q[sums] || (issue_wo && wo_sums == sums));",
         case="gqa_packed",
         overrides=(("MLEN", "16"), ("BLEN", "4"), ("HLEN", "8"), ("HEAD_DIM", "8")),
         reason="batch 0: ",
@@ -62,7 +62,7 @@ _RTL = (
     Mutant(
         name="matrix instructions do not wait for their tile",
         file="rtl/frontend/scoreboard.sv",
-        old="(h_t[i] && n_t_read && n_tile == h_tile[i]) ||",
+        old="(h_t_q[i] && n_t_read && n_tile == h_tile[i]) ||",
         new="",
         case="mha_ragged",
         reason="not bit-exact",
@@ -77,7 +77,7 @@ _RTL = (
     ),
     Mutant(
         name="the second of a pair reads its register before the first has written it",
-        file="rtl/frontend/frontend.sv",
+        file="rtl/frontend/instruction_pair.sv",
         old="assign second_rs1 = forward_rs1 ? first_handed_on : file_rs1;",
         new="assign second_rs1 = file_rs1;",
         case="mha_ragged",

@@ -95,7 +95,7 @@ FAULTS = (
     ),
     Mutant(
         name="a full matrix queue counted as a full vector queue",
-        file="rtl/frontend/frontend.sv",
+        file="rtl/frontend/dispatch_choice.sv",
         old="dispatch_state = plena_pkg::DISPATCH_MATRIX_FULL;",
         new="dispatch_state = plena_pkg::DISPATCH_VECTOR_FULL;",
         case="products",

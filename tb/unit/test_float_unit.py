@@ -9,6 +9,7 @@ from tb.engine import simulate
 SOURCES = [
     "rtl/plena_pkg.sv",
     "rtl/float/plena_fp.sv",
+    "rtl/common/slot_queue.sv",
     "rtl/scalar/f_file.sv",
     "rtl/scalar/float_unit.sv",
 ]

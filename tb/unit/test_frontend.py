@@ -28,7 +28,7 @@ def test_icache() -> None:
 
 def test_scoreboard() -> None:
     sizes = {"NM": 8, "NV": 8, "NF": 8, "NH": 4, "VRW": 6, "TW": 2, "FAW": 6}
-    sources = [f"{FRONTEND}/waiters.sv", f"{FRONTEND}/scoreboard.sv"]
+    sources = [f"{FRONTEND}/{name}.sv" for name in ("waiters", "dead_slots", "scoreboard")]
     simulate.run_unit("scoreboard", sources, "cocotb_scoreboard", sizes)
 
 

@@ -9,6 +9,9 @@ from tb.engine import simulate
 SOURCES = [
     "rtl/plena_pkg.sv",
     "rtl/float/plena_fp.sv",
+    "rtl/common/slot_queue.sv",
+    "rtl/matrix/pass_walk.sv",
+    "rtl/matrix/writeout_order.sv",
     "rtl/matrix/operand_pairs.sv",
     "rtl/matrix/array_control.sv",
     "rtl/matrix/systolic_array.sv",

@@ -9,6 +9,8 @@ from tb.engine import simulate
 SOURCES = [
     "rtl/plena_pkg.sv",
     "rtl/float/plena_fp.sv",
+    "rtl/common/slot_queue.sv",
+    "rtl/vector/row_writer.sv",
     "rtl/vector/vector_lanes.sv",
     "rtl/vector/reduction_tree.sv",
     "rtl/vector/topk.sv",
