@@ -76,6 +76,7 @@ def measure() -> tuple[list[Cost], dict[str, float]]:
     models: dict[str, Callable[[], simulate.Model]] = {
         "ordinary": lambda: harness.build(hw, "verilator"),
         "waves": lambda: harness.build(hw, "verilator", waves=True),
+        "without assertions": lambda: harness.build(hw, "verilator", extra=("-DPLENA_NO_ASSERTIONS",)),
         "coverage of lines": lambda: harness.build(hw, "verilator", coverage=True),
         "signals of core and units public": lambda: harness.build(
             hw, "verilator", public=[f"{module}.*" for module in _PUBLIC]
