@@ -18,3 +18,13 @@ def refusals(table: str) -> list[object]:
     """
     rows = tomllib.loads(_FILE.read_text())[table]
     return [pytest.param(values, rule, id=str(values)) for values, rule in rows]
+
+
+def case_refusals(table: str) -> list[object]:
+    """The parameter sets (name of a case, values, rule) of a table by case."""
+    by_case = tomllib.loads(_FILE.read_text())[table]
+    return [
+        pytest.param(name, values, rule, id=f"{name}-{values}")
+        for name, rows in by_case.items()
+        for values, rule in rows
+    ]

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plena_ref.isa.formats import BLOCK, ELEMENT, SCALE
-from plena_ref.machine.numerics import BF16_POS_INF, bf16_flush, bf16_to_f32, f32_to_bf16
+from plena_ref.machine.numerics import BF16_POS_INF, U16, bf16_flush, bf16_to_f32, f32_to_bf16
 
 U8 = NDArray[np.uint8]
-U16 = NDArray[np.uint16]
 
 #: Elements that share one scale unless a machine says otherwise.
 MX_BLOCK = BLOCK

@@ -10,14 +10,8 @@ from plena_ref.isa.assembler import assemble
 from plena_ref.machine.reference import Machine
 from tb.bench.harness import Job, run
 from tb.fuzz.random_programs import generate
-from tb.system.equivalence import (
-    DIRECTED,
-    bounded,
-    check,
-    memory_differences,
-    random_images,
-    register_differences,
-)
+from tb.system import equivalence
+from tb.system.equivalence import DIRECTED, bounded
 
 #: a0 = 0; elements of a transfer at gp offset, its scales 32768 bytes higher.
 SETUP = """
@@ -125,7 +119,7 @@ def test_a_failed_transfer(latency: int) -> None:
 
     Behind the error of one scenario runs a random program that must not notice it.
     """
-    images = random_images(DIRECTED, 11)
+    images = equivalence.random_images(DIRECTED, 11)
     follower = generate(DIRECTED, 9, 150, trap_probability=0, wild_probability=0)
     jobs: list[Job] = []
     for scenario in SCENARIOS.values():
@@ -153,12 +147,13 @@ def test_a_failed_transfer(latency: int) -> None:
         lines = [] if end == ("trap", "HBM_ERROR", culprit) else [f"ended with {end}, culprit at {culprit}"]
         lines += [
             line
-            for line in memory_differences(result.images, before.images)
+            for line in equivalence.memory_differences(result.images, before.images)
             if not line.startswith(scenario.touched or ("-",))
         ]
-        lines += register_differences(result.registers, report.registers)
-        lines += [f"the next program: {line}" for line in memory_differences(after.images, machine.images)]
-        lines += register_differences(after.registers, follower_report.registers)
+        lines += equivalence.register_differences(result.registers, report.registers)
+        differences = equivalence.memory_differences(after.images, machine.images)
+        lines += [f"the next program: {line}" for line in differences]
+        lines += equivalence.register_differences(after.registers, follower_report.registers)
         lines += [f"{count} protocol violations" for count in [result.protocol_errors] if count]
         failures += [f"{name}: {line}" for line in lines]
     assert not failures, "\n".join(failures)
@@ -171,7 +166,7 @@ def test_independent_work_behind_a_window_of_dependents() -> None:
     )
     front = assemble(SETUP)
     words = [*front, *assemble("H_PREFETCH_V gp3, gp1, a0, 0, 0\n" + behind)]
-    images = random_images(DIRECTED, 17)
+    images = equivalence.random_images(DIRECTED, 17)
     jobs = [
         bounded(words, images, latency=latency, error_range=(1024, 1088), reset=latency == 1)
         for latency in (1, 30, 31, 32, 33, 90, 200)
@@ -180,7 +175,7 @@ def test_independent_work_behind_a_window_of_dependents() -> None:
     report = before.run(front)
     for result in run(DIRECTED, jobs).jobs:
         assert (result.status, result.cause, result.pc) == ("trap", "HBM_ERROR", len(front))
-        assert not memory_differences(result.images, before.images)
+        assert not equivalence.memory_differences(result.images, before.images)
         assert result.registers.f[:6] == report.registers.f[:6]
 
 
@@ -189,14 +184,14 @@ def test_independent_work_in_front_of_the_error_is_finished() -> None:
     text = SETUP + "H_PREFETCH_M gp0, gp2, a0, 0, 0\n" + "M_MM 0, gp0, gp4\nM_MM_WO gp5, gp0, 0\n" * 8
     front = assemble(text)
     words = [*front, *assemble("H_PREFETCH_V gp3, gp1, a0, 0, 0\nV_EXP_V gp4, gp3")]
-    images = random_images(DIRECTED, 12)
+    images = equivalence.random_images(DIRECTED, 12)
     jobs = [bounded(words, images, latency=latency, error_range=(1024, 1088)) for latency in (1, 60, 200)]
     before = Machine(DIRECTED, images.copy())
     report = before.run(front)
     for result in run(DIRECTED, jobs).jobs:
         assert (result.cause, result.pc) == ("HBM_ERROR", len(front))
-        assert not memory_differences(result.images, before.images)
-        assert not register_differences(result.registers, report.registers)
+        assert not equivalence.memory_differences(result.images, before.images)
+        assert not equivalence.register_differences(result.registers, report.registers)
 
 
 def test_the_oldest_of_several_failed_transfers_is_named() -> None:
@@ -204,7 +199,7 @@ def test_the_oldest_of_several_failed_transfers_is_named() -> None:
         "H_PREFETCH_V gp3, gp1, a0, 0, 0\nH_PREFETCH_M gp0, gp1, a0, 0, 0\nH_PREFETCH_V gp5, gp1, a0, 0, 0\n"
     )
     front = assemble(SETUP)
-    images = random_images(DIRECTED, 13)
+    images = equivalence.random_images(DIRECTED, 13)
     jobs = [
         bounded(
             front + assemble(text), images, latency=latency, error_range=(1024, 1280), seed=seed, jitter=90
@@ -219,7 +214,7 @@ def test_the_oldest_of_several_failed_transfers_is_named() -> None:
 def test_resume_behind_a_bus_error() -> None:
     """The host repairs the memory and resumes at the culprit: the program ends as if nothing had happened."""
     words, culprit = program(SCENARIOS["elements of rows"])
-    images = random_images(DIRECTED, 14)
+    images = equivalence.random_images(DIRECTED, 14)
     failing = bounded(words, images, error_range=(1024, 1025))
     repaired = replace(failing, images=None, error_range=None, reset=False, resume_pc=culprit)
     first, second = run(DIRECTED, [failing, repaired]).jobs
@@ -227,12 +222,12 @@ def test_resume_behind_a_bus_error() -> None:
     machine = Machine(DIRECTED, images.copy())
     report = machine.run(words)
     assert second.status == "stopped"
-    assert not memory_differences(second.images, machine.images)
-    assert not register_differences(second.registers, report.registers)
+    assert not equivalence.memory_differences(second.images, machine.images)
+    assert not equivalence.register_differences(second.registers, report.registers)
 
 
 def test_no_error_where_nothing_is_transferred() -> None:
     """An error range beside the bytes of every transfer changes nothing."""
     words, _ = program(SCENARIOS["elements of rows"])
-    images = random_images(DIRECTED, 15)
-    check(DIRECTED, {"beside": bounded(words, images, error_range=(1280, 2048))})
+    images = equivalence.random_images(DIRECTED, 15)
+    equivalence.check(DIRECTED, {"beside": bounded(words, images, error_range=(1280, 2048))})

@@ -7,14 +7,8 @@ from plena_ref.isa.instructions import TrapCause
 from plena_ref.machine.reference import Machine
 from tb.bench.harness import run
 from tb.fuzz.random_programs import PROGRAM_CAUSES, generate
-from tb.system.equivalence import (
-    DIRECTED,
-    bounded,
-    check,
-    memory_differences,
-    random_images,
-    register_differences,
-)
+from tb.system import equivalence
+from tb.system.equivalence import DIRECTED, bounded
 
 #: Programs behind which the trap is due, by name: text and cause.
 DIRECTED_TRAPS = {
@@ -105,17 +99,17 @@ def test_causes_of_random_programs() -> None:
                 program.words, program.images, program.limit, reset=not jobs, latency=20 * seed + 1
             )
             wanted[name] = cause.name
-    pairs = check(DIRECTED, jobs)
+    pairs = equivalence.check(DIRECTED, jobs)
     assert {name: pair.got.cause for name, pair in pairs.items()} == wanted
 
 
 def test_directed_causes() -> None:
-    images = random_images(DIRECTED, 2)
+    images = equivalence.random_images(DIRECTED, 2)
     jobs = {
         name: bounded(words_of(BUSY + text + "\n" + AFTER * (name[:3] != "off")), images, reset=index == 0)
         for index, (name, (text, _)) in enumerate(DIRECTED_TRAPS.items())
     }
-    pairs = check(DIRECTED, jobs)
+    pairs = equivalence.check(DIRECTED, jobs)
     assert {name: pair.got.cause for name, pair in pairs.items()} == {
         name: cause for name, (_, cause) in DIRECTED_TRAPS.items()
     }
@@ -131,21 +125,21 @@ def test_the_limit_is_exact() -> None:
     H_PREFETCH_V gp0, gp0, a0, 0, 0
     V_EXP_V gp0, gp0
     """
-    images = random_images(DIRECTED, 2)
+    images = equivalence.random_images(DIRECTED, 2)
     jobs = {
         "scales end at 72": bounded(assemble(text), images, limit=72),
         "scales pass 71": bounded(assemble(text), images, limit=71, reset=False),
         "elements pass 63": bounded(assemble(text.replace("64", "0", 1)), images, limit=63, reset=False),
         "elements end at 64": bounded(assemble(text.replace("64", "0", 1)), images, limit=64, reset=False),
     }
-    pairs = check(DIRECTED, jobs)
+    pairs = equivalence.check(DIRECTED, jobs)
     assert [pair.got.cause for pair in pairs.values()] == [None, "HBM_ERROR", "HBM_ERROR", None]
 
 
 def test_fetch_errors() -> None:
     """A misaligned base; a bus error on a line traps when that line is to execute, and only then."""
     hw = DIRECTED
-    images = random_images(hw, 2)
+    images = equivalence.random_images(hw, 2)
     body = "S_ADDI_INT gp1, gp1, 1\nV_ADD_VV gp0, gp0, gp0\nS_ST_INT gp1, gp0, 5\nS_LD_FP f1, gp1, 0\n" * 12
     words = assemble(body)
     early = assemble(body[: body.index("\n", 400) + 1] + "C_BREAK\n") + words
@@ -167,6 +161,6 @@ def test_fetch_errors() -> None:
     for job, result in zip(jobs, results, strict=True):
         machine = Machine(hw, images.copy())
         report = machine.run(list(job.words)[: result.pc + (result.cause is None)][: job.length])
-        assert not memory_differences(result.images, machine.images)
-        assert not register_differences(result.registers, report.registers)
+        assert not equivalence.memory_differences(result.images, machine.images)
+        assert not equivalence.register_differences(result.registers, report.registers)
         assert result.instructions == report.instructions

@@ -8,6 +8,7 @@ every add is one numpy float32 step, in the order that the instruction set presc
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 
@@ -61,21 +62,29 @@ WEATHERS = (
 )
 
 
+EVERYTHING = {0: 4, SINGLE: 4, HEAD | SINGLE: 4, HEAD: 1}
+
+
+async def run_random(
+    bench: Bench, weather: Weather, kinds: dict[int, int], length: int, shares: Sequence[tuple[float, ...]]
+) -> None:
+    """Random programs of these kinds, one on each filling of the memories, the second one cancelled before.
+
+    `shares` holds, by filling, the shares of write-outs to choose from.
+    """
+    for data, choice in enumerate(shares):
+        bench.fill(lambda: bf16_data.random_row(bench.rng, bench.mlen))
+        if data == 1:
+            bench.cancel()
+        await check(bench, bench.program(kinds, length, bench.rng.choice(choice)), weather)
+
+
 @cocotb.test()
 @cocotb.parametrize(weather=range(len(WEATHERS)))
 async def random_programs(dut: object, weather: int) -> None:
     """Products and write-outs in any order, also several write-outs in a row."""
     bench = await fresh_bench(dut, 100 + weather)
-    rng = bench.rng
-    for data in range(3):
-        bench.fill(lambda: bf16_data.random_row(rng, bench.mlen))
-        if data == 1:
-            bench.cancel()
-        share = rng.choice((0.2, 0.5, 0.7))
-        await check(bench, bench.program({0: 1}, 24, share), WEATHERS[weather])
-
-
-EVERYTHING = {0: 4, SINGLE: 4, HEAD | SINGLE: 4, HEAD: 1}
+    await run_random(bench, WEATHERS[weather], {0: 1}, 24, [(0.2, 0.5, 0.7)] * 3)
 
 
 @cocotb.test()
@@ -83,13 +92,7 @@ EVERYTHING = {0: 4, SINGLE: 4, HEAD | SINGLE: 4, HEAD: 1}
 async def random_programs_of_everything(dut: object, weather: int) -> None:
     """All four kinds of accumulators, interleaved at random."""
     bench = await fresh_bench(dut, 200 + weather)
-    rng = bench.rng
-    for data in range(2):
-        bench.fill(lambda: bf16_data.random_row(rng, bench.mlen))
-        if data == 1:
-            bench.cancel()
-        share = rng.choice((0.2, 0.5))
-        await check(bench, bench.program(EVERYTHING, 16, share), WEATHERS[weather])
+    await run_random(bench, WEATHERS[weather], EVERYTHING, 16, [(0.2, 0.5)] * 2)
 
 
 @cocotb.test()

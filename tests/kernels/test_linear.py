@@ -15,7 +15,6 @@ from plena_ref.workloads.case import Case, make_case
 from plena_ref.workloads.registry import CASES, command
 from tests.kernels import checking
 from tests.kernels.checking import executed
-from tests.refusals import refusals
 
 
 def check(case: Case) -> Workload:
@@ -79,21 +78,6 @@ def test_a_tile_that_is_lost_changes_the_result(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(LinearKernel, "_panel", greedy)
     with pytest.raises(AssertionError, match="batch 0"):
         check(case)
-
-
-@pytest.mark.parametrize(("values", "rule"), refusals("linear"))
-def test_impossible_layers_name_their_rule(values: dict[str, object], rule: str) -> None:
-    with pytest.raises(CaseError, match=rule):
-        CASES["linear_16x4"].override(**values)
-
-
-@pytest.mark.parametrize(
-    ("values", "rule"),
-    [({"seq": 4000, "batch": 8}, "VRAM is full"), ({"hbm_bytes": 1 << 16}, "HBM is full")],
-)
-def test_layers_that_do_not_fit_say_what_is_full(values: dict[str, object], rule: str) -> None:
-    with pytest.raises(CaseError, match=rule):
-        build(CASES["linear_16x4"].override(**values))
 
 
 def test_attention_has_no_features() -> None:

@@ -15,7 +15,7 @@ from plena_ref.workloads.base import CaseError
 from plena_ref.workloads.build import build
 from plena_ref.workloads.case import make_case
 from plena_ref.workloads.registry import CASES, MACHINES, group, read_case
-from tests.refusals import refusals
+from tests.refusals import case_refusals, refusals
 
 ATTENTION_CASES = {case.name: case for case in group("attention")}
 
@@ -124,23 +124,17 @@ def test_a_mistake_in_the_file_of_cases_names_the_case(values: dict[str, object]
         read_case("mistaken", values, MACHINES)
 
 
-@pytest.mark.parametrize(("values", "rule"), refusals("attention"))
-def test_impossible_overrides_name_their_rule(values: dict[str, object], rule: str) -> None:
+@pytest.mark.parametrize(("name", "values", "rule"), case_refusals("override"))
+def test_impossible_overrides_name_their_rule(name: str, values: dict[str, object], rule: str) -> None:
     with pytest.raises(CaseError, match=rule):
-        CASES["mha"].override(**values)
+        CASES[name].override(**values)
 
 
-@pytest.mark.parametrize(
-    ("values", "rule"),
-    [
-        ({"VRAM_ELEMS": 1 << 14}, "VRAM is full"),
-        ({"HBM_BYTES": 1 << 13}, "HBM is full"),
-        ({"MSRAM_TILES": 1}, "a key tile needs MSRAM_TILES >= 2"),
-    ],
-)
-def test_cases_that_do_not_fit_say_what_is_full(values: dict[str, int], rule: str) -> None:
+@pytest.mark.parametrize(("name", "values", "rule"), case_refusals("build"))
+def test_cases_that_do_not_fit_say_what_is_full(name: str, values: dict[str, object], rule: str) -> None:
+    case = CASES[name].override(**values)
     with pytest.raises(CaseError, match=rule):
-        build(CASES["mha"].override(**values))
+        build(case)
 
 
 def test_staging_leaves_poison_everywhere_else() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+from plena_ref.kernels.attention.base import AttentionBase
 from plena_ref.kernels.attention.constants import FP_NEG_INF
 from plena_ref.kernels.attention.operands import AttentionOperands
 from plena_ref.kernels.attention.products import multiply_key_blocks
@@ -19,7 +20,7 @@ from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.regions import Region
 
 
-class DecodeSteps:
+class DecodeSteps(AttentionBase):
     """One decode step on given tensors.
 
     Args:
@@ -32,6 +33,8 @@ class DecodeSteps:
         KernelError: the shape breaks a rule.
         LayoutError: a memory is full.
     """
+
+    form = "decode attention"
 
     #: Nothing depends on what O held before.
     needs_finite_output = False
@@ -68,16 +71,6 @@ class DecodeSteps:
         self.state = operands.take_state(room, hw.mlen)
         self._place_scratch(room.vram)
 
-    @staticmethod
-    def place(hw: Hardware, shape: AttentionShape, room: Room) -> AttentionOperands:
-        """Q, K, V and O, every head padded to whole column blocks."""
-        return AttentionOperands.place(hw, shape, room)
-
-    @property
-    def title(self) -> str:
-        """What it does."""
-        return f"decode attention: {self.shape}"
-
     def _place_scratch(self, vram: VramAllocator) -> None:
         mlen, cols, tiles = self.hw.mlen, self.operands.head_cols, len(self.key_tiles)
         self.rows = round_up(self.shape.group, self.step)
@@ -91,10 +84,6 @@ class DecodeSteps:
             for number, key in enumerate(self.key_tiles)
             if key.mask(mlen) is not None
         }
-
-    def outputs(self) -> list[Region]:
-        """The words of O that the program writes."""
-        return self.operands.o.active_regions()
 
     def scratch(self) -> list[Region]:
         """Every other word that the program may write."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from plena_ref.kernels.attention.base import AttentionBase
 from plena_ref.kernels.attention.head_pointers import INT_POINTERS, HeadPointers
 from plena_ref.kernels.attention.key_tiles import KeyTiles
 from plena_ref.kernels.attention.masks import MaskTensors
@@ -17,7 +18,7 @@ from plena_ref.machine.regions import Region
 BLOCK_TILES = 8
 
 
-class FlashMemory:
+class FlashMemory(AttentionBase):
     """Multi-head attention on given tensors.
 
     Args:
@@ -49,16 +50,6 @@ class FlashMemory:
         self.resident = shape.group > 1 and len(present) <= self.kv.slots
         self.state = operands.take_state(room, self.state_words)
         self._place_scratch(room.vram)
-
-    @staticmethod
-    def place(hw: Hardware, shape: AttentionShape, room: Room) -> AttentionOperands:
-        """Q, K, V and O, every head padded to whole column blocks."""
-        return AttentionOperands.place(hw, shape, room)
-
-    @property
-    def title(self) -> str:
-        """What it does."""
-        return f"attention: {self.shape}"
 
     @property
     def state_words(self) -> int:
@@ -101,10 +92,6 @@ class FlashMemory:
     def needs_product(self) -> bool:
         """P V goes through scratch even when a query tile has one block."""
         return False
-
-    def outputs(self) -> list[Region]:
-        """The words of O that the program writes."""
-        return self.operands.o.active_regions()
 
     def scratch(self) -> list[Region]:
         """Every other word that the program may write; complete once `emit` has run."""

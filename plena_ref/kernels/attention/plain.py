@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from plena_ref.kernels.attention.base import AttentionBase
 from plena_ref.kernels.attention.constants import FP_NEG_INF, FP_SCALE, FP_STATE
 from plena_ref.kernels.attention.operands import AttentionOperands
 from plena_ref.kernels.attention.shape import AttentionShape
@@ -23,7 +24,7 @@ from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.regions import Region
 
 
-class PlainAttentionKernel:
+class PlainAttentionKernel(AttentionBase):
     """Attention in the plain form on given tensors.
 
     Args:
@@ -37,6 +38,7 @@ class PlainAttentionKernel:
         LayoutError: a memory is full.
     """
 
+    form = "plain attention"
     #: O is cleared by multiplication, so it must hold finite numbers before the run.
     needs_finite_output = True
     #: The softmax is online from key tile to key tile.
@@ -65,16 +67,6 @@ class PlainAttentionKernel:
         self.tiles = query_tiles(shape, hw.mlen)
         self._place_scratch(room.vram)
 
-    @staticmethod
-    def place(hw: Hardware, shape: AttentionShape, room: Room) -> AttentionOperands:
-        """Q, K, V and O, every head padded to whole column blocks."""
-        return AttentionOperands.place(hw, shape, room)
-
-    @property
-    def title(self) -> str:
-        """What it does."""
-        return f"plain attention: {self.shape}"
-
     def _place_scratch(self, vram: VramAllocator) -> None:
         mlen = self.hw.mlen
         key_tiles = [key for tile in self.tiles for key in tile.key_tiles]
@@ -84,10 +76,6 @@ class PlainAttentionKernel:
         partial = {key.keys for key in key_tiles if key.keys < mlen}
         self.triangles = {shift: vram.tensor(f"mask{shift}", mlen, mlen) for shift in sorted(shifts)}
         self.padding_masks = {keys: vram.tensor(f"pad{keys}", mlen, mlen) for keys in sorted(partial)}
-
-    def outputs(self) -> list[Region]:
-        """The words of O that the program writes."""
-        return self.operands.o.active_regions()
 
     def scratch(self) -> list[Region]:
         """Every other word that the program may write."""
