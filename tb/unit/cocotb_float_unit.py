@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 import bf16_data
 import cocotb
 import numpy as np
-from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
 from plena_ref.machine import numerics
 from tb.engine.simulate import parameter
+from tb.unit.reset import reset
 
 ADD, SUB, MAX, MUL, EXP, RECI, SQRT, LD, ST, RED = range(10)
 LATENCY = {ADD: 1, SUB: 1, MAX: 1, MUL: 1, EXP: 2, RECI: 2, SQRT: 2, LD: 1, ST: 1}
@@ -81,13 +81,7 @@ class Bench:
 
     async def start(self) -> None:
         dut = self.dut
-        cocotb.start_soon(Clock(dut.clk, 10, "ns").start())
-        dut.rst.value = 1
-        for name in ("flush", "init", "push", "slot_ready", "s_rd_gnt", "v_wen", "v_rsel"):
-            getattr(dut, name).value = 0
-        await FallingEdge(dut.clk)
-        await FallingEdge(dut.clk)
-        dut.rst.value = 0
+        await reset(dut, ("flush", "init", "push", "slot_ready", "s_rd_gnt", "v_wen", "v_rsel"))
 
     def add(self, program: list[Instruction]) -> None:
         """Append instructions to what will be pushed; execute them in order for the expected effects."""

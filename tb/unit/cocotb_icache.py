@@ -8,8 +8,9 @@ from __future__ import annotations
 import random
 
 import cocotb
-from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
+
+from tb.unit.reset import reset
 
 LINE_WORDS = 16
 
@@ -58,14 +59,7 @@ class Memory:
             dut.if_rerr.value = int(line in self.bad)
 
 
-async def reset(dut) -> None:
-    cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
-    dut.rst.value = 1
-    for name in ("invalidate", "enable", "if_gnt", "if_rvalid", "if_rerr", "next_pc", "base", "length"):
-        getattr(dut, name).value = 0
-    await FallingEdge(dut.clk)
-    await FallingEdge(dut.clk)
-    dut.rst.value = 0
+INPUTS = ("invalidate", "enable", "if_gnt", "if_rvalid", "if_rerr", "next_pc", "base", "length")
 
 
 async def begin(dut, base: int, length: int) -> None:
@@ -78,7 +72,7 @@ async def begin(dut, base: int, length: int) -> None:
 @cocotb.test()
 async def delivers_the_program(dut) -> None:
     rng = random.Random(7)
-    await reset(dut)
+    await reset(dut, INPUTS, period=2)
     for length in (1, 16, 17, 700, 3000):
         words = [rng.randrange(1 << 32) for _ in range(length)]
         base = 64 * rng.randrange(1 << 20)
@@ -125,7 +119,7 @@ async def delivers_the_program(dut) -> None:
 @cocotb.test()
 async def looks_ahead_and_streams(dut) -> None:
     """A straight program at latency 40: once started, two words come in nearly every cycle."""
-    await reset(dut)
+    await reset(dut, INPUTS, period=2)
     words = list(range(4000))
     memory = Memory(dut, random.Random(3), words, latency=40)
     await begin(dut, 0, len(words))

@@ -12,10 +12,10 @@ import random
 import bf16_data
 import cocotb
 import numpy as np
-from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
 from tb.engine.simulate import parameter
+from tb.unit.reset import reset
 from tb.unit.vector_model import (
     ADD,
     EXP,
@@ -66,13 +66,8 @@ class Bench:
 
     async def start(self) -> None:
         dut = self.dut
-        cocotb.start_soon(Clock(dut.clk, 10, "ns").start())
-        dut.rst.value = 1
-        for name in ("flush", "push", "slot_ready", "rd_a_gnt", "rd_b_gnt", "wr_gnt", "f_rdata", "fp_wr_gnt"):
-            getattr(dut, name).value = 0
-        await FallingEdge(dut.clk)
-        await FallingEdge(dut.clk)
-        dut.rst.value = 0
+        units = ("flush", "push", "slot_ready", "f_rdata")
+        await reset(dut, (*units, "rd_a_gnt", "rd_b_gnt", "wr_gnt", "fp_wr_gnt"))
 
     def add(self, program: list[Instruction]) -> None:
         """Append instructions to what will be pushed; execute them in order for the expected effects."""

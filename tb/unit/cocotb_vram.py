@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import cocotb
 import numpy as np
 from bf16_data import pack, unpack
-from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 from numpy.typing import NDArray
 
 from tb.engine.simulate import parameter
+from tb.unit.reset import reset
 
 READERS, WRITERS, BANKS = 4, 3, 8
 PATIENCE = 8
@@ -53,13 +53,7 @@ class Bench:
     async def start(self) -> None:
         """Start the clock, reset, and write every row once."""
         dut = self.dut
-        for name in ("rd_req", "rd_row", "wr_req", "wr_row", "wr_data", "wr_mask"):
-            getattr(dut, name).value = 0
-        dut.rst.value = 1
-        cocotb.start_soon(Clock(dut.clk, 10, unit="ns").start())
-        for _ in range(2):
-            await FallingEdge(dut.clk)
-        dut.rst.value = 0
+        await reset(dut, ("rd_req", "rd_row", "wr_req", "wr_row", "wr_data", "wr_mask"))
         for row in range(self.rows):
             self.writers[1] = self.write_request(row, full=True)
             while self.writers[1] is not None:

@@ -7,9 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import bf16_data
-import cocotb
 import numpy as np
-from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 from numpy.typing import NDArray
 
@@ -24,6 +22,7 @@ from tb.unit.matrix_model import (
     Instruction,
     Write,
 )
+from tb.unit.reset import reset
 
 
 @dataclass
@@ -60,15 +59,9 @@ class Bench:
     async def reset(self) -> None:
         """Start the clock and reset the unit."""
         dut = self.dut
-        for name in ("flush", "init", "push", "push_op", "push_row", "push_stride", "push_tile", "push_off"):
-            getattr(dut, name).value = 0
-        for name in ("slot_ready", "rd_gnt", "rd_data", "ms_rd_data", "wr_gnt"):
-            getattr(dut, name).value = 0
-        dut.rst.value = 1
-        cocotb.start_soon(Clock(dut.clk, 10, unit="ns").start())
-        for _ in range(3):
-            await FallingEdge(dut.clk)
-        dut.rst.value = 0
+        pushed = ("push", "push_op", "push_row", "push_stride", "push_tile", "push_off")
+        answers = ("slot_ready", "rd_gnt", "rd_data", "ms_rd_data", "wr_gnt")
+        await reset(dut, ("flush", "init", *pushed, *answers), cycles=3)
 
     async def step(self, weather: Weather) -> None:
         """One clock cycle: drive in the low phase, look at the settled outputs before the rising edge."""
