@@ -5,75 +5,33 @@
 `default_nettype none
 
 module plena_core #(
-    parameter int MLEN = 64,  // edge of a matrix tile and elements of a row: 8..256, a power of two
-    parameter int BLEN = 16,  // edge of a systolic block: 4..MLEN, a power of two
-    parameter int HLEN         = 64,       // elements of a mask lane: a power of two, at most MLEN; at most 32 lanes
-    parameter int VRAM_ELEMS = 1048576,  // elements of VRAM: a multiple of 8 rows
-    parameter int MSRAM_TILES = 64,  // tiles of MSRAM
-    parameter int FP_WORDS = 1024,  // words of FP_MEM: a multiple of 2*MLEN
-    parameter int INT_WORDS = 1024,  // words of INT_MEM: at least 2
-    parameter int VPREF = 16,  // rows of H_PREFETCH_V: at most 65535
-    parameter int VSTORE = 16,  // rows of H_STORE_V: at most 65535
-    parameter int MX_BLOCK = 8,  // elements that share a scale: 8..64, a power of two, at most MLEN
+    `include "shape_parameters.svh"
     parameter int LOOP_DEPTH = 8,  // loops that may nest: 1..255
     parameter int DISPATCH_WIDTH = 2,  // instructions dispatched a cycle at most: 1 or 2
     parameter int ICACHE_LINES = 128  // instruction cache lines of 64 bytes
 ) (
-    input  wire logic         clk,             // clock
-    input  wire logic         rst,             // synchronous reset
-    output logic              irq,             // a program stopped
+    input  wire logic         clk,           // clock
+    input  wire logic         rst,           // synchronous reset
+    output logic              irq,           // a program stopped
     // AXI4-Lite slave: control registers
-    input  wire logic [ 11:0] s_axil_awaddr,   // write address
-    input  wire logic         s_axil_awvalid,  // write address valid
-    output logic              s_axil_awready,  // write address taken
-    input  wire logic [ 31:0] s_axil_wdata,    // write data
-    input  wire logic [  3:0] s_axil_wstrb,    // write byte lanes
-    input  wire logic         s_axil_wvalid,   // write data valid
-    output logic              s_axil_wready,   // write data taken
-    output logic      [  1:0] s_axil_bresp,    // write response
-    output logic              s_axil_bvalid,   // write response valid
-    input  wire logic         s_axil_bready,   // write response taken
-    input  wire logic [ 11:0] s_axil_araddr,   // read address
-    input  wire logic         s_axil_arvalid,  // read address valid
-    output logic              s_axil_arready,  // read address taken
-    output logic      [ 31:0] s_axil_rdata,    // read data
-    output logic      [  1:0] s_axil_rresp,    // read response
-    output logic              s_axil_rvalid,   // read data valid
-    input  wire logic         s_axil_rready,   // read data taken
+    `include "axil_ports.svh"
     // AXI4 master: HBM
-    output logic      [  3:0] m_axi_arid,      // read id: 0 fetch, 1 data
-    output logic      [ 63:0] m_axi_araddr,    // read address
-    output logic      [  7:0] m_axi_arlen,     // read beats - 1
-    output logic      [  2:0] m_axi_arsize,    // bytes a beat, log2
-    output logic      [  1:0] m_axi_arburst,   // INCR
-    output logic              m_axi_arvalid,   // read address valid
-    input  wire logic         m_axi_arready,   // read address taken
-    input  wire logic [  3:0] m_axi_rid,       // read data id
-    input  wire logic [511:0] m_axi_rdata,     // read data
-    input  wire logic [  1:0] m_axi_rresp,     // read response
-    input  wire logic         m_axi_rlast,     // last beat of a burst
-    input  wire logic         m_axi_rvalid,    // read data valid
-    output logic              m_axi_rready,    // read data taken
-    output logic      [  3:0] m_axi_awid,      // write id
-    output logic      [ 63:0] m_axi_awaddr,    // write address
-    output logic      [  7:0] m_axi_awlen,     // write beats - 1
-    output logic      [  2:0] m_axi_awsize,    // bytes a beat, log2
-    output logic      [  1:0] m_axi_awburst,   // INCR
-    output logic              m_axi_awvalid,   // write address valid
-    input  wire logic         m_axi_awready,   // write address taken
-    output logic      [511:0] m_axi_wdata,     // write data
-    output logic      [ 63:0] m_axi_wstrb,     // write byte lanes
-    output logic              m_axi_wlast,     // last beat of a burst
-    output logic              m_axi_wvalid,    // write data valid
-    input  wire logic         m_axi_wready,    // write data taken
-    input  wire logic [  3:0] m_axi_bid,       // write response id
-    input  wire logic [  1:0] m_axi_bresp,     // write response
-    input  wire logic         m_axi_bvalid,    // write response valid
-    output logic              m_axi_bready,    // write response taken
+    `include "axi_read_ports.svh"
+    input  wire logic [  3:0] m_axi_rid,     // read data id
+    input  wire logic [511:0] m_axi_rdata,   // read data
+    input  wire logic [  1:0] m_axi_rresp,   // read response
+    input  wire logic         m_axi_rlast,   // last beat of a burst
+    input  wire logic         m_axi_rvalid,  // read data valid
+    output logic              m_axi_rready,  // read data taken
+    `include "axi_write_ports.svh"
+    input  wire logic [  3:0] m_axi_bid,     // write response id
+    input  wire logic [  1:0] m_axi_bresp,   // write response
+    input  wire logic         m_axi_bvalid,  // write response valid
+    output logic              m_axi_bready,  // write response taken
     // Retired instructions
-    output logic      [  1:0] trace_valid,     // an instruction retires, a second one behind it
-    output logic      [ 31:0] trace_pc,        // pc of the first; the second one's is the next
-    output logic      [ 63:0] trace_instr      // their words, the first one's lowest
+    output logic      [  1:0] trace_valid,   // an instruction retires, a second one behind it
+    output logic      [ 31:0] trace_pc,      // pc of the first; the second one's is the next
+    output logic      [ 63:0] trace_instr    // their words, the first one's lowest
 );
   localparam int P = MLEN / BLEN;
   localparam int ROW = MLEN * 16;
@@ -97,16 +55,7 @@ module plena_core #(
   localparam int NS = NM + NV + NF + NH;
 
   shape_check #(
-      .MLEN(MLEN),
-      .BLEN(BLEN),
-      .HLEN(HLEN),
-      .VRAM_ELEMS(VRAM_ELEMS),
-      .MSRAM_TILES(MSRAM_TILES),
-      .FP_WORDS(FP_WORDS),
-      .INT_WORDS(INT_WORDS),
-      .VPREF(VPREF),
-      .VSTORE(VSTORE),
-      .MX_BLOCK(MX_BLOCK),
+      `include "shape_connections.svh"
       .LOOP_DEPTH(LOOP_DEPTH),
       .DISPATCH_WIDTH(DISPATCH_WIDTH)
   ) u_shape ();
@@ -126,17 +75,8 @@ module plena_core #(
   logic [11:0] counter_address;
 
   control_regs #(
-      .MLEN(MLEN),
-      .BLEN(BLEN),
-      .HLEN(HLEN),
-      .MX_BLOCK(MX_BLOCK),
-      .LOOP_DEPTH(LOOP_DEPTH),
-      .VPREF(VPREF),
-      .VSTORE(VSTORE),
-      .VRAM_ELEMS(VRAM_ELEMS),
-      .MSRAM_TILES(MSRAM_TILES),
-      .FP_WORDS(FP_WORDS),
-      .INT_WORDS(INT_WORDS)
+      `include "shape_connections.svh"
+      .LOOP_DEPTH(LOOP_DEPTH)
   ) u_regs (
       .*
   );
@@ -187,16 +127,7 @@ module plena_core #(
   logic [511:0] if_rdata;
 
   frontend #(
-      .MLEN(MLEN),
-      .BLEN(BLEN),
-      .HLEN(HLEN),
-      .VRAM_ELEMS(VRAM_ELEMS),
-      .MSRAM_TILES(MSRAM_TILES),
-      .FP_WORDS(FP_WORDS),
-      .INT_WORDS(INT_WORDS),
-      .VPREF(VPREF),
-      .VSTORE(VSTORE),
-      .MX_BLOCK(MX_BLOCK),
+      `include "shape_connections.svh"
       .LOOP_DEPTH(LOOP_DEPTH),
       .ICACHE_LINES(ICACHE_LINES),
       .DISPATCH_WIDTH(DISPATCH_WIDTH),

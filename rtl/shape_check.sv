@@ -5,18 +5,9 @@
 `default_nettype none
 
 module shape_check #(
-    parameter int MLEN           = 64,       // edge of a matrix tile and elements of a row
-    parameter int BLEN           = 16,       // edge of a systolic block
-    parameter int HLEN           = 64,       // elements of a mask lane
-    parameter int VRAM_ELEMS     = 1048576,  // elements of VRAM
-    parameter int MSRAM_TILES    = 64,       // tiles of MSRAM
-    parameter int FP_WORDS       = 1024,     // words of FP_MEM
-    parameter int INT_WORDS      = 1024,     // words of INT_MEM
-    parameter int VPREF          = 16,       // rows of H_PREFETCH_V
-    parameter int VSTORE         = 16,       // rows of H_STORE_V
-    parameter int MX_BLOCK       = 8,        // elements that share a scale
-    parameter int LOOP_DEPTH     = 8,        // loops that may nest
-    parameter int DISPATCH_WIDTH = 2         // instructions dispatched a cycle at most
+    `include "shape_parameters.svh"
+    parameter int LOOP_DEPTH     = 8,  // loops that may nest
+    parameter int DISPATCH_WIDTH = 2   // instructions dispatched a cycle at most
 );
   localparam int MEMORY_ELEMS = 1 << 29;  // most elements of VRAM and of MSRAM
   localparam int ROWS = VRAM_ELEMS / MLEN;

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from tb.engine import simulate
+from tb.engine.paths import INCLUDES
 
 #: Machine shapes that the core is elaborated for: (MLEN, BLEN, HLEN).
 SHAPES = ((64, 16, 64), (16, 4, 8), (8, 8, 8))
@@ -22,6 +23,8 @@ SYNTHESIS = {
     **{"MLEN": 8, "BLEN": 4, "HLEN": 8, "VPREF": 4, "VSTORE": 4},
     **{"VRAM_ELEMS": 1024, "MSRAM_TILES": 2, "FP_WORDS": 64, "INT_WORDS": 64, "ICACHE_LINES": 64},
 }
+#: Where the tools find what the sources include.
+_INCLUDES = [f"-I{folder}" for folder in INCLUDES]
 _SCRIPTS = os.path.dirname(sys.executable)
 
 
@@ -54,7 +57,8 @@ def verilator() -> bool:
     clean = True
     for shape in SHAPES:
         parameters = [f"-G{name}={value}" for name, value in _shape(*shape).items()]
-        command = [*tool.command, "--lint-only", "-Wall", "--top-module", "plena_core", *parameters]
+        command = [*tool.command, "--lint-only", "-Wall", *_INCLUDES]
+        command += ["--top-module", "plena_core", *parameters]
         command += waivers + simulate.rtl_sources()
         clean &= _run(f"verilator -Wall, MLEN/BLEN/HLEN {shape}", command, dict(tool.environment))
     return clean
@@ -67,7 +71,8 @@ def icarus() -> bool:
     "sorry: ... ignored" one on quality keywords; neither has a switch nor says anything about the code.
     """
     tool = simulate.find_tool("icarus")
-    command = [*tool.command, "-g2012", "-Wall", "-t", "null", "-s", "plena_core", *simulate.rtl_sources()]
+    command = [*tool.command, "-g2012", "-Wall", *_INCLUDES, "-t", "null"]
+    command += ["-s", "plena_core", *simulate.rtl_sources()]
     result = subprocess.run(command, cwd=simulate.REPO, capture_output=True, text=True, check=False)
     notes = ("constant selects in always_", "sorry: ")
     lines = (result.stdout + result.stderr).splitlines()
@@ -104,7 +109,7 @@ def yosys() -> bool:
     parameters = " ".join(f"-chparam {name} {value}" for name, value in SYNTHESIS.items())
     script = "; ".join(
         [
-            "read_verilog -defer -sv " + " ".join(simulate.rtl_sources()),
+            " ".join(["read_verilog -defer -sv", *_INCLUDES, *simulate.rtl_sources()]),
             f"hierarchy -check -top plena_core {parameters}",
             "proc",
             "select -assert-none t:$dlatch t:$adlatch t:$dlatchsr",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pyslang import ast, driver
 
-from tb.engine.paths import ASSERTIONS, REPO, rtl_sources
+from tb.engine.paths import ASSERTIONS, INCLUDES, REPO, rtl_sources
 
 #: Warnings that do not count, each with its reason.
 WAIVED = {
@@ -87,7 +87,8 @@ def _front_end(root: Path) -> driver.Driver:
     front_end.addStandardArgs()
     files = " ".join(str(root / source) for source in rtl_sources(root))
     waivers = " ".join(f"-Wno-{name}" for name in WAIVED)
-    arguments = f"slang --single-unit --top plena_core -Wextra {waivers} -Werror {files}"
+    folders = " ".join(f"-I {root / folder}" for folder in INCLUDES)
+    arguments = f"slang --single-unit --top plena_core -Wextra {waivers} -Werror {folders} {files}"
     if not (
         front_end.parseCommandLine(arguments) and front_end.processOptions() and front_end.parseAllSources()
     ):

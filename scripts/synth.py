@@ -30,6 +30,7 @@ from rich.table import Table
 
 from plena_ref.machine.hardware import Hardware
 from tb.engine import simulate
+from tb.engine.paths import INCLUDES
 
 #: The machine that is mapped.
 MACHINE = Hardware(16, 4, 16, vram_elems=4096, msram_tiles=4)
@@ -88,6 +89,8 @@ def elaborate(
     """
     changed = " ".join(f"-chparam {name} {value}" for name, value in parameters.items())
     texts = "\n".join(source.read_text() for source in sources)
+    folders = [simulate.REPO / folder for folder in INCLUDES]
+    headers = {file.name: file.read_text() for folder in folders for file in folder.glob("*.svh")}
     script = [
         "read_verilog -defer -sv sources.sv",
         f"hierarchy -check -top {top} {changed}",
@@ -102,7 +105,7 @@ def elaborate(
         "flatten",
         "check -assert",
     ]
-    result = _yosys(f"elaborate {top}", {"sources.sv": texts}, script, ["elaborated.il"], folder)
+    result = _yosys(f"elaborate {top}", {"sources.sv": texts, **headers}, script, ["elaborated.il"], folder)
     return {match[1]: match[0] for match in _MODULE.finditer(result["elaborated.il"])}
 
 

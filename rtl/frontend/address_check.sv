@@ -5,20 +5,11 @@
 `default_nettype none
 
 module address_check #(
-    parameter int MLEN        = 64,       // elements of a row
-    parameter int BLEN        = 16,       // rows of a matrix operand
-    parameter int HLEN        = 64,       // elements of a head
-    parameter int VRAM_ELEMS  = 1048576,  // elements of VRAM
-    parameter int MSRAM_TILES = 64,       // tiles of MSRAM
-    parameter int FP_WORDS    = 1024,     // words of FP_MEM
-    parameter int INT_WORDS   = 1024,     // words of INT_MEM
-    parameter int VPREF       = 16,       // rows of H_PREFETCH_V
-    parameter int VSTORE      = 16,       // rows of H_STORE_V
-    parameter int MX_BLOCK    = 8,        // elements that share a scale
-    parameter int VRW         = 14,       // bits of a VRAM row number
-    parameter int TW          = 6,        // bits of a tile number
-    parameter int FAW         = 10,       // bits of an FP_MEM address
-    parameter int IAW         = 10        // bits of an INT_MEM address
+    `include "shape_parameters.svh"
+    parameter int VRW = 14,  // bits of a VRAM row number
+    parameter int TW  = 6,   // bits of a tile number
+    parameter int FAW = 10,  // bits of an FP_MEM address
+    parameter int IAW = 10   // bits of an INT_MEM address
 ) (
     input wire logic [31:0] instr,  // instruction word
     input wire logic [31:0] gp_rd,  // gp[rd]

@@ -5,37 +5,12 @@
 `default_nettype none
 
 module control_regs #(
-    parameter int MLEN        = 64,       // shown in CONFIG0
-    parameter int BLEN        = 16,       // shown in CONFIG0
-    parameter int HLEN        = 64,       // shown in CONFIG0
-    parameter int MX_BLOCK    = 8,        // shown in CONFIG0
-    parameter int LOOP_DEPTH  = 8,        // shown in CONFIG0
-    parameter int VPREF       = 16,       // shown in CONFIG1
-    parameter int VSTORE      = 16,       // shown in CONFIG1
-    parameter int VRAM_ELEMS  = 1048576,  // shown in VRAM_ELEMS
-    parameter int MSRAM_TILES = 64,       // shown in MSRAM_TILES
-    parameter int FP_WORDS    = 1024,     // shown in FP_WORDS
-    parameter int INT_WORDS   = 1024      // shown in INT_WORDS
+    `include "shape_parameters.svh"
+    parameter int LOOP_DEPTH = 8  // shown in CONFIG0
 ) (
     input wire logic clk,  // clock
     input wire logic rst,  // synchronous reset
-    input wire logic [11:0] s_axil_awaddr,  // write address
-    input wire logic s_axil_awvalid,  // write address valid
-    output logic s_axil_awready,  // write address taken
-    input wire logic [31:0] s_axil_wdata,  // write data
-    input wire logic [3:0] s_axil_wstrb,  // write byte lanes
-    input wire logic s_axil_wvalid,  // write data valid
-    output logic s_axil_wready,  // write data taken
-    output logic [1:0] s_axil_bresp,  // write response: OKAY, or SLVERR for no such register
-    output logic s_axil_bvalid,  // write response valid
-    input wire logic s_axil_bready,  // write response taken
-    input wire logic [11:0] s_axil_araddr,  // read address
-    input wire logic s_axil_arvalid,  // read address valid
-    output logic s_axil_arready,  // read address taken
-    output logic [31:0] s_axil_rdata,  // read data
-    output logic [1:0] s_axil_rresp,  // read response: OKAY, or SLVERR for no such register
-    output logic s_axil_rvalid,  // read data valid
-    input wire logic s_axil_rready,  // read data taken
+    `include "axil_ports.svh"
     output logic irq,  // an enabled interrupt is pending
     output logic start,  // CTRL.START was written, and the machine can start
     output logic resume,  // CTRL.RESUME was written, and the machine can resume

@@ -5,27 +5,18 @@
 `default_nettype none
 
 module frontend #(
-    parameter int MLEN           = 64,       // elements of a row
-    parameter int BLEN           = 16,       // rows of a matrix operand
-    parameter int HLEN           = 64,       // elements of a mask lane
-    parameter int VRAM_ELEMS     = 1048576,  // elements of VRAM
-    parameter int MSRAM_TILES    = 64,       // tiles of MSRAM
-    parameter int FP_WORDS       = 1024,     // words of FP_MEM
-    parameter int INT_WORDS      = 1024,     // words of INT_MEM
-    parameter int VPREF          = 16,       // rows of H_PREFETCH_V
-    parameter int VSTORE         = 16,       // rows of H_STORE_V
-    parameter int MX_BLOCK       = 8,        // elements that share a scale
-    parameter int LOOP_DEPTH     = 8,        // loops that may nest
-    parameter int ICACHE_LINES   = 128,      // lines of the instruction cache
-    parameter int DISPATCH_WIDTH = 2,        // instructions a cycle at most: 1 or 2
-    parameter int NM             = 32,       // matrix queue
-    parameter int NV             = 8,        // vector queue
-    parameter int NF             = 8,        // float queue
-    parameter int NH             = 4,        // HBM queue
-    parameter int VRW            = 14,       // bits of a VRAM row number
-    parameter int TW             = 6,        // bits of a tile number
-    parameter int FAW            = 10,       // bits of an FP_MEM address
-    parameter int IAW            = 10        // bits of an INT_MEM address
+    `include "shape_parameters.svh"
+    parameter int LOOP_DEPTH     = 8,    // loops that may nest
+    parameter int ICACHE_LINES   = 128,  // lines of the instruction cache
+    parameter int DISPATCH_WIDTH = 2,    // instructions a cycle at most: 1 or 2
+    parameter int NM             = 32,   // matrix queue
+    parameter int NV             = 8,    // vector queue
+    parameter int NF             = 8,    // float queue
+    parameter int NH             = 4,    // HBM queue
+    parameter int VRW            = 14,   // bits of a VRAM row number
+    parameter int TW             = 6,    // bits of a tile number
+    parameter int FAW            = 10,   // bits of an FP_MEM address
+    parameter int IAW            = 10    // bits of an INT_MEM address
 ) (
     input wire logic clk,  // clock
     input wire logic rst,  // synchronous reset
@@ -230,18 +221,9 @@ module frontend #(
   logic address_clear;
   logic [VRW-1:0] row_a_last, row_d_last;
   address_check #(
-      .MLEN(MLEN),
-      .BLEN(BLEN),
-      .HLEN(HLEN),
-      .VRAM_ELEMS(VRAM_ELEMS),
-      .MSRAM_TILES(MSRAM_TILES),
-      .FP_WORDS(FP_WORDS),
-      .INT_WORDS(INT_WORDS),
-      .VPREF(VPREF),
-      .VSTORE(VSTORE),
-      .MX_BLOCK(MX_BLOCK),
+      `include "shape_connections.svh"
       .VRW(VRW),
-      .TW(TW),
+      .TW (TW),
       .FAW(FAW),
       .IAW(IAW)
   ) u_check (

@@ -9,28 +9,22 @@ module axi_read_arbiter #(
     parameter logic [1:0] ID_ELEM  = 2'd1,  // id in the group of element beats
     parameter logic [1:0] ID_SCALE = 2'd2   // id in the group of scale beats
 ) (
-    input  wire logic        clk,            // clock
-    input  wire logic        rst,            // synchronous reset
-    input  wire logic [ 1:0] group,          // group of AXI ids
-    output logic             step,           // a request is taken, from either side
+    input  wire logic        clk,        // clock
+    input  wire logic        rst,        // synchronous reset
+    input  wire logic [ 1:0] group,      // group of AXI ids
+    output logic             step,       // a request is taken, from either side
     // instruction fetch, one beat a request
-    input  wire logic        if_req,         // request
-    input  wire logic [63:0] if_addr,        // byte address, 64-byte aligned
-    output logic             if_gnt,         // taken
-    // data
-    input  wire logic        dma_req,        // request
-    input  wire logic        dma_scale,      // 1: scale beats, 0: element beats
-    input  wire logic [63:0] dma_addr,       // byte address, 64-byte aligned
-    input  wire logic [ 7:0] dma_len,        // beats - 1
-    output logic             dma_gnt,        // taken
+    input  wire logic        if_req,     // request
+    input  wire logic [63:0] if_addr,    // byte address, 64-byte aligned
+    output logic             if_gnt,     // taken
     // AXI read address channel
-    output logic      [ 3:0] m_axi_arid,     // id
-    output logic      [63:0] m_axi_araddr,   // address
-    output logic      [ 7:0] m_axi_arlen,    // beats - 1
-    output logic      [ 2:0] m_axi_arsize,   // 64 bytes a beat
-    output logic      [ 1:0] m_axi_arburst,  // INCR
-    output logic             m_axi_arvalid,  // request
-    input  wire logic        m_axi_arready   // taken
+    `include "axi_read_ports.svh"
+    // data
+    input  wire logic        dma_req,    // request
+    input  wire logic        dma_scale,  // 1: scale beats, 0: element beats
+    input  wire logic [63:0] dma_addr,   // byte address, 64-byte aligned
+    input  wire logic [ 7:0] dma_len,    // beats - 1
+    output logic             dma_gnt     // taken
 );
   // An abort leaves this module alone: a request on the channel stands until it is taken.
   logic free;

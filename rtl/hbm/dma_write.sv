@@ -35,18 +35,7 @@ module dma_write #(
     input wire logic rd_gnt,  // taken; data in the next cycle
     input wire logic [MLEN*16-1:0] rd_data,  // data
     // AXI write channels
-    output logic [3:0] m_axi_awid,  // id
-    output logic [63:0] m_axi_awaddr,  // address
-    output logic [7:0] m_axi_awlen,  // beats - 1
-    output logic [2:0] m_axi_awsize,  // 64 bytes a beat
-    output logic [1:0] m_axi_awburst,  // INCR
-    output logic m_axi_awvalid,  // request
-    input wire logic m_axi_awready,  // taken
-    output logic [511:0] m_axi_wdata,  // data
-    output logic [63:0] m_axi_wstrb,  // byte strobes
-    output logic m_axi_wlast,  // last beat of the burst
-    output logic m_axi_wvalid,  // beat
-    input wire logic m_axi_wready,  // taken
+    `include "axi_write_ports.svh"
     input wire logic [1:0] m_axi_bgroup,  // group of the response
     input wire logic m_axi_bresp1,  // bit 1 of the response: error
     input wire logic m_axi_bvalid,  // response
@@ -198,18 +187,7 @@ module dma_write #(
       .idle(scatter_idle),
       .b_err(b_err),
       .burst_step(burst_step),
-      .m_axi_awid(m_axi_awid),
-      .m_axi_awaddr(m_axi_awaddr),
-      .m_axi_awlen(m_axi_awlen),
-      .m_axi_awsize(m_axi_awsize),
-      .m_axi_awburst(m_axi_awburst),
-      .m_axi_awvalid(m_axi_awvalid),
-      .m_axi_awready(m_axi_awready),
-      .m_axi_wdata(m_axi_wdata),
-      .m_axi_wstrb(m_axi_wstrb),
-      .m_axi_wlast(m_axi_wlast),
-      .m_axi_wvalid(m_axi_wvalid),
-      .m_axi_wready(m_axi_wready),
+      `include "axi_write_connections.svh"
       .m_axi_bgroup(m_axi_bgroup),
       .m_axi_bresp1(m_axi_bresp1),
       .m_axi_bvalid(m_axi_bvalid),

@@ -71,29 +71,12 @@ module hbm_unit #(
     output logic [511:0] if_rdata,  // the line
     output logic if_rerr,  // it came with an error
     // AXI4 master
-    output logic [3:0] m_axi_awid,  // write address: id
-    output logic [63:0] m_axi_awaddr,  // address
-    output logic [7:0] m_axi_awlen,  // beats - 1
-    output logic [2:0] m_axi_awsize,  // 64 bytes a beat
-    output logic [1:0] m_axi_awburst,  // INCR
-    output logic m_axi_awvalid,  // request
-    input wire logic m_axi_awready,  // taken
-    output logic [511:0] m_axi_wdata,  // write data: bytes
-    output logic [63:0] m_axi_wstrb,  // byte strobes
-    output logic m_axi_wlast,  // last beat of the burst
-    output logic m_axi_wvalid,  // beat
-    input wire logic m_axi_wready,  // taken
+    `include "axi_write_ports.svh"
     input wire logic [3:0] m_axi_bid,  // write response: id
     input wire logic [1:0] m_axi_bresp,  // bit 1: error
     input wire logic m_axi_bvalid,  // response
     output logic m_axi_bready,  // always taken
-    output logic [3:0] m_axi_arid,  // read address: id; in a group 0 fetch, 1 elements, 2 scales
-    output logic [63:0] m_axi_araddr,  // address
-    output logic [7:0] m_axi_arlen,  // beats - 1
-    output logic [2:0] m_axi_arsize,  // 64 bytes a beat
-    output logic [1:0] m_axi_arburst,  // INCR
-    output logic m_axi_arvalid,  // request
-    input wire logic m_axi_arready,  // taken
+    `include "axi_read_ports.svh"
     input wire logic [3:0] m_axi_rid,  // read data: id
     input wire logic [511:0] m_axi_rdata,  // bytes
     input wire logic [1:0] m_axi_rresp,  // bit 1: error

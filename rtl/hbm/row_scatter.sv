@@ -26,18 +26,7 @@ module row_scatter #(
     output logic b_err,  // an answer with an error comes in this cycle
     output logic burst_step,  // a burst begins
     // AXI write channels
-    output logic [3:0] m_axi_awid,  // id
-    output logic [63:0] m_axi_awaddr,  // address
-    output logic [7:0] m_axi_awlen,  // beats - 1
-    output logic [2:0] m_axi_awsize,  // 64 bytes a beat
-    output logic [1:0] m_axi_awburst,  // INCR
-    output logic m_axi_awvalid,  // request
-    input wire logic m_axi_awready,  // taken
-    output logic [511:0] m_axi_wdata,  // data
-    output logic [63:0] m_axi_wstrb,  // byte strobes
-    output logic m_axi_wlast,  // last beat of the burst
-    output logic m_axi_wvalid,  // beat
-    input wire logic m_axi_wready,  // taken
+    `include "axi_write_ports.svh"
     input wire logic [1:0] m_axi_bgroup,  // group of the response
     input wire logic m_axi_bresp1,  // bit 1 of the response: error
     input wire logic m_axi_bvalid,  // response

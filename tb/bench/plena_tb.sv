@@ -5,16 +5,7 @@
 `default_nettype none
 
 module plena_tb #(
-    parameter int MLEN = 64,  // tile edge and row length
-    parameter int BLEN = 16,  // systolic block edge
-    parameter int HLEN = 64,  // head-lane width
-    parameter int VRAM_ELEMS = 1 << 20,  // vector SRAM, elements
-    parameter int MSRAM_TILES = 64,  // matrix SRAM, tiles
-    parameter int FP_WORDS = 1024,  // FP_MEM, words
-    parameter int INT_WORDS = 1024,  // INT_MEM, words
-    parameter int VPREF = 16,  // rows of an H_PREFETCH_V
-    parameter int VSTORE = 16,  // rows of an H_STORE_V
-    parameter int MX_BLOCK = 8,  // elements a scale byte
+    `include "shape_parameters.svh"
     parameter int LOOP_DEPTH = 8,  // nested hardware loops
     parameter int DISPATCH_WIDTH = 2,  // instructions dispatched a cycle
     parameter int MEMORY_BYTES = 68 << 20  // storage behind the AXI port: data, then the program
@@ -121,16 +112,7 @@ module plena_tb #(
   wire m_awvalid, m_awready, m_wlast, m_wvalid, m_wready, m_bvalid, m_bready;
 
   plena_core #(
-      .MLEN(MLEN),
-      .BLEN(BLEN),
-      .HLEN(HLEN),
-      .VRAM_ELEMS(VRAM_ELEMS),
-      .MSRAM_TILES(MSRAM_TILES),
-      .FP_WORDS(FP_WORDS),
-      .INT_WORDS(INT_WORDS),
-      .VPREF(VPREF),
-      .VSTORE(VSTORE),
-      .MX_BLOCK(MX_BLOCK),
+      `include "shape_connections.svh"
       .LOOP_DEPTH(LOOP_DEPTH),
       .DISPATCH_WIDTH(DISPATCH_WIDTH)
   ) u_core (

@@ -12,6 +12,8 @@ BUILD = Path(os.environ.get("PLENA_BUILD") or REPO / "build").resolve()
 
 #: The macros for contracts in RTL: the first source of every build.
 ASSERTIONS = "rtl/assertions.svh"
+#: Folders of what RTL includes.
+INCLUDES = ("rtl",)
 #: Packages, which compilers must see before the modules that import them.
 _PACKAGES = ("plena_pkg.sv", "plena_fp.sv", "plena_mx.sv")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tb.engine import cache, paths, registry
 from tb.engine.model import Model, Options
-from tb.engine.paths import ASSERTIONS, BUILD, REPO, rtl_sources
+from tb.engine.paths import ASSERTIONS, BUILD, INCLUDES, REPO, rtl_sources
 from tb.engine.registry import SIMULATORS, default_simulator, find_tool
 from tb.engine.run import Request, parameter, run_in
 from tb.engine.simulator import Simulator
@@ -61,7 +61,7 @@ def build(
     *,
     parameters: Mapping[str, int] | None = None,
     simulator: str | None = None,
-    includes: Sequence[str] = (),
+    includes: Sequence[str] = INCLUDES,
     defines: Mapping[str, int | str] | None = None,
     public: Sequence[str] | None = None,
     timing: bool = False,
@@ -178,7 +178,6 @@ def run_unit(
     test_module: str,
     parameters: Mapping[str, int] | None = None,
     simulator: str | None = None,
-    includes: Sequence[str] = (),
     public: Sequence[str] | None = None,
     testcase: str | None = None,
     seed: int | None = None,
@@ -200,7 +199,6 @@ def run_unit(
         sources,
         parameters=parameters,
         simulator=simulator,
-        includes=includes,
         public=public,
         timing=timing,
         waves=waves,

@@ -43,29 +43,12 @@ module hbm_bench #(
     output logic [31:0] scale_beats,  // scale beats asked for
     output logic [31:0] rows_written,  // rows written to VRAM and MSRAM
     output logic [31:0] in_flight_peak,  // most data beats in flight
-    output logic [3:0] m_axi_awid,  // AXI4 master, see hbm_unit
-    output logic [63:0] m_axi_awaddr,  // address
-    output logic [7:0] m_axi_awlen,  // beats - 1
-    output logic [2:0] m_axi_awsize,  // beat size
-    output logic [1:0] m_axi_awburst,  // burst type
-    output logic m_axi_awvalid,  // valid
-    input wire logic m_axi_awready,  // ready
-    output logic [511:0] m_axi_wdata,  // data
-    output logic [63:0] m_axi_wstrb,  // strobes
-    output logic m_axi_wlast,  // last beat
-    output logic m_axi_wvalid,  // valid
-    input wire logic m_axi_wready,  // ready
+    `include "axi_write_ports.svh"
     input wire logic [3:0] m_axi_bid,  // id
     input wire logic [1:0] m_axi_bresp,  // response
     input wire logic m_axi_bvalid,  // valid
     output logic m_axi_bready,  // ready
-    output logic [3:0] m_axi_arid,  // id
-    output logic [63:0] m_axi_araddr,  // address
-    output logic [7:0] m_axi_arlen,  // beats - 1
-    output logic [2:0] m_axi_arsize,  // beat size
-    output logic [1:0] m_axi_arburst,  // burst type
-    output logic m_axi_arvalid,  // valid
-    input wire logic m_axi_arready,  // ready
+    `include "axi_read_ports.svh"
     input wire logic [3:0] m_axi_rid,  // id
     input wire logic [511:0] m_axi_rdata,  // data
     input wire logic [1:0] m_axi_rresp,  // response

@@ -1,0 +1,13 @@
+// Hands the ports of axi_write_ports.svh on to an instance. Included in its connections; others follow.
+.m_axi_awid(m_axi_awid),
+.m_axi_awaddr(m_axi_awaddr),
+.m_axi_awlen(m_axi_awlen),
+.m_axi_awsize(m_axi_awsize),
+.m_axi_awburst(m_axi_awburst),
+.m_axi_awvalid(m_axi_awvalid),
+.m_axi_awready(m_axi_awready),
+.m_axi_wdata(m_axi_wdata),
+.m_axi_wstrb(m_axi_wstrb),
+.m_axi_wlast(m_axi_wlast),
+.m_axi_wvalid(m_axi_wvalid),
+.m_axi_wready(m_axi_wready),

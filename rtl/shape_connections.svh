@@ -1,0 +1,11 @@
+// Hands the shape on to an instance: see shape_parameters.svh. Included at the head of its parameters; others follow.
+.MLEN(MLEN),
+.BLEN(BLEN),
+.HLEN(HLEN),
+.VRAM_ELEMS(VRAM_ELEMS),
+.MSRAM_TILES(MSRAM_TILES),
+.FP_WORDS(FP_WORDS),
+.INT_WORDS(INT_WORDS),
+.VPREF(VPREF),
+.VSTORE(VSTORE),
+.MX_BLOCK(MX_BLOCK),
