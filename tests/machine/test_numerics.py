@@ -154,23 +154,17 @@ def test_special_functions_are_correctly_rounded_for_every_input(name: str) -> N
     assert not wrong.size, [hex(bits) for bits in wrong[:5]]
 
 
+#: Results at special inputs, by function.
+SPECIAL_VALUES = {
+    "bf16_exp": {0xFF80: 0x0000, 0x7F80: 0x7F80, 0x0000: 0x3F80, 0x807F: 0x3F80},
+    "bf16_reciprocal": {0x0000: 0x7F80, 0x8000: 0xFF80, 0x8001: 0xFF80, 0xFF80: 0x8000},
+    "bf16_sqrt": {0x8000: 0x8000, 0x807F: 0x8000, 0x8080: 0x7FC0, 0x7F80: 0x7F80, 0xFFFF: 0x7FC0},
+}
+
+
 @pytest.mark.parametrize(
     ("name", "bits", "wanted"),
-    [
-        ("bf16_exp", 0xFF80, 0x0000),
-        ("bf16_exp", 0x7F80, 0x7F80),
-        ("bf16_exp", 0x0000, 0x3F80),
-        ("bf16_exp", 0x807F, 0x3F80),
-        ("bf16_reciprocal", 0x0000, 0x7F80),
-        ("bf16_reciprocal", 0x8000, 0xFF80),
-        ("bf16_reciprocal", 0x8001, 0xFF80),
-        ("bf16_reciprocal", 0xFF80, 0x8000),
-        ("bf16_sqrt", 0x8000, 0x8000),
-        ("bf16_sqrt", 0x807F, 0x8000),
-        ("bf16_sqrt", 0x8080, 0x7FC0),
-        ("bf16_sqrt", 0x7F80, 0x7F80),
-        ("bf16_sqrt", 0xFFFF, 0x7FC0),
-    ],
+    [(name, *pair) for name, results in SPECIAL_VALUES.items() for pair in results.items()],
 )
 def test_special_values(name: str, bits: int, wanted: int) -> None:
     assert int(getattr(numerics, name)(np.uint16(bits))) == wanted

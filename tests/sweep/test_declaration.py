@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,64 +12,10 @@ from tb.sweep import matrix as matrices
 from tb.sweep.declaration import MatrixError, length
 
 TEXT = matrices.MATRIX_FILE.read_text()
+MISTAKES = tomllib.loads(Path(__file__).with_name("mistakes.toml").read_text())["mistakes"]
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("[axes]", "[axes]]", "(at line"),
-        ("[heads]", "[head]", "head: 'head' is unknown; there are axes, masks, heads"),
-        ("[quick]", "[quik]", "quik: 'quik' is unknown; there are axes, "),
-        ("[axes]", "[axes]\nheads = [1]", "axes.heads: 'heads' is unknown; there are mlen, blen"),
-        (
-            "vram_elems",
-            "vram_elms",
-            "memories.8.vram_elms: 'vram_elms' is unknown; there are hlen, vram_elems",
-        ),
-        ("causal = {", "causl = {", "axes.mask: 'causal' is unknown; there are causl, full, cached"),
-        (
-            "causal = true, cache",
-            "causl = true, cache",
-            "masks.causal.causl: 'causl' is unknown; there are causal",
-        ),
-        ('mask = ["causal"', 'mask = ["casual"', "axes.mask: 'casual' is unknown; there are causal, full"),
-        ("cells = 66\n", "", "'quick.cells' is missing"),
-        ("sigma = 1.5\n", "", "'inputs.sigma' is missing"),
-        ("blen = [4, 8, 16, 32, 64]\n", "", "'axes.blen' is missing"),
-        ("[memories.8]", "[memories.9]", "'memories.8' is missing"),
-        ("1 = 2", "4 = 2", "heads: '1' is unknown; there are 4, 2, 3"),
-        ("mlen = [8, 16", "mlen = [8.0, 16", "axes.mlen = 8.0: expected a positive integer"),
-        ("mlen = [8, 16", 'mlen = ["8", 16', "axes.mlen = '8': expected a positive integer"),
-        ("mlen = [8, 16", "mlen = [true, 16", "axes.mlen = True: expected a positive integer"),
-        (
-            "mlen = [8, 16",
-            "mlen = [8, 8, 16",
-            "axes.mlen = [8, 8, 16, 32, 64, 128, 256]: expected values that",
-        ),
-        ("mlen = [8, 16, 32, 64, 128, 256]", "mlen = 8", "axes.mlen = 8: expected a list of values"),
-        ("mlen = [8, 16, 32, 64, 128, 256]", "mlen = []", "axes.mlen = []: expected a list of values"),
-        ('"MLEN-1"', '"MLEN/2"', "axes.seq: 'MLEN/2' is no length"),
-        ('"MLEN-1"', "-1", "axes.seq = -1: expected a length that is not negative"),
-        ("causal = true", "causal = 1", "masks.causal.causal = 1: expected true or false"),
-        (
-            "[masks]\ncausal = { causal = true, cache = 0 }",
-            "[masks]\ncausal = 1",
-            "masks.causal = 1: expected a table",
-        ),
-        ("1 = 2", "1 = 0", "heads.1 = 0: expected a positive integer"),
-        ("sigma = 1.5", 'sigma = "1.5"', "inputs.sigma = '1.5': expected a positive number"),
-        ("sigma = 1.5", "sigma = nan", "inputs.sigma = nan: expected a positive number"),
-        (
-            "hbm_bytes = 2097152",
-            "hbm_bytes = 2e6",
-            "memories.8.hbm_bytes = 2000000.0: expected a positive integer",
-        ),
-        ("work = 6", 'work = "6"', "quick.work = '6': expected a positive integer"),
-        ("[[8, 4]", "[[8]", "quick.machines = [8]: expected [MLEN, BLEN]"),
-        ("[[8, 4]", "[[8, 5]", "quick.machines: no legal cell has MLEN=8 and BLEN=5"),
-        ("\n[[extra]]", "\n[extra]", "extra = {"),
-    ],
-)
+@pytest.mark.parametrize(("old", "new", "message"), MISTAKES)
 def test_a_mistake_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert old in TEXT
     file = tmp_path / "matrix.toml"
