@@ -15,7 +15,7 @@ the assembly form, optional ones last. The listing is assembly text that assembl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from plena_ref.isa import instructions as isa
@@ -115,6 +115,18 @@ class Program:
         """A float register for the length of a `with` block."""
         with self._register("f", purpose) as register:
             yield register
+
+    @contextmanager
+    def gps(self, *purposes: str) -> Iterator[tuple[Register, ...]]:
+        """Several integer registers for the length of a `with` block, in this order."""
+        with ExitStack() as stack:
+            yield tuple(stack.enter_context(self.gp(purpose)) for purpose in purposes)
+
+    @contextmanager
+    def fps(self, *purposes: str) -> Iterator[tuple[Register, ...]]:
+        """Several float registers for the length of a `with` block, in this order."""
+        with ExitStack() as stack:
+            yield tuple(stack.enter_context(self.fp(purpose)) for purpose in purposes)
 
     @contextmanager
     def hbm_base(self, purpose: str) -> Iterator[Register]:

@@ -40,7 +40,18 @@ def memory_sizes(hw: Hardware) -> dict[str, int]:
 
 
 @dataclass
-class MemoryImages:
+class PerMemory:
+    """One flat array for every memory of a machine."""
+
+    vram: NDArray
+    msram: NDArray
+    fpmem: NDArray
+    intmem: NDArray
+    hbm: NDArray
+
+
+@dataclass
+class MemoryImages(PerMemory):
     """The contents of every memory, one flat array each.
 
     Attributes:
@@ -50,12 +61,6 @@ class MemoryImages:
         intmem: uint32[int_words].
         hbm: bytes, uint8[hbm_bytes].
     """
-
-    vram: NDArray[np.uint16]
-    msram: NDArray[np.uint16]
-    fpmem: NDArray[np.uint16]
-    intmem: NDArray[np.uint32]
-    hbm: NDArray[np.uint8]
 
     @classmethod
     def zeros(cls, hw: Hardware) -> MemoryImages:
@@ -85,14 +90,8 @@ class MemoryImages:
 
 
 @dataclass
-class WrittenMaps:
+class WrittenMaps(PerMemory):
     """Which elements of each memory a run wrote: one bool an element, shaped as in `MemoryImages`."""
-
-    vram: NDArray[np.bool_]
-    msram: NDArray[np.bool_]
-    fpmem: NDArray[np.bool_]
-    intmem: NDArray[np.bool_]
-    hbm: NDArray[np.bool_]
 
     @classmethod
     def nothing(cls, hw: Hardware) -> WrittenMaps:

@@ -58,11 +58,7 @@ module dma_read #(
     input wire logic [511:0] r_data,  // its bytes
     input wire logic r_err,  // bus error
     // VRAM write port
-    output logic wr_req,  // request
-    output logic [VRW-1:0] wr_row,  // row
-    output logic [MLEN*16-1:0] wr_data,  // data
-    output logic [MLEN/BLEN-1:0] wr_mask,  // all ones: whole rows
-    input wire logic wr_gnt,  // taken
+    `include "vram_write_ports.svh"
     // MSRAM write port, always accepted
     output logic ms_wr_en,  // write
     output logic [TW-1:0] ms_wr_tile,  // tile

@@ -53,11 +53,7 @@ module hbm_unit #(
     input wire logic rd_gnt,  // taken; data in the next cycle
     input wire logic [MLEN*16-1:0] rd_data,  // data
     // VRAM write port (prefetches)
-    output logic wr_req,  // request
-    output logic [VRW-1:0] wr_row,  // row
-    output logic [MLEN*16-1:0] wr_data,  // data
-    output logic [MLEN/BLEN-1:0] wr_mask,  // all ones: whole rows
-    input wire logic wr_gnt,  // taken
+    `include "vram_write_ports.svh"
     // MSRAM write port (prefetches), always accepted
     output logic ms_wr_en,  // write
     output logic [TW-1:0] ms_wr_tile,  // tile

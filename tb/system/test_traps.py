@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
 from plena_ref.isa.assembler import assemble
 from plena_ref.isa.instructions import TrapCause
 from plena_ref.machine.reference import Machine
@@ -10,58 +13,10 @@ from tb.fuzz.random_programs import PROGRAM_CAUSES, generate
 from tb.system import equivalence
 from tb.system.equivalence import DIRECTED, bounded
 
-#: Programs behind which the trap is due, by name: text and cause.
+#: Programs after which the trap is due, by name: text and cause.
 DIRECTED_TRAPS = {
-    "VRAM row past the end": ("S_ADDI_INT gp1, gp0, 4096\nV_EXP_V gp1, gp0", "VRAM_RANGE"),
-    "last operand row past the end": ("S_ADDI_INT gp1, gp0, 4048\nM_MM 0, gp0, gp1", "VRAM_RANGE"),
-    "write-out passes the end in its last row": (
-        "S_ADDI_INT gp1, gp0, 4032\nS_ADDI_INT gp2, gp0, 2\nM_MM_WO gp1, gp2, 0",
-        "VRAM_RANGE",
-    ),
-    "write-out, stride of 2^32-1 rows": (
-        "S_SUB_INT gp2, gp0, gp1\nS_ADDI_INT gp1, gp0, 1\nS_SUB_INT gp2, gp0, gp1\nM_MM_WO gp0, gp2, 0",
-        "VRAM_RANGE",
-    ),
-    "write-out between blocks": ("S_ADDI_INT gp1, gp0, 2\nM_MM_WO gp1, gp0, 0", "VRAM_MISALIGNED"),
-    "misaligned and past the end: lowest code": (
-        "S_ADDI_INT gp1, gp0, 4097\nV_EXP_V gp1, gp1",
-        "VRAM_MISALIGNED",
-    ),
-    "VRAM before MSRAM": ("S_ADDI_INT gp1, gp0, 4097\nM_MM 0, gp1, gp1", "VRAM_MISALIGNED"),
-    "tile past the end": ("S_ADDI_INT gp1, gp0, 1024\nM_MM 0, gp1, gp0", "MSRAM_RANGE"),
-    "element offset in a transposed read": ("S_ADDI_INT gp1, gp0, 4\nM_TMM 0, gp0, gp1", "MSRAM_MISALIGNED"),
-    "base plus immediate without wrap": (
-        "S_LUI_INT gp1, 1048575\nS_ADDI_INT gp1, gp1, 4095\nS_LD_FP f1, gp1, 1",
-        "FP_MEM_RANGE",
-    ),
-    "S_MAP_V_FP needs VLEN words": ("S_ADDI_INT gp1, gp0, 1009\nS_MAP_V_FP gp0, gp1, 0", "FP_MEM_RANGE"),
-    "INT_MEM past the end": ("S_ST_INT gp0, gp0, 1024", "INT_MEM_RANGE"),
-    "HBM base between blocks": (
-        "S_ADDI_INT gp1, gp0, 4\nC_SET_ADDR_REG a1, gp0, gp1\nH_PREFETCH_V gp0, gp0, a1, 0, 0",
-        "HBM_MISALIGNED",
-    ),
-    "STRIDE between blocks": ("H_PREFETCH_V gp0, gp0, a1, 1, 0", "HBM_MISALIGNED"),
-    "base plus offset past 2^64": (
-        "S_SUB_INT gp1, gp0, gp1\nS_ADDI_INT gp2, gp0, 64\nS_SUB_INT gp1, gp0, gp2\n"
-        "C_SET_ADDR_REG a1, gp1, gp1\nS_LUI_INT gp3, 1048575\nH_PREFETCH_V gp0, gp3, a1, 0, 0",
-        "HBM_ERROR",
-    ),
-    "an f register of 8": (".word 00000217", "ILLEGAL_OPERAND"),
-    "reserved opcode": (".word 00000040", "ILLEGAL_OPCODE"),
-    "logits past the end in their last row": (
-        "S_ADDI_INT gp1, gp0, 3984\nV_TOPK gp0, gp1, gp0, 1",
-        "VRAM_RANGE",
-    ),
-    "logits between rows": ("S_ADDI_INT gp1, gp0, 8\nV_TOPK gp1, gp1, gp1, 0", "VRAM_MISALIGNED"),
-    "weights past the end": ("S_ADDI_INT gp1, gp0, 1021\nV_TOPK gp1, gp0, gp1, 0", "FP_MEM_RANGE"),
-    "indices past the end": ("S_ADDI_INT gp1, gp0, 1017\nV_TOPK gp0, gp0, gp1, 1", "INT_MEM_RANGE"),
-    "a third policy": (".word 000800B7", "ILLEGAL_OPERAND"),
-    "zero loop count": ("C_LOOP_START gp1, 0", "LOOP_COUNT"),
-    "loop on gp0": ("C_LOOP_START gp0, 1", "LOOP_COUNT"),
-    "loop too deep": ("C_LOOP_START gp1, 1\n" * 9, "LOOP_OVERFLOW"),
-    "end without start": ("C_LOOP_END gp1", "LOOP_MISMATCH"),
-    "end of another loop": ("C_LOOP_START gp1, 2\nC_LOOP_END gp2", "LOOP_MISMATCH"),
-    "off the end inside a loop": ("C_LOOP_START gp1, 2\nS_ADDI_INT gp2, gp0, 1", "LOOP_MISMATCH"),
+    name: (entry["text"].strip("\n"), entry["cause"])
+    for name, entry in tomllib.loads(Path(__file__).with_name("directed_traps.toml").read_text()).items()
 }
 
 #: In front of each trap: work for every unit that is still under way when the culprit is dispatched.

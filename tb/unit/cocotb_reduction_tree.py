@@ -97,22 +97,15 @@ async def empty_masks_and_signed_zeros(dut) -> None:
     everything = (1 << mlen) - 1
     minus_zeros = bf16_data.pack(np.full(mlen, 0x8000, dtype=np.uint16))
     nans = bf16_data.pack(np.full(mlen, 0xFFA5, dtype=np.uint16))
-    cases = [  # maximum, mask, row, f, expected
-        (0, 0, nans, 0x8000, 0x0000),
-        (0, 0, nans, 0x8001, 0x0000),
-        (0, 0, nans, 0x3F81, 0x3F81),
-        (0, 0, nans, 0xFFA5, 0x7FC0),
-        (0, everything, minus_zeros, 0x8000, 0x8000),
-        (0, everything, minus_zeros, 0x0000, 0x0000),
-        (0, everything, nans, 0x0000, 0x7FC0),
-        (1, 0, nans, 0x8001, 0x8000),
-        (1, 0, nans, 0x0001, 0x0000),
-        (1, 0, nans, 0xFFA5, 0x7FC0),
-        (1, 0, nans, 0xFF80, 0xFF80),
-        (1, everything, minus_zeros, 0x0000, 0x0000),
-        (1, everything, minus_zeros, 0xBF80, 0x8000),
-        (1, 1 << (mlen - 1), nans, 0x3F80, 0x7FC0),
-    ]
+    results = {  # by maximum, mask and row: what an f gives
+        (0, 0, nans): {0x8000: 0x0000, 0x8001: 0x0000, 0x3F81: 0x3F81, 0xFFA5: 0x7FC0},
+        (0, everything, minus_zeros): {0x8000: 0x8000, 0x0000: 0x0000},
+        (0, everything, nans): {0x0000: 0x7FC0},
+        (1, 0, nans): {0x8001: 0x8000, 0x0001: 0x0000, 0xFFA5: 0x7FC0, 0xFF80: 0xFF80},
+        (1, everything, minus_zeros): {0x0000: 0x0000, 0xBF80: 0x8000},
+        (1, 1 << (mlen - 1), nans): {0x3F80: 0x7FC0},
+    }
+    cases = [(*given, f, expected) for given, pairs in results.items() for f, expected in pairs.items()]
     for maximum, mask, row, f, expected in cases:
         dut.in_valid.value, dut.in_max.value, dut.in_mask.value = 1, maximum, mask
         dut.in_row.value, dut.in_f.value = row, f

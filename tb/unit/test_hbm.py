@@ -38,27 +38,19 @@ def test_hbm(parameters: dict[str, int]) -> None:
     simulate.run_unit("hbm_bench", SOURCES, "cocotb_hbm", parameters, "verilator")
 
 
+def run_short(parameters: dict[str, int], simulator: str, transfers: int, tests: str | None = None) -> None:
+    """The same with few transfers, and of the tests only those that match, if given."""
+    options = {"testcase": tests, "environment": {"HBM_TRANSFERS": str(transfers)}}
+    simulate.run_unit("hbm_bench", SOURCES, "cocotb_hbm", parameters, simulator, **options)
+
+
 def test_hbm_rows_of_four_beats() -> None:
-    simulate.run_unit(
-        "hbm_bench",
-        SOURCES,
-        "cocotb_hbm",
-        shape(256, 64, 8, 8, 4),
-        "verilator",
-        testcase="random_transfers/seed=[14]|store_then_prefetch|order|faults|throughput",
-        environment={"HBM_TRANSFERS": "4"},
-    )
+    tests = "random_transfers/seed=[14]|store_then_prefetch|order|faults|throughput"
+    run_short(shape(256, 64, 8, 8, 4), "verilator", 4, tests)
 
 
 def test_hbm_icarus() -> None:
-    simulate.run_unit(
-        "hbm_bench",
-        SOURCES,
-        "cocotb_hbm",
-        shape(16, 4, 8, 4, 4),
-        "icarus",
-        environment={"HBM_TRANSFERS": "8"},
-    )
+    run_short(shape(16, 4, 8, 4, 4), "icarus", 8)
 
 
 @pytest.mark.parametrize("simulator", simulate.SIMULATORS)

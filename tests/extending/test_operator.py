@@ -6,7 +6,7 @@ import pytest
 
 from tb.engine import simulate
 from tests.extending.steps import Variant
-from tests.extending.trial import carry_out, copied_tree, not_missed, page, run
+from tests.extending.trial import carry_out, copied_tree, not_missed, page, run, succeed
 
 
 def variant(name: str, what: str, instruction: str, formula: str) -> Variant:
@@ -32,16 +32,15 @@ def test_all_steps_make_an_operator(one: Variant) -> None:
     name = one.values["name"]
     with copied_tree() as root:
         carry_out(root, page("operator.md"), one)
-        for command, said in (
+        commands = (
             (f"python -m pytest -q -p no:cacheprovider tests/kernels/test_{name}.py", "passed"),
             (f"python -m pytest -q tests/kernels/test_contract.py -k {name}", "passed"),
             ("python -m pytest -q tests/workloads/test_families.py", "passed"),
             (f"python -m plena_ref.error_analysis --seeds 1 --set {QUIET} {name}", "machine"),
             (f"python -m scripts.run_case TEST={name} {QUIET} SEQ=3 FEATURES=17", "PASS"),
             (f"python -m ruff check --ignore I001 plena_ref tests/kernels/test_{name}.py", "passed"),
-        ):
-            ran = run(root, command)
-            assert ran.status == 0 and said in ran.printed, ran.printed[-3000:]
+        )
+        succeed(root, commands)
         refused = run(root, f"python -m scripts.run_case TEST={name} HEADS=2")
         assert refused.status == 2 and f"KERNEL = {name} has no HEADS" in refused.printed
 

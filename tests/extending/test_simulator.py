@@ -6,7 +6,7 @@ import pytest
 
 from tb.engine import simulate
 from tests.extending.steps import Variant
-from tests.extending.trial import carry_out, copied_tree, not_missed, page, run
+from tests.extending.trial import carry_out, copied_tree, not_missed, page, succeed
 
 #: What is drawn from: each changes another part of the command line that runs a model.
 VARIANTS = [
@@ -51,13 +51,12 @@ def test_all_steps_make_a_simulator(variant: Variant) -> None:
     name = variant.values["name"]
     with copied_tree() as root:
         carry_out(root, page("simulator.md"), variant)
-        for command, said in (
+        commands = (
             ("python -m pytest -q -p no:cacheprovider tests/engine/test_simulators.py", "passed"),
             (f"python -m scripts.run_case SIM={name} HBM_BYTES=65536 {CASE}", "PASS"),
             (f"python -m ruff check tb/engine/{name}.py tb/engine/registry.py", "passed"),
-        ):
-            ran = run(root, command)
-            assert ran.status == 0 and said in ran.printed, ran.printed[-3000:]
+        )
+        succeed(root, commands)
         assert (root / "build" / "runs" / "mha_ragged" / "report.txt").read_text().count(f"on {name}") == 1
 
 

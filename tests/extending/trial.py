@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +68,13 @@ def run(root: Path, command: str, timeout: int = 300) -> Ran:
         timeout=timeout,
     )
     return Ran(command, result.returncode, result.stdout)
+
+
+def succeed(root: Path, commands: Iterable[tuple[str, str]]) -> None:
+    """Run command lines in the tree at `root`; each must succeed and print the text that goes with it."""
+    for command, said in commands:
+        ran = run(root, command)
+        assert ran.status == 0 and said in ran.printed, ran.printed[-3000:]
 
 
 def carry_out(root: Path, steps: Sequence[Step], variant: Variant, without: Step | None = None) -> None:

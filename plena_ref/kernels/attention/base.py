@@ -14,10 +14,14 @@ from plena_ref.machine.regions import Region
 class AttentionBase:
     """An attention kernel on given tensors.
 
+    Args:
+        hw: the machine.
+        shape: the problem.
+        operands: its tensors, from `place`.
+        room: where to take scratch from.
+
     Attributes:
         form: which kind of attention it is, for titles.
-        shape: the problem.
-        operands: its tensors.
     """
 
     form: ClassVar[str] = "attention"

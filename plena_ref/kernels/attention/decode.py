@@ -158,11 +158,7 @@ class DecodeAttentionKernel(DecodeSteps):
         p, group = self.p, self.shape.group
         for number, mask in self.masks.items():
             self._add_mask(number, mask)
-        with (
-            p.gp("row of S") as row,
-            p.gp("1/l") as state,
-            p.gp("sink") as sink,
-        ):
+        with p.gps("row of S", "1/l", "sink") as (row, state, sink):
             p.point(row, self.scores)
             p.load_constant(state, self.state)
             if self.shape.sinks:
@@ -259,12 +255,8 @@ class DecodeAttentionKernel(DecodeSteps):
         p, mlen = self.p, self.hw.mlen
         view = self.operands.o.batch_view(0)
         first = head * self.shape.group * self.blocks * view.block_stride
-        with (
-            p.gp("row of Oacc") as output,
-            p.gp("row of O") as target,
-            p.gp("1/l") as state,
-            p.fp("1/l") as reciprocal,
-        ):
+        purposes = ("row of Oacc", "row of O", "1/l")
+        with p.gps(*purposes) as (output, target, state), p.fp("1/l") as reciprocal:
             for block in range(self.blocks):
                 p.point(output, self.accumulator, 0, block * mlen)
                 p.add(target, self.o_batch, first + block * view.block_stride)

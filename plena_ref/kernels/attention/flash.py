@@ -158,11 +158,7 @@ class AttentionKernel(FlashSteps):
         """
         p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
         fed = 0 if following is None else self._group_count(following)
-        with (
-            p.gp("row group of Qs") as line,
-            p.gp("row of Qs") as row,
-            p.gp("softmax state") as state,
-        ):
+        with p.gps("row group of Qs", "row of Qs", "softmax state") as (line, row, state):
             p.point(line, self.q_scaled)
             p.point(row, self.q_scaled)
             p.load_constant(state, self.state)

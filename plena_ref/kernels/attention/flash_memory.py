@@ -19,13 +19,7 @@ BLOCK_TILES = 8
 
 
 class FlashMemory(AttentionBase):
-    """Multi-head attention on given tensors.
-
-    Args:
-        hw: the machine.
-        shape: the problem.
-        operands: its tensors, from `place`.
-        room: where to take scratch from.
+    """Multi-head attention on given tensors; arguments as in `AttentionBase`.
 
     Raises:
         KernelError: the shape breaks a rule.

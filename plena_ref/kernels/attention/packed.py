@@ -213,11 +213,7 @@ class PackedAttentionKernel(AttentionKernel):
     def _weigh_values_shifted(self, step: Step) -> None:
         """Oacc += P V, a head at a time: columns 0..HLEN-1 of PV, moved to the head's lane."""
         p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
-        with (
-            p.gp("row of Oacc") as output,
-            p.gp("row of PV") as product,
-            p.gp("columns to move") as distance,
-        ):
+        with p.gps("row of Oacc", "row of PV", "columns to move") as (output, product, distance):
             if step.block.first:
                 p.point(output, self.accumulator)
                 p.load_constant(distance, mlen)
@@ -269,13 +265,9 @@ class PackedAttentionKernel(AttentionKernel):
         p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
         target = self.accumulator if step.block.first else self.product
         tiles, groups = self._value_tiles(step), self._group_count(step)
-        with (
-            p.gp("BLEN columns of V") as values,
-            p.gp("P of this head") as head,
-            p.gp("their column of the product") as column,
-            p.gp("BLEN rows of P") as weights,
-            p.gp("block of the product") as block,
-        ):
+        rows = ("BLEN rows of P", "block of the product")
+        purposes = ("BLEN columns of V", "P of this head", "their column of the product", *rows)
+        with p.gps(*purposes) as (values, head, column, weights, block):
             p.point(head, self.scores)
             p.point(column, target)
             p.S_LD_INT(values, GP0, self.pointers.first + COLUMN)

@@ -25,13 +25,7 @@ from plena_ref.machine.regions import Region
 
 
 class PlainAttentionKernel(AttentionBase):
-    """Attention in the plain form on given tensors.
-
-    Args:
-        hw: the machine.
-        shape: the problem.
-        operands: its tensors, from `place`.
-        room: where to take scratch from.
+    """Attention in the plain form on given tensors; arguments as in `AttentionBase`.
 
     Raises:
         KernelError: the shape breaks a rule, or has a window or sinks.
@@ -223,14 +217,8 @@ class PlainAttentionKernel(AttentionBase):
 
     def _scores(self, tile: QueryTile, q: VramTensor) -> None:
         p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
-        with (
-            p.gp("k0") as first_key,
-            p.gp("s0") as first_score,
-            p.gp("q0") as first_query,
-            p.gp("s") as score,
-            p.gp("q") as query,
-            p.gp("k") as key,
-        ):
+        purposes = ("k0", "s0", "q0", "s", "q", "k")
+        with p.gps(*purposes) as (first_key, first_score, first_query, score, query, key):
             p.load_constant(first_key, 0)
             p.point(first_score, self.scores)
             with p.repeat(mlen // blen, "S = Q K^T: BLEN key columns"):
@@ -265,16 +253,8 @@ class PlainAttentionKernel(AttentionBase):
     def _softmax(self, tile: QueryTile) -> None:
         p, mlen = self.p, self.hw.mlen
         with (
-            p.gp("row") as g1,
-            p.gp("&m") as g2,
-            p.gp("&r") as g3,
-            p.gp("&l") as g4,
-            p.fp("m") as f1,
-            p.fp("r") as f2,
-            p.fp("l") as f3,
-            p.fp("row sum") as f4,
-            p.fp("scale") as f5,
-            p.fp("row maximum") as f6,
+            p.gps("row", "&m", "&r", "&l") as (g1, g2, g3, g4),
+            p.fps("m", "r", "l", "row sum", "scale", "row maximum") as (f1, f2, f3, f4, f5, f6),
         ):
             p.point(g1, self.scores)
             for index, pointer in enumerate((g2, g3, g4)):
@@ -305,13 +285,7 @@ class PlainAttentionKernel(AttentionBase):
 
     def _weigh_values(self, tile: QueryTile) -> None:
         p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
-        with (
-            p.gp("v") as value,
-            p.gp("pv0") as first_product,
-            p.gp("p") as weight,
-            p.gp("pv") as product,
-            p.gp("row stride") as stride,
-        ):
+        with p.gps("v", "pv0", "p", "pv", "row stride") as (value, first_product, weight, product, stride):
             p.load_constant(stride, 1)
             for block in range(self.blocks):
                 p.load_constant(value, (self.blocks + block) * self.hw.tile_elems)
