@@ -9,10 +9,7 @@ module frontend #(
     parameter int LOOP_DEPTH     = 8,    // loops that may nest
     parameter int ICACHE_LINES   = 128,  // lines of the instruction cache
     parameter int DISPATCH_WIDTH = 2,    // instructions a cycle at most: 1 or 2
-    parameter int NM             = 32,   // matrix queue
-    parameter int NV             = 8,    // vector queue
-    parameter int NF             = 8,    // float queue
-    parameter int NH             = 4,    // HBM queue
+    `include "queue_parameters.svh"
     parameter int VRW            = 14,   // bits of a VRAM row number
     parameter int TW             = 6,    // bits of a tile number
     parameter int FAW            = 10,   // bits of an FP_MEM address

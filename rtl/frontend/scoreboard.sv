@@ -5,10 +5,7 @@
 `default_nettype none
 
 module scoreboard #(
-    parameter int NM  = 32,  // matrix slots
-    parameter int NV  = 8,   // vector slots
-    parameter int NF  = 8,   // float slots
-    parameter int NH  = 4,   // HBM slots
+    `include "queue_parameters.svh"
     parameter int VRW = 14,  // bits of a VRAM row number
     parameter int TW  = 6,   // bits of a tile number
     parameter int FAW = 10   // bits of an FP_MEM address

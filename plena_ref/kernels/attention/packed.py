@@ -10,6 +10,8 @@ lane with V_SHFT_V and added there under the mask. Otherwise it is the attention
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from plena_ref.kernels.attention.constants import FP_STATE
 from plena_ref.kernels.attention.flash import AttentionKernel, Step
 from plena_ref.kernels.attention.head_pointers import INT_POINTERS, O_HEAD
@@ -232,12 +234,7 @@ class PackedAttentionKernel(AttentionKernel):
                 with p.repeat(self.hw.lanes, "P V, a head at a time"):
                     groups = self._group_count(step)
                     p.point(product, self.product)
-                    with p.repeat(groups, "BLEN rows at a time"):
-                        p.M_MM(values, weights)
-                        self._weigh_further(tiles, values, weights)
-                        p.M_MM_WO(product, GP0, 0)
-                        p.add(weights, weights, blen * mlen)
-                        p.add(product, product, blen * mlen)
+                    self._weigh_rows(groups, tiles, values, weights, product)
                     p.add(weights, weights, (mlen - groups * blen) * mlen)
                     self._next_lane()
                     p.point(product, self.product)
@@ -248,6 +245,18 @@ class PackedAttentionKernel(AttentionKernel):
                         p.add(product, product, mlen)
                         p.add(output, output, mlen)
                     p.add(distance, distance, self.hw.hlen)
+
+    def _weigh_rows(
+        self, groups: int, tiles: Sequence[int], values: Register, weights: Register, product: Register
+    ) -> None:
+        """BLEN columns of P V, BLEN rows at a time; `weights` and `product` move on from group to group."""
+        p, step = self.p, self.hw.blen * self.hw.mlen
+        with p.repeat(groups, "BLEN rows at a time"):
+            p.M_MM(values, weights)
+            self._weigh_further(tiles, values, weights)
+            p.M_MM_WO(product, GP0, 0)
+            p.add(weights, weights, step)
+            p.add(product, product, step)
 
     def _accumulate(self, tile: QueryTile) -> None:
         """Oacc += PV."""
@@ -276,12 +285,7 @@ class PackedAttentionKernel(AttentionKernel):
                 with p.repeat(self.hw.hlen // blen, "BLEN columns at a time"):
                     p.add(weights, head, 0)
                     p.add(block, column, 0)
-                    with p.repeat(groups, "BLEN rows at a time"):
-                        p.M_MM(values, weights)
-                        self._weigh_further(tiles, values, weights)
-                        p.M_MM_WO(block, GP0, 0)
-                        p.add(weights, weights, blen * mlen)
-                        p.add(block, block, blen * mlen)
+                    self._weigh_rows(groups, tiles, values, weights, block)
                     p.add(values, values, blen)
                     p.add(column, column, blen)
                 p.add(values, values, -self.hw.hlen)
