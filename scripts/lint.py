@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from tb.engine import simulate
-from tb.engine.paths import INCLUDES
+from tb.engine.paths import include_flags
 
 #: Machine shapes that the core is elaborated for: (MLEN, BLEN, HLEN).
 SHAPES = ((64, 16, 64), (16, 4, 8), (8, 8, 8))
@@ -23,8 +23,6 @@ SYNTHESIS = {
     **{"MLEN": 8, "BLEN": 4, "HLEN": 8, "VPREF": 4, "VSTORE": 4},
     **{"VRAM_ELEMS": 1024, "MSRAM_TILES": 2, "FP_WORDS": 64, "INT_WORDS": 64, "ICACHE_LINES": 64},
 }
-#: Where the tools find what the sources include.
-_INCLUDES = [f"-I{folder}" for folder in INCLUDES]
 _SCRIPTS = os.path.dirname(sys.executable)
 
 
@@ -57,7 +55,7 @@ def verilator() -> bool:
     clean = True
     for shape in SHAPES:
         parameters = [f"-G{name}={value}" for name, value in _shape(*shape).items()]
-        command = [*tool.command, "--lint-only", "-Wall", *_INCLUDES]
+        command = [*tool.command, "--lint-only", "-Wall", *include_flags()]
         command += ["--top-module", "plena_core", *parameters]
         command += waivers + simulate.rtl_sources()
         clean &= _run(f"verilator -Wall, MLEN/BLEN/HLEN {shape}", command, dict(tool.environment))
@@ -71,7 +69,7 @@ def icarus() -> bool:
     "sorry: ... ignored" one on quality keywords; neither has a switch nor says anything about the code.
     """
     tool = simulate.find_tool("icarus")
-    command = [*tool.command, "-g2012", "-Wall", *_INCLUDES, "-t", "null"]
+    command = [*tool.command, "-g2012", "-Wall", *include_flags(), "-t", "null"]
     command += ["-s", "plena_core", *simulate.rtl_sources()]
     result = subprocess.run(command, cwd=simulate.REPO, capture_output=True, text=True, check=False)
     notes = ("constant selects in always_", "sorry: ")
@@ -109,7 +107,7 @@ def yosys() -> bool:
     parameters = " ".join(f"-chparam {name} {value}" for name, value in SYNTHESIS.items())
     script = "; ".join(
         [
-            " ".join(["read_verilog -defer -sv", *_INCLUDES, *simulate.rtl_sources()]),
+            " ".join(["read_verilog -defer -sv", *include_flags(), *simulate.rtl_sources()]),
             f"hierarchy -check -top plena_core {parameters}",
             "proc",
             "select -assert-none t:$dlatch t:$adlatch t:$dlatchsr",

@@ -18,6 +18,11 @@ INCLUDES = ("rtl",)
 _PACKAGES = ("plena_pkg.sv", "plena_fp.sv", "plena_mx.sv")
 
 
+def include_flags() -> list[str]:
+    """What compilers are told about :data:`INCLUDES`; they run at the root of the tree."""
+    return [f"-I{folder}" for folder in INCLUDES]
+
+
 def rtl_sources(root: Path = REPO) -> list[str]:
     """Every synthesizable source of a tree, relative to it: macros, then packages, then the rest in order."""
     sources = sorted(str(path.relative_to(root)) for path in (root / "rtl").rglob("*.sv"))

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tb.engine.paths import REPO, rtl_sources
+from tb.engine.paths import REPO, include_flags, rtl_sources
 
+_INCLUDE = re.compile(r'`include "(\w+\.svh)"')
 _PORT = re.compile(r"^\s*input\s+wire logic\s*(?:\[.*?\])?\s*(\w+)\s*[,/\n]", re.MULTILINE | re.DOTALL)
 _BENCH = """`timescale 1ns / 1ps
 module violation;
@@ -123,9 +124,14 @@ def source_of(module: str) -> Path:
     return next(Path(source) for source in rtl_sources() if Path(source).stem == module)
 
 
+def with_includes(text: str) -> str:
+    """The text with the lists that it includes in place."""
+    return _INCLUDE.sub(lambda found: (REPO / "rtl" / found[1]).read_text(), text)
+
+
 def bench(violation: Violation) -> str:
     """The bench as SystemVerilog: every input 0, a reset, two quiet cycles, then the steps."""
-    text = (REPO / source_of(violation.module)).read_text()
+    text = with_includes((REPO / source_of(violation.module)).read_text())
     header = text[text.index(f"module {violation.module}") : text.index("\n);")]
     inputs = [port for port in _PORT.findall(header + "\n") if port != "clk"]
     cycles = []
@@ -147,7 +153,8 @@ def fired(violation: Violation) -> str:
         file = Path(folder) / "violation.sv"
         file.write_text(bench(violation))
         model = Path(folder) / "model.vvp"
-        command = ["iverilog", "-g2012", "-o", str(model), "-s", "violation", *rtl_sources(), str(file)]
+        command = ["iverilog", "-g2012", "-o", str(model), "-s", "violation", *include_flags()]
+        command += [*rtl_sources(), str(file)]
         compiled = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
         if compiled.returncode != 0:
             return compiled.stdout + compiled.stderr
