@@ -10,12 +10,14 @@ whole multiple of 2^-126.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from plena_ref.machine import numerics
 from plena_ref.machine.hardware import Hardware
-from plena_ref.machine.numerics import BF16_TO_F32
+from plena_ref.machine.numerics import BF16_POS_INF, BF16_TO_F32
 
 F32 = NDArray[np.float32]
 U16 = NDArray[np.uint16]
@@ -34,7 +36,7 @@ class BlockSums:
 
     def __init__(self, hw: Hardware, rows: int) -> None:
         self._p, self._blen, self._rows = hw.p, hw.blen, rows
-        self._product = np.empty((hw.p, rows, hw.blen), np.float32)
+        self._terms = np.empty((hw.blen + 1, hw.p, rows, hw.blen), np.float32)
         self.clear()
 
     def clear(self) -> None:
@@ -50,14 +52,16 @@ class BlockSums:
         """
         p, blen, rows = self._p, self._blen, self._rows
         a, b = BF16_TO_F32.take(left), BF16_TO_F32.take(right)
-        exact = self._on_grid and _least_product(a, b) >= _PRODUCT_GRID
-        a_taps = np.ascontiguousarray(a.reshape(rows, p, blen).transpose(2, 1, 0))[:, :, :, None]
-        b_taps = np.ascontiguousarray(b.reshape(p, blen, blen).transpose(1, 0, 2))[:, :, None, :]
-        sums, product = self._sums, self._product
+        exact = self._on_grid and _least_product(left, right) >= _PRODUCT_GRID
+        a_taps = a.reshape(rows, p, blen).transpose(2, 1, 0)[:, :, :, None]
+        b_taps = b.reshape(p, blen, blen).transpose(1, 0, 2)[:, :, None, :]
+        sums = self._sums
         if exact:
-            for a_tap, b_tap in zip(a_taps, b_taps, strict=True):
-                np.multiply(a_tap, b_tap, out=product)
-                np.add(sums, product, out=sums)
+            terms = self._terms
+            terms[0] = sums
+            np.multiply(a_taps, b_taps, out=terms[1:])
+            # Over the outermost axis numpy adds one term after another.
+            np.add.reduce(terms, axis=0, out=sums)
             return
         for a_tap, b_tap in zip(a_taps, b_taps, strict=True):
             sums = numerics.f32_flush(sums + numerics.f32_flush(a_tap * b_tap))
@@ -96,7 +100,7 @@ class HeadSums:
         meet in the balanced tree, and one f32 addition puts the total into the sum.
         """
         a, b = BF16_TO_F32.take(left), BF16_TO_F32.take(right)
-        exact = self._on_grid and _least_product(a, b) >= _PRODUCT_GRID
+        exact = self._on_grid and _least_product(left, right) >= _PRODUCT_GRID
         lanes, rows, mlen = self._shape
         a_taps = a.reshape(lanes, rows, -1, self._group).transpose(3, 0, 1, 2)[:, :, :, None, :]
         b_taps = np.ascontiguousarray(b.reshape(-1, self._group, mlen).transpose(1, 2, 0))
@@ -118,13 +122,19 @@ class HeadSums:
         return numerics.f32_to_bf16(sums)
 
 
-def _least_product(a: F32, b: F32) -> float:
-    """A lower bound of the products of `a` and `b` that are not zero; NaN when one holds a NaN."""
-    return _least_magnitude(a) * _least_magnitude(b)
+def _least_product(left: U16, right: U16) -> float:
+    """A lower bound of the products of raw bf16 that are not zero; NaN when an operand holds a NaN."""
+    return _least_magnitude(left) * _least_magnitude(right)
 
 
-def _least_magnitude(x: F32) -> float:
-    """The smallest magnitude in `x` that is not zero; infinity when all are zero, NaN when one is NaN."""
-    magnitude = np.abs(x)
-    magnitude[magnitude == 0] = np.inf
-    return float(magnitude.min())
+def _least_magnitude(bits: U16) -> float:
+    """The smallest magnitude in raw bf16 that is not zero; infinity when all are zero, NaN when one is NaN.
+
+    A subnormal, which the machine reads as zero, counts with its own magnitude.
+    """
+    magnitude = bits & np.uint16(0x7FFF)
+    if magnitude.max() > BF16_POS_INF:
+        return math.nan
+    # Zero wraps round to the largest value.
+    least = int((magnitude - np.uint16(1)).min()) + 1
+    return float(np.uint32(least << 16).view(np.float32)) if least <= BF16_POS_INF else math.inf
