@@ -40,6 +40,16 @@ _NO_COUNTERS = Mutant(
     reason="",
 )
 
+#: The assertions of the RTL as synthesis sees them: none.
+_NO_ASSERTIONS = Mutant(
+    name="no assertions",
+    file="rtl/assertions.svh",
+    old="`ifdef SYNTHESIS\n",
+    new="`ifndef SYNTHESIS\n",
+    case="",
+    reason="",
+)
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -76,7 +86,6 @@ def measure() -> tuple[list[Cost], dict[str, float]]:
     models: dict[str, Callable[[], simulate.Model]] = {
         "ordinary": lambda: harness.build(hw, "verilator"),
         "waves": lambda: harness.build(hw, "verilator", waves=True),
-        "without assertions": lambda: harness.build(hw, "verilator", extra=("-DPLENA_NO_ASSERTIONS",)),
         "coverage of lines": lambda: harness.build(hw, "verilator", coverage=True),
         "signals of core and units public": lambda: harness.build(
             hw, "verilator", public=[f"{module}.*" for module in _PUBLIC]
@@ -93,8 +102,9 @@ def measure() -> tuple[list[Cost], dict[str, float]]:
             costs.append(_run("back-pressure (JITTER=64)", model, workload, pauses)[0])
             trace = replace(job, trace=True)
             costs.append(_run("trace of instructions", model, workload, trace)[0])
-    with mutants.tree_with(_NO_COUNTERS) as root:
-        costs.append(_run("without counters", harness.build(hw, "verilator", root=root), workload, job)[0])
+    for name, fault in (("without counters", _NO_COUNTERS), ("without assertions", _NO_ASSERTIONS)):
+        with mutants.tree_with(fault) as root:
+            costs.append(_run(name, harness.build(hw, "verilator", root=root), workload, job)[0])
     return costs, {"reference machine": reference, "comparison": comparison}
 
 
