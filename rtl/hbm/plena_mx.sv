@@ -5,24 +5,21 @@
 `default_nettype none
 
 package plena_mx;
-  localparam int EW = plena_pkg::MX_EXPONENT_W;
-  localparam int MW = plena_pkg::MX_MANTISSA_W;
-
   // element * 2^(scale-127) in bf16; subnormal results are zero, overflow is infinity.
   function automatic logic [15:0] mx_decode(input logic [7:0] elem, input logic [7:0] scale);
     logic [6:0] frac;
     logic [9:0] e;
-    if (elem[MW+:EW] != '0) begin
-      frac = {elem[MW-1:0], {(7 - MW) {1'b0}}};
-      e    = 10'(elem[MW+:EW]);
+    if (elem[plena_pkg::MX_MANTISSA_W+:plena_pkg::MX_EXPONENT_W] != '0) begin
+      frac = {elem[plena_pkg::MX_MANTISSA_W-1:0], {(7 - plena_pkg::MX_MANTISSA_W) {1'b0}}};
+      e    = 10'(elem[plena_pkg::MX_MANTISSA_W+:plena_pkg::MX_EXPONENT_W]);
     end else begin
       // subnormal element: brought to the form 1.f by its highest bit
       frac = 7'd0;
       e    = 10'd0;
-      for (int k = 0; k < MW; k++) begin
+      for (int k = 0; k < plena_pkg::MX_MANTISSA_W; k++) begin
         if (elem[k]) begin
-          frac = 7'(elem[MW-1:0]) << (7 - k);
-          e    = 10'(k - MW + 1);
+          frac = 7'(elem[plena_pkg::MX_MANTISSA_W-1:0]) << (7 - k);
+          e    = 10'(k - plena_pkg::MX_MANTISSA_W + 1);
         end
       end
     end
@@ -69,9 +66,10 @@ package plena_mx;
       shift = 3'd0;
     end
     wide = {1'b1, x[6:0], 7'd0} >> shift;
-    up   = wide[13-MW] & (wide[14-MW] | (|wide[12-MW:0]));
+    up = |wide[12-plena_pkg::MX_MANTISSA_W:0] | wide[14-plena_pkg::MX_MANTISSA_W];
+    up = up & wide[13-plena_pkg::MX_MANTISSA_W];
     // the hidden bit adds 1 to the exponent field, a rounding carry does the same
-    r    = (13'(base) << MW) + 13'(wide[14-:MW+1]) + {12'd0, up};
+    r    = (13'(base) << plena_pkg::MX_MANTISSA_W) + 13'(wide[14-:plena_pkg::MX_MANTISSA_W+1]) + {12'd0, up};
     if (scale == plena_pkg::MX_SCALE_NAN || x[14:7] == 8'hff) mx_encode = {1'b0, plena_pkg::MX_NAN};
     else if (x[14:7] == 8'd0) mx_encode = {x[15], 7'd0};
     else if (r > 13'(plena_pkg::MX_LARGEST)) mx_encode = {x[15], plena_pkg::MX_LARGEST};
