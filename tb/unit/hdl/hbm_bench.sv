@@ -185,7 +185,7 @@ module hbm_bench #(
         32'(m_axi_rvalid && m_axi_rready && m_axi_rid[1:0] != 2'd0);
     if (in_flight > in_flight_peak) in_flight_peak <= in_flight;
 
-    if (abort) begin
+    if (abort || rst) begin
       live <= '0;
       captured <= '0;
       push_ptr <= '0;
@@ -199,12 +199,6 @@ module hbm_bench #(
     end
     if (rst) begin
       random <= 32'h1badcafe;
-      live <= '0;
-      captured <= '0;
-      push_ptr <= '0;
-      if_req <= 1'b0;
-      fetch_asked <= 0;
-      fetched <= 0;
       fetch_errors <= 0;
       bench_errors <= 0;
       elem_beats <= 0;
