@@ -30,5 +30,5 @@ def error_map(got: NDArray[np.float64], golden: NDArray[np.float64]) -> str:
     if not np.isfinite(top):
         steps = np.where(np.isfinite(fields), 0.0, 35.0)
     else:
-        steps = np.ceil(35 * fields / top) if top else fields
+        steps = np.ceil(35 * (fields / top)) if top else fields
     return "/".join("".join(_DIGITS[int(step)] for step in line) for line in steps)

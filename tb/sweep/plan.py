@@ -81,7 +81,8 @@ class Plan:
         return {
             "task": task,
             "matrix": self.matrix_text,
-            **asdict(self.fingerprint),
+            "files": self.fingerprint.files,
+            "tools": self.fingerprint.tools,
             "unit": None if unit is None else asdict(unit),
         }
 

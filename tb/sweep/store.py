@@ -6,6 +6,7 @@ that holds no such result counts as absent, with a line that names it.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import shutil
@@ -55,12 +56,17 @@ class Store:
         self.key = key
         self._warn = warn
         self._warned: set[Path] = set()
+        self._paths: dict[str, tuple[Cell | Mutant, Path]] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, item: Cell | Mutant) -> Path:
         """The file of an item: its name says nothing but what was run, and on what."""
-        content = json.dumps([type(item).__name__, asdict(item), self.key], sort_keys=True)
-        return self.folder / f"{hashlib.sha256(content.encode()).hexdigest()[:24]}.json"
+        known, path = self._paths.get(item.name, (None, self.folder))
+        if known is not item:
+            content = json.dumps([type(item).__name__, asdict(item), self.key], sort_keys=True)
+            path = self.folder / f"{hashlib.sha256(content.encode()).hexdigest()[:24]}.json"
+            self._paths[item.name] = item, path
+        return path
 
     def read(self, item: Cell | Mutant) -> Result | None:
         """The result of an item, or None if it has none yet."""
@@ -113,12 +119,18 @@ def decode(values: Any) -> Result:
     if not isinstance(values, dict):
         raise FormError("no result")
     form = MutantResult if "evidence" in values else CellResult
-    hints = get_type_hints(form)
-    names = {field.name for field in fields(form)}
-    if set(values) != names:
-        raise FormError(f"the attributes {', '.join(sorted(set(values) ^ names))} do not match")
+    forms = _forms(form)
+    if set(values) != set(forms):
+        raise FormError(f"the attributes {', '.join(sorted(set(values) ^ set(forms)))} do not match")
     for name, value in values.items():
-        if not _FORMS[hints[name]](value):
+        if not forms[name](value):
             raise FormError(f"{name} is {value!r}")
     lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
     return form(**{**values, **lists})
+
+
+@functools.cache
+def _forms(form: type[Result]) -> dict[str, Callable[[Any], bool]]:
+    """What the values of a result's attributes must look like, by name."""
+    hints = get_type_hints(form)
+    return {field.name: _FORMS[hints[field.name]] for field in fields(form)}

@@ -153,3 +153,5 @@ def test_a_picture_of_the_error() -> None:
     got[0, 0, 0, 0] = np.nan
     assert error_map(got, golden)[0] == "z"
     assert error_map(np.ones((1, 1, 1, 3)), np.zeros((1, 1, 1, 3))) == "zzz"
+    # 35 * 0.9352690613010743 / 0.9352690613010743 is above 35 in float64.
+    assert error_map(np.full((1, 1, 1, 1), 0.9352690613010743), np.zeros((1, 1, 1, 1))) == "z"
