@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from functools import cached_property
 
 WORD_MASK = 0xFFFF_FFFF
 
@@ -47,7 +48,7 @@ class Field:
     lsb: int
     width: int
 
-    @property
+    @cached_property
     def mask(self) -> int:
         """The field's bits in the 32-bit word."""
         return ((1 << self.width) - 1) << self.lsb
@@ -111,7 +112,7 @@ class Operand:
     role: str
     optional: bool = False
 
-    @property
+    @cached_property
     def limit(self) -> int:
         """Number of legal values of an encoded operand: 0..limit-1."""
         if self.kind in _REGISTERS:
@@ -122,7 +123,7 @@ class Operand:
             return 1 << self.field.width
         return 1
 
-    @property
+    @cached_property
     def mask(self) -> int:
         """Bits of the word that a legal value of this operand may set."""
         return 0 if self.field is None else (self.limit - 1) << self.field.lsb

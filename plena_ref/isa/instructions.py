@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from plena_ref.isa.encoding import (
     FIELDS,
@@ -143,7 +144,7 @@ class Instruction:
         """The operands that have a field in the word, in text order."""
         return tuple(operand for operand in self.operands if operand.field is not None)
 
-    @property
+    @cached_property
     def zero_mask(self) -> int:
         """Bits of the word that must be 0, else the instruction traps as ILLEGAL_OPERAND."""
         used = OPCODE.mask

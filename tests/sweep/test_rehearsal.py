@@ -59,7 +59,7 @@ def test_hosts_without_a_shared_cache_do_not_build_every_model(tmp_path: Path) -
 
 
 def test_a_plan_played_through_dask_takes_little_more_than_the_bound(tmp_path: Path) -> None:
-    """Models take 5 s, so the bound is all work shared out evenly; units take a second of the test or more."""
+    """Models take 5 s, so the bound is all work shared out evenly; units take a second of the test."""
     cells, mutants = MATRIX.cells[::10], MUTANTS[:2]
     known = {f"model {machine(cell)}": 5.0 for cell in cells}
     known |= {mutant.name: 10.0 for mutant in mutants}

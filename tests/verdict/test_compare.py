@@ -15,7 +15,7 @@ from plena_ref.machine.reference import Machine
 from plena_ref.machine.state import MemoryImages, Registers
 from plena_ref.verdict.accuracy import accuracy, allowed_misses, result_values
 from plena_ref.verdict.compare import Verdict, compare
-from plena_ref.verdict.memory import MEMORIES
+from plena_ref.verdict.memory import MEMORIES, memory_difference
 from plena_ref.verdict.report import print_verdict, to_json
 from plena_ref.verdict.tolerance import BF16_LIMITED, STRICT, Tolerance
 from plena_ref.workloads.base import Workload
@@ -211,3 +211,16 @@ def test_the_printed_table_has_a_line_a_batch(
     text = console.file.getvalue()
     assert text.count("PASS") == 3 and "FAIL" not in text
     assert "bit-exact with the reference machine: yes" in text
+
+
+@pytest.mark.parametrize("word", [0, (1 << 18) - 1, 1 << 18, (1 << 19) + 4])
+def test_a_difference_anywhere_in_a_large_memory_is_seen(word: int) -> None:
+    """Memories are compared in stretches of 2^18 words; the last one here is short."""
+    reference = np.zeros((1 << 19) + 5, np.uint8)
+    got = reference.copy()
+    hw = CASES["mha_batch2"].hardware
+    assert memory_difference(hw, "hbm", got, reference, reference) is None
+    got[word] = 1
+    assert memory_difference(hw, "hbm", got, reference, reference) == (
+        f"HBM byte {word}: got 0x01, reference 0x00 (1 words differ)"
+    )
