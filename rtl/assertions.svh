@@ -4,6 +4,7 @@
 //
 //   `PLENA_ASSERT_RESET(rst)                        once in a module, before its first assertion
 //   `PLENA_ASSERT(name, condition, "what is wrong when it does not hold")
+//   `PLENA_ASSERT_STANDS(name, valid, ready, payload, "what is wrong when an offer goes or changes before it is taken")
 //
 // Nothing is checked before the first cycle of the reset, nor while it lasts. A condition that is unknown is broken.
 // Names are unique in rtl. No semicolon follows.
@@ -13,6 +14,7 @@
 `ifdef PLENA_NO_ASSERTIONS
 `define PLENA_ASSERT_RESET(RESET)
 `define PLENA_ASSERT(NAME, CONDITION, MESSAGE)
+`define PLENA_ASSERT_STANDS(NAME, VALID, READY, PAYLOAD, MESSAGE)
 `else
 `define PLENA_ASSERT_RESET(RESET) \
   logic assert_armed; \
@@ -23,5 +25,16 @@
   always @(posedge clk) begin : NAME \
     if (assert_armed && assert_reset !== 1'b1) \
       assert (CONDITION) else $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE); \
+  end
+`define PLENA_ASSERT_STANDS(NAME, VALID, READY, PAYLOAD, MESSAGE) \
+  always @(posedge clk) begin : NAME \
+    reg waited; \
+    reg [$bits(PAYLOAD)-1:0] offer; \
+    if (assert_armed && assert_reset !== 1'b1) begin \
+      assert (waited !== 1'b1 || (VALID && PAYLOAD == offer)) \
+      else $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE); \
+    end \
+    waited = VALID && !(READY) && assert_reset !== 1'b1; \
+    offer = PAYLOAD; \
   end
 `endif

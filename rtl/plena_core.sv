@@ -421,6 +421,13 @@ module plena_core #(
       .wr_gnt(vw_gnt[2]),
       .*
   );
+
+  `PLENA_ASSERT_RESET(units_rst)
+
+  `PLENA_ASSERT(core_one_int_access, !(topk_int_en && (int_rd_en || int_wr_en)),
+                "dispatch uses INT_MEM while V_TOPK writes it")
+  `PLENA_ASSERT(core_retire_running, trace_valid == 2'd0 || running,
+                "an instruction retires while no program runs")
 endmodule
 
 `default_nettype wire

@@ -34,3 +34,20 @@ def test_nothing_fires_without_a_violation(violation: contracts.Violation) -> No
 def test_table() -> None:
     """docs/assertions.md is what ``python -m scripts.assertions`` writes from the same runs."""
     assert assertions.DOCUMENT.read_text() == assertions.with_table(assertions.DOCUMENT.read_text())
+
+
+@pytest.mark.parametrize(("code", "begun"), [("1", True), ("2", True), ("15", False)])
+def test_an_unknown_operation_of_the_hbm_unit_does_nothing(code: str, begun: bool) -> None:
+    """Without its assertion it is done at once and asks neither bus nor VRAM; a prefetch and a store ask."""
+    simulate.require("icarus")
+    steps = f"push=1 push_op=4'd{code} slot_ready=4'hF; push=0" + "; " * 8
+    shown = """
+  always @(posedge clk) begin
+    if (dut.rd_req || dut.m_axi_arvalid || dut.m_axi_awvalid) $display("begun");
+    if (dut.slot_done === 4'b0001) $display("done");
+  end
+endmodule"""
+    violation = contracts.Violation("", "hbm_unit", steps, {"MLEN": 16, "BLEN": 8})
+    text = contracts.bench(violation).replace("\nendmodule", shown)
+    printed = contracts.printed(text, "-DPLENA_NO_ASSERTIONS").splitlines()
+    assert ("begun" in printed, printed.count("done")) == (begun, int(not begun))

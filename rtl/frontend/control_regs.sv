@@ -262,6 +262,19 @@ module control_regs #(
 
   logic unused;
   assign unused = |{s_axil_awaddr[1:0], s_axil_araddr[1:0]};  // registers are words
+
+  `PLENA_ASSERT_RESET(rst)
+
+  `PLENA_ASSERT_STANDS(axil_response_stands, s_axil_bvalid, s_axil_bready, s_axil_bresp,
+                       "a write response goes or changes before it is taken")
+  `PLENA_ASSERT_STANDS(axil_data_stands, s_axil_rvalid, s_axil_rready, ({s_axil_rdata, s_axil_rresp
+                       }), "read data go or change before they are taken")
+  `PLENA_ASSERT(control_one_command, 2'(start) + 2'(resume) + 2'(abort) <= 2'd1,
+                "two commands are given in the same cycle")
+  `PLENA_ASSERT(control_start_rest, !(start || resume) || !running,
+                "a program starts while one runs")
+  `PLENA_ASSERT(control_stop_running, !stop || running, "a program stops that does not run")
+  `PLENA_ASSERT(control_one_end, !(stopped_q && trapped_q), "a program has ended in two ways")
 endmodule
 
 `default_nettype wire

@@ -148,6 +148,12 @@ module perf_counters (
 
   logic unused;
   assign unused = |counter_address[1:0];
+
+  `PLENA_ASSERT_RESET(rst)
+
+  `PLENA_ASSERT(counters_dispatch, !running || dispatch_state < 4'(plena_pkg::DISPATCH_STATES),
+                "dispatch is in a state that has no counter")
+  `PLENA_ASSERT(counters_still, !(init && running), "counters are cleared while a program runs")
 endmodule
 
 `default_nettype wire

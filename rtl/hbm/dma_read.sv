@@ -107,7 +107,7 @@ module dma_read #(
   );
 
   // read_request asks only for beats that the FIFOs have room for: they are ready whenever a beat comes
-  logic unused_elem_ready, unused_scale_ready;
+  logic elem_room, scale_room;
 
   stream_fifo #(
       .WIDTH(513),
@@ -116,7 +116,7 @@ module dma_read #(
       .clk(clk),
       .rst(rst),
       .in_valid(r_elem),
-      .in_ready(unused_elem_ready),
+      .in_ready(elem_room),
       .in_data({r_err, r_data}),
       .out_valid(elem_beat_valid),
       .out_data({elem_beat_err, elem_beat}),
@@ -130,7 +130,7 @@ module dma_read #(
       .clk(clk),
       .rst(rst),
       .in_valid(r_scale),
-      .in_ready(unused_scale_ready),
+      .in_ready(scale_room),
       .in_data({r_err, r_data}),
       .out_valid(scale_beat_valid),
       .out_data({scale_beat_err, scale_beat}),
@@ -285,6 +285,17 @@ module dma_read #(
   assign end_slot = row_slot_q;
   assign end_err = row_err_q || transfer_err_q;
   assign idle = request_idle && srow_idle && !scales_valid && elem_idle && !row_valid_q;
+
+  `PLENA_ASSERT_RESET(rst)
+
+  `PLENA_ASSERT(prefetch_elem_room, !r_elem || elem_room, "an element beat comes that has no place")
+  `PLENA_ASSERT(prefetch_scale_room, !r_scale || scale_room, "a scale beat comes that has no place")
+  `PLENA_ASSERT(
+      prefetch_rows,
+      !(row_accept && row_last_q) || row_no_q == (row_tile_q ? RW'(MLEN - 1) : RW'(VPREF - 1)),
+      "a transfer ends before its last row, or after it")
+  `PLENA_ASSERT_STANDS(prefetch_row_stands, wr_req, wr_gnt, wr_row,
+                       "a row goes or changes before it is written")
 endmodule
 
 `default_nettype wire

@@ -193,6 +193,17 @@ module dma_write #(
       .m_axi_bvalid(m_axi_bvalid),
       .m_axi_bready(m_axi_bready)
   );
+
+  `PLENA_ASSERT_RESET(rst || abort)
+
+  `PLENA_ASSERT_STANDS(store_row_stands, rd_req, rd_gnt, rd_row,
+                       "a row is no longer asked for before it is granted")
+  `PLENA_ASSERT_STANDS(store_chunk_stands, out_valid_q, out_ready, ({out_first_q, out_last_q,
+                                                                     out_scale_q, out_addr_q}),
+                       "a chunk goes or changes before it is taken")
+  `PLENA_ASSERT(store_rows, state_q != CAPTURE || left_q != '0,
+                "a store reads more rows than it has")
+  `PLENA_ASSERT(store_ends, !end_valid || left_q == '0, "a store ends before its last row")
 endmodule
 
 `default_nettype wire

@@ -122,6 +122,7 @@ module hbm_unit #(
   // scale rows, and element rows; the last one also starts the stores.
   logic [Q-1:0] is_store_q;
   logic [Q-1:0] is_tile_q;
+  logic [Q-1:0] is_inert_q;  // no operation that the table names: passes as a store that does nothing
   logic [63:0] ebase_q[0:Q-1];
   logic [63:0] sbase_q[0:Q-1];
   logic [31:0] stride_q[0:Q-1];
@@ -141,7 +142,7 @@ module hbm_unit #(
   logic request_valid, request_ready, request_step;
   logic scale_valid, scale_ready, scale_step;
   logic elem_valid, elem_ready, elem_step, elem_idle;
-  logic store_valid, store_ready, store_start;
+  logic store_valid, store_ready, store_start, inert_step;
   logic read_end, read_end_err, read_idle;
   logic [QW-1:0] read_end_slot;
   logic dma_req, dma_gnt, dma_scale;
@@ -159,10 +160,13 @@ module hbm_unit #(
       (is_store_q[scale_ptr_q] || (scale_valid && scale_ready));
   assign elem_valid = todo_elem_q[elem_ptr_q] && !is_store_q[elem_ptr_q] && !todo_request_q[elem_ptr_q];
   assign store_valid = todo_elem_q[elem_ptr_q] && is_store_q[elem_ptr_q] && !todo_request_q[elem_ptr_q] &&
-      !todo_scale_q[elem_ptr_q] && slot_ready[elem_ptr_q] && elem_idle && !storing_q && !stop;
+      !todo_scale_q[elem_ptr_q] && slot_ready[elem_ptr_q] && elem_idle && !storing_q && !stop &&
+      !is_inert_q[elem_ptr_q];
+  assign inert_step = todo_elem_q[elem_ptr_q] && is_inert_q[elem_ptr_q] && !todo_request_q[elem_ptr_q] &&
+      !todo_scale_q[elem_ptr_q] && slot_ready[elem_ptr_q] && !stop;
   assign store_start = store_valid && store_ready;
   // rows of younger prefetches are written only after the store has read its own
-  assign elem_step = (elem_valid && elem_ready) || store_captured ||
+  assign elem_step = (elem_valid && elem_ready) || store_captured || inert_step ||
       (todo_elem_q[elem_ptr_q] && is_store_q[elem_ptr_q] && !storing_q && stop);
 
   always_comb begin
@@ -171,6 +175,7 @@ module hbm_unit #(
     if (read_end && !read_end_err) slot_done[read_end_slot] = 1'b1;
     if (store_end && !store_end_err) slot_done[store_slot_q] = 1'b1;
     if (store_captured) slot_rd_done[store_slot_q] = 1'b1;
+    if (inert_step) slot_done[elem_ptr_q] = 1'b1;
   end
   assign idle = read_idle && store_idle && (stop || todo_elem_q == '0);
 
@@ -210,7 +215,10 @@ module hbm_unit #(
 
   always_ff @(posedge clk) begin
     if (push) begin
-      is_store_q[push_ptr_q] <= push_op == plena_pkg::H_OP_STORE_V;
+      is_store_q[push_ptr_q] <= push_op == plena_pkg::H_OP_STORE_V || !plena_pkg::h_op_legal(
+          push_op
+      );
+      is_inert_q[push_ptr_q] <= !plena_pkg::h_op_legal(push_op);
       is_tile_q[push_ptr_q] <= push_op == plena_pkg::H_OP_PREFETCH_M;
       ebase_q[push_ptr_q] <= push_ebase;
       sbase_q[push_ptr_q] <= push_sbase;
@@ -353,6 +361,22 @@ module hbm_unit #(
       .m_axi_bresp1(m_axi_bresp[1]),
       .*
   );
+
+  `PLENA_ASSERT_RESET(rst || abort)
+
+  `PLENA_ASSERT(hbm_operation, !push || plena_pkg::h_op_legal(push_op),
+                "the HBM unit is given an operation that it does not know")
+  `PLENA_ASSERT(
+      hbm_slot_free,
+      !push || {todo_request_q[push_ptr_q], todo_scale_q[push_ptr_q], todo_elem_q[push_ptr_q]} == 3'd0,
+      "a transfer enters a slot that has not begun its own")
+  `PLENA_ASSERT(hbm_flush_idle, !flush || idle, "transfers are dropped that are under way")
+  `PLENA_ASSERT(hbm_beat_owed, !read_beat || owed_q != '0,
+                "a data beat comes that nobody asked for")
+  `PLENA_ASSERT(hbm_read_id, !own_read || m_axi_rid[1:0] != 2'd3,
+                "a beat comes with an id that is not in use")
+  `PLENA_ASSERT(hbm_one_end, !(read_end && store_end && read_end_slot == store_slot_q),
+                "a transfer ends twice")
 endmodule
 
 `default_nettype wire

@@ -50,6 +50,12 @@ module stream_fifo #(
       out_valid <= 1'b0;
     end
   end
+
+  `PLENA_ASSERT_RESET(rst)
+
+  `PLENA_ASSERT(fifo_pop_valid, !out_pop || out_valid, "a word is taken that is not there")
+  `PLENA_ASSERT(fifo_words, wr_ptr_q - rd_ptr_q <= (AW + 1)'(DEPTH),
+                "a queue holds more words than it has places")
 endmodule
 
 `default_nettype wire

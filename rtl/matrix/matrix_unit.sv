@@ -404,6 +404,8 @@ module matrix_unit #(
   `PLENA_ASSERT(matrix_flush_between,
                 !flush || fetched_last || {fetch_index, fetch_row, fetch_column, fetch_part} == '0,
                 "a product is dropped that has begun to fetch")
+  `PLENA_ASSERT(matrix_operation, !push || plena_pkg::m_op_legal(push_op),
+                "the matrix unit is given an operation that it does not know")
 endmodule
 
 `default_nettype wire

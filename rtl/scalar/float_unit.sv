@@ -206,6 +206,11 @@ module float_unit #(
     slot_done[pick] = issue && !is_special;
     if (sfu1_valid_q) slot_done[x_slot_q] = 1'b1;
   end
+
+  `PLENA_ASSERT_RESET(rst)
+
+  `PLENA_ASSERT(float_operation, !push || plena_pkg::f_op_legal(push_op),
+                "the float unit is given an operation that it does not know")
 endmodule
 
 `default_nettype wire
