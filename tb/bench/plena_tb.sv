@@ -55,6 +55,7 @@ module plena_tb #(
   logic [63:0] err_lo;  // see axi_memory
   logic [63:0] err_hi;  // see axi_memory
   logic [31:0] drain_limit;  // drain limit register
+  logic [31:0] drain_limit_held;  // what that register holds
   logic [63:0] abort_at;  // cycles after the start at which the host aborts; 0 never
   logic [2:0] stall = 3'd0;  // see axi_memory
   logic lose = 1'b0;  // see axi_memory
@@ -344,20 +345,25 @@ module plena_tb #(
       rst <= 1'b1;
       repeat (4) @(posedge clk);
       rst <= 1'b0;
+      drain_limit_held = plena_pkg::CSR_DRAIN_LIMIT_RESET;
     end
     stall_restart <= 1'b1;
-    @(posedge clk);
-    stall_restart <= 1'b0;
-    if (do_abort) abort_machine();
+    if (do_abort) begin
+      @(posedge clk);
+      stall_restart <= 1'b0;
+      abort_machine();
+    end
     if (do_load) u_files.load(job, image_words, program_at, program_words);
 
     u_host.write(plena_pkg::CSR_IRQ_STATUS, 32'd3);
+    stall_restart <= 1'b0;
     u_host.write(plena_pkg::CSR_IRQ_ENABLE, 32'd3);
     u_host.write_wide(plena_pkg::CSR_BASE_LO, base);
     u_host.write(plena_pkg::CSR_LENGTH, length);
     u_host.write_wide(plena_pkg::CSR_LIMIT_LO, limit);
     u_host.write_wide(plena_pkg::CSR_WATCHDOG_LO, watchdog);
-    u_host.write(plena_pkg::CSR_DRAIN_LIMIT, drain_limit);
+    if (drain_limit != drain_limit_held) u_host.write(plena_pkg::CSR_DRAIN_LIMIT, drain_limit);
+    drain_limit_held = drain_limit;
     u_host.write(plena_pkg::CSR_RESUME_PC, resume_pc);
     u_host.write(plena_pkg::CSR_CTRL, do_resume ? 32'd2 : 32'd1);
     refused = 1'b0;

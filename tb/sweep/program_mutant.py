@@ -124,6 +124,7 @@ def reference_result(workload: Workload, max_instructions: int) -> JobResult:
         instructions=report.instructions,
         counters=Counters.read(lambda _: 0),
         bus_beats=(0, 0),
+        observed={},
         registers=report.registers,
         images=machine.images,
         hbm_high_water=machine.hbm_high_water,

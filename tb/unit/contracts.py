@@ -193,7 +193,7 @@ VIOLATIONS = (
     Violation("counters_dispatch", "perf_counters", "running=1 dispatch_state=4'd15"),
     Violation("counters_still", "perf_counters", "running=1 init=1"),
     # Core
-    Violation("core_one_int_access", "plena_core", "topk_int_en=1 int_wr_en=1", _CORE),
+    Violation("core_one_int_write", "plena_core", "topk_int_en=1 int_wr_en=1", _CORE),
     Violation("core_retire_running", "plena_core", "trace_valid=2'd1", _CORE),
 )
 

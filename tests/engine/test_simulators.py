@@ -18,6 +18,8 @@ from tb.engine.paths import REPO
 from tb.engine.simulator import Simulator
 from tb.engine.tools import SimulationError, SimulatorMissing
 
+#: A small module: its sources, its cocotb tests, its parameters.
+RAM = (["rtl/memory/ram_1r1w.sv"], "cocotb_ram_1r1w", {"WORDS": 100, "WIDTH": 32})
 #: Never gets past time 0: a process that waits for the same time again and again.
 SPIN = """
 `timescale 1ns / 1ps
@@ -66,7 +68,7 @@ def test_the_table_in_the_docs_is_that_of_the_classes() -> None:
 
 @pytest.mark.parametrize("simulator", simulate.SIMULATORS)
 def test_a_block_runs(simulator: str) -> None:
-    simulate.run_unit("intmem", ["rtl/memory/intmem.sv"], "cocotb_intmem", {"INT_WORDS": 100}, simulator)
+    simulate.run_unit("ram_1r1w", *RAM, simulator)
 
 
 @pytest.mark.parametrize("simulator", simulate.SIMULATORS)
@@ -89,8 +91,8 @@ def test_capabilities(simulator: str) -> None:
     assert one.four_state == (one.random_unknowns is None)
 
     def build(**arguments: object) -> simulate.Model:
-        sources, sizes = ["rtl/memory/intmem.sv"], {"INT_WORDS": 100}
-        return simulate.build("intmem", sources, parameters=sizes, simulator=simulator, **arguments)
+        sources, _, sizes = RAM
+        return simulate.build("ram_1r1w", sources, parameters=sizes, simulator=simulator, **arguments)
 
     if one.coverage is None:
         with pytest.raises(SimulationError, match=f"'{simulator}' cannot count executed lines"):
