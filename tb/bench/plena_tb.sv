@@ -348,15 +348,12 @@ module plena_tb #(
       drain_limit_held = plena_pkg::CSR_DRAIN_LIMIT_RESET;
     end
     stall_restart <= 1'b1;
-    if (do_abort) begin
-      @(posedge clk);
-      stall_restart <= 1'b0;
-      abort_machine();
-    end
+    @(posedge clk);
+    stall_restart <= 1'b0;
+    if (do_abort) abort_machine();
     if (do_load) u_files.load(job, image_words, program_at, program_words);
 
     u_host.write(plena_pkg::CSR_IRQ_STATUS, 32'd3);
-    stall_restart <= 1'b0;
     u_host.write(plena_pkg::CSR_IRQ_ENABLE, 32'd3);
     u_host.write_wide(plena_pkg::CSR_BASE_LO, base);
     u_host.write(plena_pkg::CSR_LENGTH, length);
