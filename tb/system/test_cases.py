@@ -10,6 +10,7 @@ import pytest
 from plena_ref.isa.assembler import assemble
 from plena_ref.isa.counters import GROUPS
 from plena_ref.isa.machine_code import read_program
+from plena_ref.workloads.base import Workload
 from plena_ref.workloads.build import build
 from plena_ref.workloads.registry import CASES
 from tb.bench import case_command
@@ -41,6 +42,11 @@ RESULT_KEYS = [
 ]
 BATCH_KEYS = ["batch", "rows", "match_percent", "max_abs_error", "worst"]
 WORST_KEYS = ["head", "row", "column", "golden", "got"]
+
+
+def _uses(unit: str, workload: Workload) -> bool:
+    """Whether the program has an instruction of the unit with that letter."""
+    return re.search(rf"^\s*{unit}_", workload.listing, re.MULTILINE) is not None
 
 
 @pytest.mark.parametrize(("name", "simulator"), REGRESSION)
@@ -79,8 +85,7 @@ def test_case_passes(
     # Two instructions a cycle at most.
     assert 2 * result["cycles"] > result["instructions"] > len(workload.words)
     assert 0 < result["bound_cycles"] < result["cycles"]
-    uses_the_array = re.search(r"^\s*M_", workload.listing, re.MULTILINE) is not None
-    assert result["array_utilisation"] < 1 and (result["array_utilisation"] > 0) == uses_the_array
+    assert result["array_utilisation"] < 1 and (result["array_utilisation"] > 0) == _uses("M", workload)
     assert list(result["counters"]) == list(GROUPS)
     assert "cycles by reason" in printed and f"bound {result['bound_cycles']} cycles" in printed
     assert result["sim_seconds"] > 0 and result["cycles_per_second"] > 0
@@ -96,5 +101,5 @@ def test_case_passes(
             ("intmem", 4 * hw.int_words),
         ):
             assert (folder / place / f"{memory}.bin").stat().st_size == size
-        assert (folder / place / "hbm.bin").stat().st_size > 0
+        assert ((folder / place / "hbm.bin").stat().st_size > 0) == _uses("H", workload)
     assert sorted(path.name for path in runs.iterdir()) == [name], "something half-finished was left"
