@@ -12,6 +12,8 @@ from plena_ref.machine.hardware import Hardware, HardwareError
 from tb.engine import paths, simulate
 
 SOURCE = paths.REPO / "rtl" / "shape_check.sv"
+#: Icarus reads SystemVerilog, and finds the lists that the RTL includes.
+LANGUAGE = ("-g2012", "-I", str(paths.REPO / "rtl"))
 SMALL = {"MLEN": 16, "BLEN": 4, "HLEN": 8, "VRAM_ELEMS": 1 << 12, "MSRAM_TILES": 4, "FP_WORDS": 64}
 SMALL |= {"INT_WORDS": 16, "VPREF": 4, "VSTORE": 4, "MX_BLOCK": 8, "LOOP_DEPTH": 8, "DISPATCH_WIDTH": 2}
 MIXED = {"MLEN": 64, "VRAM_ELEMS": 1 << 23}
@@ -49,7 +51,7 @@ def rtl_refuses(shape: dict[str, int], folder: Path) -> str:
     compiler = simulate.find_tool("icarus").command[0]
     settings = [f"-Pshape_check.{name}={value}" for name, value in shape.items()]
     model = folder / "model.vvp"
-    subprocess.run([compiler, "-g2012", *settings, "-o", model, SOURCE], check=True, capture_output=True)
+    subprocess.run([compiler, *LANGUAGE, *settings, "-o", model, SOURCE], check=True, capture_output=True)
     ran = subprocess.run(["vvp", "-n", model], capture_output=True, text=True, check=False, timeout=60)
     assert (ran.returncode != 0) == ("FATAL" in ran.stdout), ran.stdout
     return ran.stdout
@@ -86,7 +88,7 @@ def test_the_memory_of_the_bench_has_the_same_limit(tmp_path: Path) -> None:
     model = tmp_path / "model.vvp"
     source = paths.REPO / "tb" / "bench" / "axi_memory.sv"
     elaborated = subprocess.run(
-        [compiler, "-g2012", f"-Paxi_memory.BYTES={size}", "-o", model, source],
+        [compiler, *LANGUAGE, f"-Paxi_memory.BYTES={size}", "-o", model, source],
         capture_output=True,
         text=True,
         check=False,
