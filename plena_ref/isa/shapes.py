@@ -74,8 +74,10 @@ def _literal_zero(optional: bool = False) -> Operand:
 # Accesses
 
 
-def _rows(*address: Field, count: Count = Count.ONE, **rest: object) -> Access:
-    return Access(Space.VRAM, address, count, **rest)  # type: ignore[arg-type]
+def _rows(
+    *address: Field, count: Count = Count.ONE, stride: Field | None = None, place: Place = Place.ROW
+) -> Access:
+    return Access(Space.VRAM, address, count, stride, place)
 
 
 def _tile(*address: Field, place: Place) -> Access:
