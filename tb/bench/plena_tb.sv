@@ -359,7 +359,7 @@ module plena_tb #(
     u_host.write(plena_pkg::CSR_LENGTH, length);
     u_host.write_wide(plena_pkg::CSR_LIMIT_LO, limit);
     u_host.write_wide(plena_pkg::CSR_WATCHDOG_LO, watchdog);
-    if (drain_limit != drain_limit_held) u_host.write(plena_pkg::CSR_DRAIN_LIMIT, drain_limit);
+    if (drain_limit !== drain_limit_held) u_host.write(plena_pkg::CSR_DRAIN_LIMIT, drain_limit);
     drain_limit_held = drain_limit;
     u_host.write(plena_pkg::CSR_RESUME_PC, resume_pc);
     u_host.write(plena_pkg::CSR_CTRL, do_resume ? 32'd2 : 32'd1);
