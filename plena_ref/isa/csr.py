@@ -79,41 +79,76 @@ _EVENTS = (
 _TABLE: tuple[Register, ...] = (
     Register("ID", 0x000, Access.RO, "Identification, the letters PLNA.", ID_VALUE),
     Register("VERSION", 0x004, Access.RO, "Version of this register map.", VERSION_VALUE),
-    Register("CONFIG0", 0x008, Access.RO, "Machine shape.", None, (
-        BitField("LOG2_MLEN", 0, 4, "log2(MLEN)"),
-        BitField("LOG2_BLEN", 4, 4, "log2(BLEN)"),
-        BitField("LOG2_HLEN", 8, 4, "log2(HLEN)"),
-        BitField("LOG2_MX_BLOCK", 12, 4, "log2(MX_BLOCK)"),
-        BitField("LOOP_DEPTH", 16, 8, "hardware loops that may be open at a time"),
-    )),
-    Register("CONFIG1", 0x00C, Access.RO, "Rows of an HBM vector transfer.", None, (
-        BitField("VPREF", 0, 16, "VRAM rows of an H_PREFETCH_V"),
-        BitField("VSTORE", 16, 16, "VRAM rows of an H_STORE_V"),
-    )),
+    Register(
+        "CONFIG0",
+        0x008,
+        Access.RO,
+        "Machine shape.",
+        None,
+        (
+            BitField("LOG2_MLEN", 0, 4, "log2(MLEN)"),
+            BitField("LOG2_BLEN", 4, 4, "log2(BLEN)"),
+            BitField("LOG2_HLEN", 8, 4, "log2(HLEN)"),
+            BitField("LOG2_MX_BLOCK", 12, 4, "log2(MX_BLOCK)"),
+            BitField("LOOP_DEPTH", 16, 8, "hardware loops that may be open at a time"),
+        ),
+    ),
+    Register(
+        "CONFIG1",
+        0x00C,
+        Access.RO,
+        "Rows of an HBM vector transfer.",
+        None,
+        (
+            BitField("VPREF", 0, 16, "VRAM rows of an H_PREFETCH_V"),
+            BitField("VSTORE", 16, 16, "VRAM rows of an H_STORE_V"),
+        ),
+    ),
     Register("VRAM_ELEMS", 0x010, Access.RO, "Vector SRAM size in bf16 elements.", None),
     Register("MSRAM_TILES", 0x014, Access.RO, "Matrix SRAM size in tiles of MLEN*MLEN elements.", None),
     Register("FP_WORDS", 0x018, Access.RO, "FP_MEM size in bf16 words.", None),
     Register("INT_WORDS", 0x01C, Access.RO, "INT_MEM size in 32-bit words.", None),
-    Register("CTRL", 0x020, Access.WO, "Commands; ABORT wins over START, START over RESUME.", 0, (
-        BitField("START", 0, 1, "run from pc 0 with the architectural registers at their reset values"),
-        BitField("RESUME", 1, 1, "run from RESUME_PC with everything kept"),
-        BitField("ABORT", 2, 1, "give up whatever runs or was left undrained; also while a program runs"),
-    )),
-    Register("STATUS", 0x024, Access.RO, "What the machine does; all 0 before the first start.", 0, (
-        BitField("RUNNING", 0, 1, "a program runs or drains"),
-        BitField("STOPPED", 1, 1, "the last program came to a normal stop"),
-        BitField("TRAPPED", 2, 1, "the last program trapped; CAUSE says why"),
-        BitField("UNDRAINED", 3, 1, "WATCHDOG gave the drain up: memories are undefined, ABORT is due"),
-        BitField("BUS_ERROR", 4, 1, "a transfer of the last program failed, whatever CAUSE says"),
-        BitField("ABORTED", 5, 1, "aborted since the last start: memories are undefined, RESUME is refused"),
-        BitField("REFUSED", 6, 1, "the last START or RESUME was refused: see UNDRAINED, ABORTED, NO_IDS"),
-        BitField("NO_IDS", 7, 1, "every group of AXI IDs has late answers to come: START is refused"),
-        BitField("LATE_READS", 8, 1, "an aborted program's reads are still unanswered"),
-        BitField("LATE_WRITES", 9, 1, "an aborted program's writes are: bytes that it stored may change"),
-    )),
-    Register("CAUSE", 0x028, Access.RO, "Trap cause code of the last program; 0 when it did not trap.", 0, (
-        BitField("CODE", 0, 4, "see the trap table of the ISA"),
-    )),
+    Register(
+        "CTRL",
+        0x020,
+        Access.WO,
+        "Commands; ABORT wins over START, START over RESUME.",
+        0,
+        (
+            BitField("START", 0, 1, "run from pc 0 with the architectural registers at their reset values"),
+            BitField("RESUME", 1, 1, "run from RESUME_PC with everything kept"),
+            BitField("ABORT", 2, 1, "give up whatever runs or was left undrained; also while a program runs"),
+        ),
+    ),
+    Register(
+        "STATUS",
+        0x024,
+        Access.RO,
+        "What the machine does; all 0 before the first start.",
+        0,
+        (
+            BitField("RUNNING", 0, 1, "a program runs or drains"),
+            BitField("STOPPED", 1, 1, "the last program came to a normal stop"),
+            BitField("TRAPPED", 2, 1, "the last program trapped; CAUSE says why"),
+            BitField("UNDRAINED", 3, 1, "WATCHDOG gave the drain up: memories are undefined, ABORT is due"),
+            BitField("BUS_ERROR", 4, 1, "a transfer of the last program failed, whatever CAUSE says"),
+            BitField(
+                "ABORTED", 5, 1, "aborted since the last start: memories are undefined, RESUME is refused"
+            ),
+            BitField("REFUSED", 6, 1, "the last START or RESUME was refused: see UNDRAINED, ABORTED, NO_IDS"),
+            BitField("NO_IDS", 7, 1, "every group of AXI IDs has late answers to come: START is refused"),
+            BitField("LATE_READS", 8, 1, "an aborted program's reads are still unanswered"),
+            BitField("LATE_WRITES", 9, 1, "an aborted program's writes are: bytes that it stored may change"),
+        ),
+    ),
+    Register(
+        "CAUSE",
+        0x028,
+        Access.RO,
+        "Trap cause code of the last program; 0 when it did not trap.",
+        0,
+        (BitField("CODE", 0, 4, "see the trap table of the ISA"),),
+    ),
     Register("PC", 0x02C, Access.RO, "pc of the C_BREAK or the culprit, or the length of the program."),
     Register("BASE_LO", 0x030, Access.RW, "HBM byte address of the program, bits 31:0."),
     Register("BASE_HI", 0x034, Access.RW, "HBM byte address of the program, bits 63:32."),
@@ -134,14 +169,20 @@ _TABLE: tuple[Register, ...] = (
     Register("STRIDE", 0x084, Access.RO, "Architectural register STRIDE.", 1),
     Register("V_MASK", 0x088, Access.RO, "Architectural register V_MASK."),
     Register("GP", 0x100, Access.RO, "Integer registers gp0..gp15.", count=16),
-    Register("F", 0x140, Access.RO, "Float registers f0..f7.", fields=(
-        BitField("BITS", 0, 16, "bf16"),
-    ), count=8),
+    Register(
+        "F", 0x140, Access.RO, "Float registers f0..f7.", fields=(BitField("BITS", 0, 16, "bf16"),), count=8
+    ),
     Register("A_LO", 0x180, Access.RO, "HBM address registers a0..a7, bits 31:0.", count=8, step=8),
     Register("A_HI", 0x184, Access.RO, "HBM address registers a0..a7, bits 63:32.", count=8, step=8),
     *(
-        Register(f"{group.name.upper()}_{half}", group.offset + 4 * high, Access.RO,
-                 f"{group.meaning} Counters below, bits {bits}.", count=len(group.counters), step=8)
+        Register(
+            f"{group.name.upper()}_{half}",
+            group.offset + 4 * high,
+            Access.RO,
+            f"{group.meaning} Counters below, bits {bits}.",
+            count=len(group.counters),
+            step=8,
+        )
         for group in counters.GROUPS.values()
         for high, (half, bits) in enumerate((("LO", "31:0"), ("HI", "63:32")))
     ),

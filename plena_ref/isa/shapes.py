@@ -192,9 +192,7 @@ VF_REVERSIBLE = Shape(
     (_rows(RD),),
     selector=_RORDER,
 )
-V1 = Shape(
-    "V1", _R, Unit.V, (_VRAM_DST, _VRAM_A, _RMASK), (_rows(RS1), _MASK), (_rows(RD),), ignored=(RS2,)
-)
+V1 = Shape("V1", _R, Unit.V, (_VRAM_DST, _VRAM_A, _RMASK), (_rows(RS1), _MASK), (_rows(RD),), ignored=(RS2,))
 SHIFT = Shape(
     "SHIFT",
     _R,

@@ -82,9 +82,7 @@ class Hardware:
         require = self._require
         for name in ("mlen", "blen", "hlen", "mx_block"):
             require(_is_power_of_two(getattr(self, name)), f"{name.upper()} must be a power of two", name)
-        require(
-            MLEN_MIN <= self.mlen <= MLEN_MAX, f"MLEN must lie in {MLEN_MIN}..{MLEN_MAX}", "mlen"
-        )
+        require(MLEN_MIN <= self.mlen <= MLEN_MAX, f"MLEN must lie in {MLEN_MIN}..{MLEN_MAX}", "mlen")
         require(self.blen >= BLEN_MIN, f"BLEN must be at least {BLEN_MIN}", "blen")
         require(self.blen <= self.mlen, "BLEN must not exceed MLEN", "blen", "mlen")
         require(self.hlen <= self.mlen, "HLEN must not exceed MLEN", "hlen", "mlen")

@@ -80,6 +80,7 @@ def loop_end(core: Core, code: Coded) -> Step:
 
 def stop(_core: Core, _code: Coded) -> Step:
     """The step of shape STOP."""
+
     def step() -> None:
         raise Break
 
