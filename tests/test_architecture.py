@@ -21,6 +21,7 @@ PACKAGE = "plena_ref"
 MAY_IMPORT: dict[str, set[str]] = {
     "isa": set(),
     "machine": {"isa"},
+    "models": set(),
     "golden": {"machine"},
     "analysis": {"golden", "machine"},
     "verdict": {"golden", "machine"},

@@ -1,0 +1,1 @@
+"""Language models and vision encoders: their sizes."""
