@@ -1,4 +1,4 @@
-"""Records of models: what config.toml says, and what it may not say."""
+"""Records of models: what models.toml says, and what it may not say."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import pytest
 
-from plena_ref.models.config import DECODERS, ENCODERS, ConfigError, DecoderConfig, read_config
+from plena_ref.configs.models import DECODERS, ENCODERS, ConfigError, DecoderConfig, read_config
 
 
 def test_the_decoder_of_smolvlm2() -> None:

@@ -1,4 +1,4 @@
-"""Sizes of the models that are run here, read from config.toml: a new model of a family is a new record.
+"""Sizes of the models that are run here, read from models.toml: a new model of a family is a new record.
 
 DECODERS["smolvlm2"].hidden         576
 ENCODERS["reduced"].heads           2
@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-_FILE = Path(__file__).with_name("config.toml")
+_FILE = Path(__file__).with_name("models.toml")
 
 
 class ConfigError(ValueError):
