@@ -140,9 +140,16 @@ def head_columns(kernel: str, hw: Hardware, head_dim: int) -> int:
     return _ceil(head_dim, hw.mlen) * hw.mlen
 
 
+def cached_schedule(hw: Hardware, sizes: Sizes) -> Schedule:
+    """The decode step for a single query, else flash attention."""
+    decode = sizes.seq == 1 and sizes.heads <= hw.mlen * sizes.kv_heads
+    return (decode_schedule if decode else attention_schedule)(hw, sizes)
+
+
 #: By the name of the kernel.
 SCHEDULES = {
     "attention": attention_schedule,
+    "cached_attention": cached_schedule,
     "packed_attention": packed_schedule,
     "decode_attention": decode_schedule,
     "decode_attention_one_row": decode_schedule,

@@ -211,7 +211,7 @@ def _stage_constants(
         images.fpmem[first : first + case.problem.heads] = bf16_from_float(sinks)
 
 
-def _in_columns(case: Case, tensor: NDArray, head_cols: int, rows: int) -> NDArray:
+def columns_of_heads(tensor: NDArray, head_cols: int, rows: int) -> NDArray:
     """batch x heads x n x head_dim as batch x rows x heads*head_cols, the padding 0."""
     batch, heads, n, head_dim = tensor.shape
     padded = np.zeros((batch, rows, heads, head_cols), tensor.dtype)
@@ -220,9 +220,9 @@ def _in_columns(case: Case, tensor: NDArray, head_cols: int, rows: int) -> NDArr
 
 
 def _stage_queries(case: Case, images: MemoryImages, operands: AttentionOperands, q: F64) -> None:
-    """Q in its slabs; rows are zero up to a whole systolic block, the rest of a slab stays poison."""
-    rows = round_up(case.problem.seq, case.hardware.blen)
-    values = _in_columns(case, q, operands.head_cols, rows)
+    """Q; in slabs, rows are zero up to a whole systolic block, and the rest of a slab stays poison."""
+    rows = min(round_up(case.problem.seq, case.hardware.blen), operands.q.rows_per_batch)
+    values = columns_of_heads(q, operands.head_cols, rows)
     operands.q.store(images.vram, values.astype(ml_dtypes.bfloat16).view(np.uint16))
 
 
@@ -234,7 +234,7 @@ def _stage_hbm(
     values: F64,
 ) -> F64:
     """Quantise K or V into HBM, padding rows zero; returns what the machine reads, shaped as `values`."""
-    dense = _in_columns(case, values, operands.kv_head_cols, operands.kv_rows_per_batch)
+    dense = columns_of_heads(values, operands.kv_head_cols, operands.kv_rows_per_batch)
     dense = np.pad(dense, ((0, 0), (0, 0), (0, tensor.cols - dense.shape[2])))
     rows = bf16_from_float(dense.reshape(tensor.rows, tensor.cols))
     elements, scales = mx.encode_rows(rows, case.hardware.mx_block)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from plena_ref.workloads.attention import Attention
 from plena_ref.workloads.base import Problem
+from plena_ref.workloads.cached_attention import CachedAttention
 from plena_ref.workloads.linear import Linear
 from plena_ref.workloads.norm_linear_residual import NormLinearResidual
 from plena_ref.workloads.residual_add import ResidualAdd
 from plena_ref.workloads.rms_norm import RmsNorm
 
 #: Every family.
-FAMILIES: tuple[type[Problem], ...] = (Attention, Linear, RmsNorm, ResidualAdd, NormLinearResidual)
+FAMILIES: tuple[type[Problem], ...] = (
+    *(Attention, CachedAttention),
+    *(Linear, RmsNorm, ResidualAdd, NormLinearResidual),
+)
 
 #: The family of each kernel, by what KERNEL= calls it.
 KERNELS: dict[str, type[Problem]] = {name: family for family in FAMILIES for name in family.kernels}
