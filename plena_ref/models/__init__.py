@@ -1,0 +1,1 @@
+"""Trained language models: their files, tokenizers, and what they become in HBM."""
