@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "analysis": {"golden", "machine"},
     "verdict": {"golden", "machine"},
     "kernels": {"isa", "machine"},
-    "models": {"configs", "golden", "machine"},
+    "models": {"configs", "golden"},
     "workloads": {"analysis", "golden", "kernels", "machine", "verdict"},
     "__main__": {"isa"},
     "error_analysis": {"machine", "verdict", "workloads"},
