@@ -9,11 +9,17 @@ from plena_ref.workloads.linear import Linear
 from plena_ref.workloads.norm_linear_residual import NormLinearResidual
 from plena_ref.workloads.residual_add import ResidualAdd
 from plena_ref.workloads.rms_norm import RmsNorm
+from plena_ref.workloads.rope import Rope
 
 #: Every family.
 FAMILIES: tuple[type[Problem], ...] = (
-    *(Attention, CachedAttention),
-    *(Linear, RmsNorm, ResidualAdd, NormLinearResidual),
+    Attention,
+    CachedAttention,
+    Linear,
+    RmsNorm,
+    ResidualAdd,
+    NormLinearResidual,
+    Rope,
 )
 
 #: The family of each kernel, by what KERNEL= calls it.
