@@ -132,10 +132,11 @@ BENCH_MAY_IMPORT: dict[str, set[str]] = {
     "bench": {"engine"},
     "fuzz": set(),
     "mutants": {"bench", "engine"},
+    "peer": {"bench", "engine"},
     "sweep": {"bench", "engine", "mutants"},
     "oracle": set(),
     "unit": {"bench", "engine", "mutants", "oracle"},
-    "system": {"bench", "engine", "fuzz", "mutants", "sweep", "unit"},
+    "system": {"bench", "engine", "fuzz", "mutants", "peer", "sweep", "unit"},
 }
 #: What is above the bench: nothing in tb imports it.
 ABOVE = ("scripts", "tests")

@@ -23,13 +23,14 @@ def to_json(verdict: Verdict) -> dict[str, object]:
             "match_percent": verdict.tolerance.match_percent,
             "outer": verdict.tolerance.outer,
         },
-        "batches": [_batch_json(row) for row in verdict.batches],
+        "batches": [batch_json(row) for row in verdict.batches],
         "out_of_bounds_writes": verdict.out_of_bounds_writes,
         "reasons": list(verdict.reasons),
     }
 
 
-def _batch_json(row: BatchRow) -> dict[str, object]:
+def batch_json(row: BatchRow) -> dict[str, object]:
+    """The accuracy of one batch as a dictionary."""
     worst = row.worst
     return {
         "batch": row.batch,

@@ -7,7 +7,7 @@ watchdog.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +58,7 @@ class Machine(Core):
         max_instructions: int | None = None,
         *,
         resume: bool = False,
+        watch: Callable[[int, Step], Step] | None = None,
     ) -> StopReport:
         """Run machine code `words` from `pc` until it stops or traps.
 
@@ -66,6 +67,8 @@ class Machine(Core):
             pc: index of the first word to execute; past the last word the program is over at once.
             max_instructions: completed instructions of this call after which to give up.
             resume: keep registers, accumulators, open loops and the instruction count; else reset them.
+            watch: given a pc and the step of the instruction there, returns the step to take in its place;
+                it looks at the machine before and after.
 
         Raises:
             InstructionLimitError: `max_instructions` were completed and the program still runs.
@@ -76,6 +79,8 @@ class Machine(Core):
         if not resume:
             self.reset()
         steps = [self._decode(at, int(word)) for at, word in enumerate(words)]
+        if watch is not None:
+            steps = [watch(at, step) for at, step in enumerate(steps)]
         steps.append(self._run_off_the_end)
         length = len(words)
         past_the_end = max(pc - length, 0)

@@ -1,0 +1,219 @@
+"""Run a build directory on the reference machine and on the RTL, and judge what is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.reference import Machine, StopReport
+from plena_ref.machine.state import MemoryImages, Registers, WrittenMaps
+from plena_ref.verdict.memory import register_differences
+from tb.bench import harness
+from tb.bench.harness import Job, JobResult
+from tb.bench.options import RunOptions
+from tb.bench.program_runner import REFERENCE, ProgramOutcome
+from tb.peer import comparison, directory, golden, settings, shape, stages, verdict
+from tb.peer.comparison import Comparison
+from tb.peer.golden import Golden
+from tb.peer.prepared import Prepared, fitting
+from tb.peer.verdict import OurVerdict, PeerVerdict
+
+
+@dataclass(frozen=True)
+class Build:
+    """A build directory that was read.
+
+    Attributes:
+        folder: where it lies.
+        settings: what the tools' settings say.
+        program: ready to run.
+        comparison: where its result lies, and how the tools judge it.
+        golden: what it must come to.
+        remarks: what people should know of how it was read.
+    """
+
+    folder: Path
+    settings: settings.Settings
+    program: Prepared
+    comparison: Comparison
+    golden: Golden
+    remarks: list[str]
+
+
+@dataclass(frozen=True)
+class BuildOutcome:
+    """A build directory that has run.
+
+    Attributes:
+        build: what ran.
+        simulator: where.
+        run: how it ended and what it left.
+        peer, ours: the two verdicts.
+        job: what the RTL left; None on the reference machine.
+        build_seconds: time to build the model; 0.0 from the cache.
+    """
+
+    build: Build
+    simulator: str
+    run: ProgramOutcome
+    peer: PeerVerdict
+    ours: OurVerdict
+    job: JobResult | None
+    build_seconds: float
+
+
+def read(folder: Path, settings_file: Path | None, options: dict[str, int]) -> Build:
+    """Read a build directory.
+
+    Args:
+        folder: the directory.
+        settings_file: settings; None looks where the tools look, then into the directory and above it.
+        options: fields of Hardware from the command line.
+
+    Raises:
+        PeerError: a file is missing, odd, or does not fit.
+        HardwareError: there is no such machine.
+    """
+    words, preload = directory.read_directory(folder)
+    params = comparison.read(folder)
+    wanted = golden.read(folder, params.num_batches)
+    path = settings.find(settings_file, (folder, folder.resolve().parent))
+    if path is None:
+        chosen = settings.Settings(mlen=params.row_dim)
+        remarks = ["no settings file: MLEN is row_dim, the rest as PLENA's tools have it by default"]
+    else:
+        chosen, remarks = settings.read(path), [f"settings {path}"]
+    size = directory.read_hbm_size(folder, preload.hbm.size)
+    made = shape.shape(chosen, options, words, preload, size, params.end)
+    verdict.check_result(params, wanted, made.hardware)
+    text = folder / directory.ASSEMBLY
+    found = fitting(stages.read(text), words) if text.exists() else None
+    if found is None:
+        why = "has another number of instructions" if text.exists() else "is missing"
+        remarks.append(f"{directory.ASSEMBLY} {why}: stages have no names")
+    return Build(
+        folder, chosen, Prepared(words, preload, made, found), params, wanted, remarks + made.remarks
+    )
+
+
+def run(
+    build: Build,
+    options: RunOptions,
+    *,
+    seed: int,
+    watchdog: int,
+    drain_limit: int,
+    folder: Path | None,
+) -> BuildOutcome:
+    """Run a build and judge it.
+
+    Args:
+        build: what to run.
+        options: where and how.
+        seed, watchdog, drain_limit: see :class:`tb.bench.job.Job`; not for the reference machine.
+        folder: where a run with waves leaves its files; None makes one that is removed.
+
+    Raises:
+        PeerError: a file does not fit its memory.
+        SimulatorMissing, SimulationError: see tb/engine/simulate.py.
+    """
+    program, hw = build.program, build.program.shape.hardware
+    before = program.images()
+    machine = Machine(hw, before.copy(), program.shape.limit)
+    report = machine.run(program.words)
+    if options.sim == REFERENCE:
+        outcome = _reference_outcome(machine, report, program)
+        return _judged(build, REFERENCE, outcome, machine.written, None, None, None, 0.0)
+    job = Job(
+        program.words,
+        before,
+        limit=program.shape.limit,
+        latency=options.latency,
+        jitter=options.jitter,
+        seed=seed,
+        watchdog=watchdog,
+        drain_limit=drain_limit,
+        trace=True,
+    )
+    result = harness.run(hw, [job], options.sim, options.waves, folder)
+    got = result.jobs[0]
+    outcome = _rtl_outcome(got, program)
+    differences = _differences(hw, got, machine.images, before, report)
+    outside = verdict.changed_outside(got.images, before, machine.written)
+    return _judged(
+        build, options.sim, outcome, machine.written, differences, outside, got, result.build_seconds
+    )
+
+
+def _reference_outcome(machine: Machine, report: StopReport, program: Prepared) -> ProgramOutcome:
+    hbm_bytes = max(program.preload.hbm.size, machine.hbm_high_water + 1)
+    return ProgramOutcome(
+        report.status,
+        report.cause,
+        report.pc,
+        None,
+        report.instructions,
+        None,
+        report.registers,
+        machine.images,
+        hbm_bytes,
+    )
+
+
+def _rtl_outcome(got: JobResult, program: Prepared) -> ProgramOutcome:
+    return ProgramOutcome(
+        got.status,
+        got.cause,
+        got.pc,
+        got.cycles,
+        got.instructions,
+        got.counters,
+        got.registers,
+        got.images,
+        max(program.preload.hbm.size, got.hbm_high_water + 1),
+        got.undrained,
+    )
+
+
+def _differences(
+    hw: Hardware, got: JobResult, reference: MemoryImages, before: MemoryImages, report: StopReport
+) -> tuple[str, ...]:
+    """Where the RTL differs from the reference machine: end, memories, registers, protocol."""
+    found = []
+    for name in ("status", "cause", "pc", "instructions"):
+        value, wanted = getattr(got, name), getattr(report, name)
+        if value != wanted:
+            found.append(f"{name}: got {value}, reference {wanted}")
+    found += verdict.memory_differences(hw, got.images, reference, before)
+    found += register_differences(got.registers, report.registers)
+    if got.protocol_errors:
+        found.append(f"{got.protocol_errors} violations of the AXI protocol")
+    return tuple(found)
+
+
+def _ending(program: Prepared, status: str, cause: str | None, pc: int, registers: Registers) -> str | None:
+    """How a run ended, where that is no normal stop."""
+    if status == "stopped":
+        return None
+    if status == "trap" and cause is not None:
+        return program.trap(cause, pc, registers)
+    return f"{status} at {program.place(pc)}: the bench gave up"
+
+
+def _judged(
+    build: Build,
+    simulator: str,
+    outcome: ProgramOutcome,
+    written: WrittenMaps,
+    differences: tuple[str, ...] | None,
+    outside: int | None,
+    job: JobResult | None,
+    build_seconds: float,
+) -> BuildOutcome:
+    wanted = verdict.judged_golden(build.golden, build.comparison)
+    got = verdict.result_of(outcome.images.vram, build.comparison, wanted.shape[1])
+    ended = _ending(build.program, outcome.status, outcome.cause, outcome.pc, outcome.registers)
+    peer = verdict.peer_verdict(got, wanted, build.comparison)
+    ours = verdict.our_verdict(got, wanted, build.comparison, written, differences, outside, ended)
+    return BuildOutcome(build, simulator, outcome, peer, ours, job, build_seconds)

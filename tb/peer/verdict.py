@@ -1,0 +1,187 @@
+"""Two verdicts on a run of a build directory: the tools' own, and this project's.
+
+Theirs asks for a share of the elements within a wide tolerance. Ours asks for every active element within
+0.02 + 0.02*|golden|, batch by batch, and for a machine that is the reference machine bit for bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.numerics import bf16_to_f32
+from plena_ref.machine.state import MemoryImages, WrittenMaps
+from plena_ref.verdict.accuracy import BatchRow, accuracy
+from plena_ref.verdict.memory import MEMORIES, memory_difference
+from plena_ref.verdict.tolerance import STRICT, Tolerance
+from tb.peer.comparison import Comparison
+from tb.peer.errors import PeerError
+from tb.peer.golden import Golden
+
+F64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PeerVerdict:
+    """What the tools' verifier says.
+
+    Attributes:
+        match_percent: share of the elements within its tolerance.
+        passed: the share is at least what the directory asks for.
+        zeros_percent: the share that a result of zeros would have.
+        zeros_pass: a result of zeros would pass.
+    """
+
+    match_percent: float
+    passed: bool
+    zeros_percent: float
+    zeros_pass: bool
+
+
+@dataclass(frozen=True)
+class OurVerdict:
+    """What this project says.
+
+    Attributes:
+        batches: accuracy, a row a batch; heads count as columns.
+        tolerance: what judged it.
+        vacuous: a result of zeros would pass 0.02 + 0.02*|golden|, so a tolerance in proportion to the
+            golden's largest element took its place.
+        unwritten: active elements that the program did not write.
+        elements: active elements.
+        differences: from the reference machine; None: the run was on the reference machine itself.
+        written_outside: words that changed though the reference machine does not write them; None as above.
+        ended: how the run ended, where that is no normal stop.
+    """
+
+    batches: tuple[BatchRow, ...]
+    tolerance: Tolerance
+    vacuous: bool
+    unwritten: int
+    elements: int
+    differences: tuple[str, ...] | None
+    written_outside: int | None
+    ended: str | None
+
+    @property
+    def passed(self) -> bool:
+        """Every reason to fail is absent."""
+        return not self.reasons
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it fails; empty when it passes."""
+        found = [] if self.ended is None else [self.ended]
+        rule = f"{self.tolerance.atol:.4g} + {self.tolerance.rtol}*|golden|"
+        found += [
+            f"batch {row.batch}: {row.match_percent:.3f}% within {rule}, all must be; "
+            f"maximum error {row.max_abs_error:.4g}"
+            for row in self.batches
+            if row.misses
+        ]
+        if self.unwritten == self.elements:
+            found.append("the program wrote no element of the result")
+        found += [f"not bit-exact: {difference}" for difference in self.differences or ()]
+        if self.written_outside:
+            found.append(f"{self.written_outside} words changed that the reference machine does not write")
+        return tuple(found)
+
+
+def check_result(comparison: Comparison, golden: Golden, hw: Hardware) -> None:
+    """Refuse a result that VRAM does not hold.
+
+    Raises:
+        PeerError: a row past the end of VRAM, or a golden with more columns than the result.
+    """
+    comparison.columns(golden.values.shape[1])
+    if comparison.row_dim != hw.mlen:
+        raise PeerError(comparison.path, "row_dim", f"{comparison.row_dim}, but MLEN is {hw.mlen}")
+    if comparison.end > hw.vram_elems:
+        last, rows = comparison.end // comparison.row_dim, hw.vram_elems // comparison.row_dim
+        raise PeerError(comparison.path, "start_row_idx", f"the result ends at row {last}, VRAM at {rows}")
+
+
+def judged_golden(golden: Golden, comparison: Comparison) -> F64:
+    """The columns of the golden that are compared: float64 [rows, columns]."""
+    return golden.values[:, : comparison.columns(golden.values.shape[1])]
+
+
+def result_of(vram: NDArray[np.uint16], comparison: Comparison, columns: int) -> F64:
+    """The result in VRAM, shaped as the golden."""
+    return bf16_to_f32(vram[comparison.places(columns)]).astype(np.float64)
+
+
+def peer_verdict(got: F64, golden: F64, comparison: Comparison) -> PeerVerdict:
+    """Judge by the directory's own parameters."""
+
+    def share(values: F64) -> float:
+        with np.errstate(invalid="ignore"):
+            error = np.abs(values - golden)
+        return 100.0 * float((error <= comparison.atol + comparison.rtol * np.abs(golden)).mean())
+
+    percent, zeros = share(got), share(np.zeros_like(golden))
+    wanted = comparison.match_percent
+    return PeerVerdict(percent, percent >= wanted, zeros, zeros >= wanted)
+
+
+def _batched(values: F64, comparison: Comparison) -> F64:
+    """batch x seq x 1 x columns, as the accuracy of a case is computed."""
+    return values.reshape(comparison.batch, comparison.active_seq_per_batch, 1, -1)
+
+
+def tolerance_for(golden: F64) -> tuple[Tolerance, bool]:
+    """0.02 + 0.02*|golden|, and False; in proportion to the golden, and True, where zeros would pass that."""
+    largest = float(np.abs(golden).max())
+    if (np.abs(golden) > STRICT.atol + STRICT.rtol * np.abs(golden)).any():
+        return STRICT, False
+    return replace(STRICT, atol=STRICT.atol * largest), True
+
+
+def our_verdict(
+    got: F64,
+    golden: F64,
+    comparison: Comparison,
+    written: WrittenMaps,
+    differences: tuple[str, ...] | None,
+    written_outside: int | None,
+    ended: str | None,
+) -> OurVerdict:
+    """Judge as this project judges its own cases; `written` is what the reference machine wrote."""
+    tolerance, vacuous = tolerance_for(golden)
+    with np.errstate(invalid="ignore"):
+        batches = accuracy(_batched(got, comparison), _batched(golden, comparison), tolerance)
+    active = written.vram[comparison.places(golden.shape[1])]
+    return OurVerdict(
+        batches,
+        tolerance,
+        vacuous,
+        int((~active).sum()),
+        active.size,
+        differences,
+        written_outside,
+        ended,
+    )
+
+
+def memory_differences(
+    hw: Hardware, got: MemoryImages, reference: MemoryImages, before: MemoryImages
+) -> list[str]:
+    """The first difference of each memory from the reference machine's."""
+    found = (
+        memory_difference(hw, name, getattr(got, name), getattr(reference, name), getattr(before, name))
+        for name in MEMORIES
+    )
+    return [difference for difference in found if difference is not None]
+
+
+def changed_outside(got: MemoryImages, before: MemoryImages, written: WrittenMaps) -> int:
+    """Words that changed though the reference machine did not write them."""
+    count = 0
+    for name in MEMORIES:
+        after, earlier = getattr(got, name), getattr(before, name)
+        if not np.array_equal(after, earlier):
+            count += int(((after != earlier) & ~getattr(written, name)).sum())
+    return count
