@@ -5,6 +5,7 @@ from __future__ import annotations
 from plena_ref.workloads.attention import Attention
 from plena_ref.workloads.base import Problem
 from plena_ref.workloads.cached_attention import CachedAttention
+from plena_ref.workloads.embedding import Embedding
 from plena_ref.workloads.linear import Linear
 from plena_ref.workloads.norm_linear_residual import NormLinearResidual
 from plena_ref.workloads.residual_add import ResidualAdd
@@ -15,6 +16,7 @@ from plena_ref.workloads.rope import Rope
 FAMILIES: tuple[type[Problem], ...] = (
     Attention,
     CachedAttention,
+    Embedding,
     Linear,
     RmsNorm,
     ResidualAdd,

@@ -57,3 +57,25 @@ def stage_panels(
         tensor.store(hbm, elements, scales)
         read.append(mx.dequantise(elements, scales))
     return np.concatenate(read, axis=1)[: values.shape[0], : values.shape[1]]
+
+
+def stage_column_blocks(
+    tensor: HbmTensor, hbm: NDArray[np.uint8], values: NDArray[np.uint16]
+) -> NDArray[np.float64]:
+    """Quantise a raw bf16 matrix into HBM along its rows, a block of columns at a time, the padding 0.
+
+    Args:
+        tensor: all rows of the first block of columns, then those of the second, and so on.
+
+    Returns:
+        What the machine reads, shaped as `values`.
+    """
+    rows, features = values.shape
+    blocks, width = tensor.rows // rows, tensor.cols
+    padded = np.zeros((rows, blocks * width), np.uint16)
+    padded[:, :features] = values
+    stacked = padded.reshape(rows, blocks, width).transpose(1, 0, 2).reshape(-1, width)
+    elements, scales = mx.encode_rows(stacked, tensor.mx_block)
+    tensor.store(hbm, elements, scales)
+    read = mx.dequantise(elements, scales).reshape(blocks, rows, width)
+    return read.transpose(1, 0, 2).reshape(rows, -1)[:, :features]

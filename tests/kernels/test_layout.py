@@ -150,3 +150,14 @@ def test_broken_placements_are_refused() -> None:
 def test_region_mask_covers_only_its_memory() -> None:
     regions = [Region("vram", 2, 4, "a"), Region("msram", 0, 9, "b")]
     assert region_mask(regions, "vram", 6).tolist() == [False, False, True, True, False, False]
+
+
+def test_the_last_tensor_ends_a_beat_and_nothing_follows() -> None:
+    """Whatever its size, its last scale byte is the last of a beat."""
+    for rows in (1, 7, 64):
+        allocator = HbmAllocator(Hardware(8, 4), 4096)
+        allocator.tensor("before", 3, 8)
+        last = allocator.last_tensor("table", rows, 8)
+        assert allocator.next_free == last.base + last.scale_offset + rows and allocator.next_free % 64 == 0
+        with pytest.raises(LayoutError, match="after: nothing lies in HBM after table"):
+            allocator.tensor("after", 1, 8)

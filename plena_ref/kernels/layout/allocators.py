@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from plena_ref.kernels.layout.batched import BatchedVram
-from plena_ref.kernels.layout.hbm import HbmTensor, hbm_alignment
+from plena_ref.kernels.layout.hbm import HbmLast, HbmTensor, hbm_alignment
 from plena_ref.kernels.layout.rules import LayoutError, round_up
 from plena_ref.kernels.layout.vram import VramTensor
-from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.hardware import HBM_BEAT_BYTES, Hardware
+
+_Tensor = TypeVar("_Tensor", bound=HbmTensor)
 
 
 class Lifetimes:
@@ -115,15 +119,29 @@ class HbmAllocator:
     def __init__(self, hw: Hardware, start: int = 0) -> None:
         self._hw = hw
         self.next_free = start
+        self._last: str | None = None
 
     def tensor(self, name: str, rows: int, cols: int) -> HbmTensor:
         """A new tensor of physical shape rows x cols."""
         base = round_up(self.next_free, hbm_alignment(self._hw))
-        tensor = HbmTensor(name, base, rows, cols, self._hw.mx_block)
-        if base + tensor.footprint > self._hw.hbm_bytes:
+        return self._take(HbmTensor(name, base, rows, cols, self._hw.mx_block))
+
+    def last_tensor(self, name: str, rows: int, cols: int) -> HbmLast:
+        """The tensor that ends where LIMIT will lie, at the end of a beat; nothing can be placed after it."""
+        base, block = round_up(self.next_free, hbm_alignment(self._hw)), self._hw.mx_block
+        gap = -(base + HbmLast(name, base, rows, cols, block).footprint) % HBM_BEAT_BYTES
+        tensor = self._take(HbmLast(name, base, rows, cols, block, gap))
+        self._last = name
+        return tensor
+
+    def _take(self, tensor: _Tensor) -> _Tensor:
+        """`tensor` in its place, if there is room."""
+        if self._last is not None:
+            raise LayoutError(f"{tensor.name}: nothing lies in HBM after {self._last}, which ends at LIMIT")
+        if tensor.base + tensor.footprint > self._hw.hbm_bytes:
             raise LayoutError(
-                f"HBM is full: {name} needs {tensor.footprint} bytes at {base}, "
+                f"HBM is full: {tensor.name} needs {tensor.footprint} bytes at {tensor.base}, "
                 f"HBM_BYTES = {self._hw.hbm_bytes}"
             )
-        self.next_free = base + tensor.footprint
+        self.next_free = tensor.base + tensor.footprint
         return tensor

@@ -68,6 +68,27 @@ class HbmTensor:
         hbm[first_scale : first_scale + scales.size] = scales.reshape(-1)
 
 
+@dataclass(frozen=True)
+class HbmLast(HbmTensor):
+    """A tensor whose last scale byte is the last byte below LIMIT: a row past its end cannot be transferred.
+
+    Attributes:
+        gap: bytes between its elements and its scales.
+    """
+
+    gap: int = 0
+
+    @property
+    def scale_offset(self) -> int:
+        """Bytes from the base to the first scale byte: what SCALE holds for this tensor."""
+        return self.elems + self.gap
+
+    @property
+    def footprint(self) -> int:
+        """Bytes that the tensor takes, with what lies between its parts."""
+        return self.scale_offset + self.elems // self.mx_block
+
+
 def hbm_alignment(hw: Hardware) -> int:
     """Alignment of an HBM tensor's base in bytes: MLEN, from MLEN 256 on MLEN^2 (docs/isa.md section 6)."""
     return hw.tile_elems if hw.mlen >= 256 else hw.mlen
