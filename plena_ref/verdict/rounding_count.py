@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from plena_ref.golden.swiglu import sigmoid, swiglu
 from plena_ref.verdict.error_bound import UNIT
 from plena_ref.verdict.tolerance import Tolerance
 
@@ -21,6 +22,10 @@ F32_ROUNDINGS = 0.5
 NORM_ROUNDINGS = 4.0
 #: Of RMSNorm, before the square root, which halves them: the square, 1/features, times that, + eps.
 MEAN_ROUNDINGS = 4.0
+#: Of SwiGLU, besides exp(-gate): 1 + that, its reciprocal, times gate, times up.
+SWIGLU_ROUNDINGS = 4.0
+#: What is left of silu where exp(-gate) overflows or its reciprocal is flushed: below 128 * 2^-126.
+SILU_FLUSHED = 2.0**-118
 
 
 def relative_error(roundings: float) -> float:
@@ -52,3 +57,10 @@ def linear_error(x: F64, x_error: F64, w: F64) -> F64:
 def sum_error(exact: F64, operand_error: F64) -> F64:
     """The largest error of a sum, by the largest error of its operands together."""
     return operand_error + relative_error(1) * (np.abs(exact) + operand_error) + FLUSHED
+
+
+def swiglu_error(gate: F64, up: F64) -> F64:
+    """The largest error of silu(gate) * up; exp(-gate) counts by its share of 1 + exp(-gate)."""
+    roundings = SWIGLU_ROUNDINGS + (1 - sigmoid(gate))
+    relative = np.expm1(UNIT * (roundings + F32_ROUNDINGS))
+    return relative * np.abs(swiglu(gate, up)) + SILU_FLUSHED * (1 + np.abs(up))

@@ -11,6 +11,7 @@ from plena_ref.workloads.norm_linear_residual import NormLinearResidual
 from plena_ref.workloads.residual_add import ResidualAdd
 from plena_ref.workloads.rms_norm import RmsNorm
 from plena_ref.workloads.rope import Rope
+from plena_ref.workloads.swiglu import Swiglu
 
 #: Every family.
 FAMILIES: tuple[type[Problem], ...] = (
@@ -22,6 +23,7 @@ FAMILIES: tuple[type[Problem], ...] = (
     ResidualAdd,
     NormLinearResidual,
     Rope,
+    Swiglu,
 )
 
 #: The family of each kernel, by what KERNEL= calls it.

@@ -47,6 +47,19 @@ def check(case: Case) -> Machine:
     return machine
 
 
+def rejected(case: Case) -> str:
+    """Why the verdict refuses the result of a program with a mistake.
+
+    Raises:
+        AssertionError: it does not refuse it.
+    """
+    workload = build(case)
+    machine = run(workload)
+    verdict = compare(workload, machine.images, machine.images, machine.registers, machine.registers)
+    assert not verdict.passed
+    return " ".join(verdict.reasons)
+
+
 def executed(words: list[int]) -> Counter[str]:
     """How often each instruction is executed: every loop of a kernel runs as often as its start says."""
     counts: Counter[str] = Counter()

@@ -45,6 +45,7 @@ PROBLEMS: dict[str, dict[str, object]] = {
     "residual_add": {"batch": 2, "seq": 5, "features": 40},
     "norm_linear_residual": {"batch": 2, "seq": 5, "features": 44},
     "rope": {"batch": 2, "seq": 5, "heads": 3, "head_dim": 24},
+    "swiglu": {"batch": 2, "seq": 5, "features": 40},
 }
 
 

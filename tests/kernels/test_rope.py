@@ -16,7 +16,7 @@ from plena_ref.workloads.build import build
 from plena_ref.workloads.case import Case, make_case
 from plena_ref.workloads.registry import CASES, group
 from tests.cases import with_problem
-from tests.kernels.checking import check, hardware, run
+from tests.kernels.checking import check, hardware, rejected, run
 
 
 def rope(head_dim: int, mlen: int = 16, hlen: int | None = None, **values: object) -> Case:
@@ -78,15 +78,6 @@ def test_the_matrix_is_rotate_half(columns: HeadColumns) -> None:
     used = columns.angle_numbers >= 0
     np.testing.assert_array_equal(matrix @ matrix, -np.diag(used.astype(float)))
     assert (np.abs(matrix).sum(axis=0) == used).all()
-
-
-def rejected(case: Case) -> str:
-    """Why the verdict refuses the result of a program with a mistake."""
-    workload = build(case)
-    machine = run(workload)
-    verdict = compare(workload, machine.images, machine.images, machine.registers, machine.registers)
-    assert not verdict.passed
-    return " ".join(verdict.reasons)
 
 
 SHAPES = [CASES["rope"], CASES["rope_ragged"], CASES["rope_blocks"]]

@@ -85,6 +85,7 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
         "residual_add",
         "norm_linear_residual_ragged",
         "rope_ragged",
+        "swiglu_ragged",
         "embedding",
     ]
 
