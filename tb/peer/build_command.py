@@ -18,11 +18,11 @@ from plena_ref.isa.csr import DRAIN_LIMIT_RESET
 from plena_ref.machine.hardware import HardwareError
 from tb.bench import options, program_runner, waves
 from tb.engine import simulate
-from tb.peer import build_report, build_run, dumps, shape
+from tb.peer import build_report, build_run, dumps, shape, stage_profile
 from tb.peer.build_run import BuildOutcome
 from tb.peer.errors import PeerError
 
-STATS, REPORT = "stats.json", "report.txt"
+STATS, REPORT, PROFILE = "stats.json", "report.txt", "stage_profile.json"
 _OPTIONS = (
     "BUILD",
     "SETTINGS",
@@ -86,7 +86,7 @@ def main(arguments: list[str]) -> int:
     """Run the directory that the arguments describe and return the exit status."""
     try:
         command = _parse(arguments)
-        dumps.remove(command.out, STATS, REPORT)
+        dumps.remove(command.out, STATS, REPORT, PROFILE)
         build = build_run.read(command.build, command.settings, command.hardware)
         if command.run.sim != program_runner.REFERENCE:
             simulate.find_tool(command.run.sim)
@@ -119,4 +119,9 @@ def _leave_files(command: Command, outcome: BuildOutcome) -> None:
     dumps.write(command.out, outcome.run.images, outcome.run.hbm_bytes)
     (command.out / STATS).write_text(json.dumps(build_report.to_json(outcome), indent=2) + "\n")
     (command.out / REPORT).write_text(text.getvalue())
+    uses = build_report.stage_uses(outcome)
+    if uses is not None:
+        hw = outcome.build.program.shape.hardware
+        profile = stage_profile.to_json(uses, hw, 1.0, len(outcome.build.program.words))
+        (command.out / PROFILE).write_text(json.dumps(profile, indent=2) + "\n")
     print(f"dumps, {STATS} and {REPORT} in {command.out}")

@@ -9,7 +9,7 @@ from plena_ref.verdict.report import batch_json
 from plena_ref.verdict.tolerance import STRICT
 from tb.bench import utilisation
 from tb.bench.program_runner import REFERENCE
-from tb.peer import wrong_result
+from tb.peer import stage_profile, wrong_result
 from tb.peer.build_run import BuildOutcome
 
 
@@ -57,6 +57,15 @@ def to_json(outcome: BuildOutcome) -> dict[str, object]:
     }
 
 
+def stage_uses(outcome: BuildOutcome) -> list[stage_profile.StageUse] | None:
+    """The use of the machine by stage; None on the reference machine, or where stages have no names."""
+    program, job = outcome.build.program, outcome.job
+    if job is None or job.trace is None or program.stages is None:
+        return None
+    hw = program.shape.hardware
+    return stage_profile.profile(job.trace, job.cycles, program.stages.names, program.words, hw)
+
+
 def print_report(outcome: BuildOutcome, console: Console) -> None:
     """Print what was read, how the run ended, and both verdicts."""
     build, hw, run = outcome.build, outcome.build.program.shape.hardware, outcome.run
@@ -73,6 +82,9 @@ def print_report(outcome: BuildOutcome, console: Console) -> None:
         console.print(f"model built in {outcome.build_seconds:.1f} s")
     if run.counters is not None and run.cycles:
         utilisation.print_bars(console, run.counters, run.cycles, hw)
+    uses = stage_uses(outcome)
+    if uses is not None:
+        stage_profile.print_table(uses, hw, console)
     _print_peer(outcome, console)
     _print_ours(outcome, console)
     console.print(conclusion(outcome))

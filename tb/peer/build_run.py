@@ -13,7 +13,7 @@ from tb.bench import harness
 from tb.bench.harness import Job, JobResult
 from tb.bench.options import RunOptions
 from tb.bench.program_runner import REFERENCE, ProgramOutcome
-from tb.peer import comparison, directory, golden, settings, shape, stages, verdict
+from tb.peer import comparison, directory, golden, model, settings, shape, stages, verdict
 from tb.peer.comparison import Comparison
 from tb.peer.golden import Golden
 from tb.peer.prepared import Prepared, fitting
@@ -125,6 +125,7 @@ def run(
     if options.sim == REFERENCE:
         outcome = _reference_outcome(machine, report, program)
         return _judged(build, REFERENCE, outcome, machine.written, None, None, None, 0.0)
+    model.ready(hw, options.sim, options.waves, print)
     job = Job(
         program.words,
         before,

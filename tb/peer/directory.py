@@ -113,6 +113,11 @@ def read_directory(folder: Path) -> tuple[list[int], Preload]:
     return words, read_preload(folder / HBM, folder / FP_MEM, optional(INT_MEM), optional(VRAM))
 
 
+def usual_hbm_size(preload: int) -> int:
+    """Bytes of HBM where nobody says how many: twice the preload, in whole beats."""
+    return max(-(-2 * preload // BEAT), 1) * BEAT
+
+
 def read_hbm_size(folder: Path, preload: int) -> int:
     """Bytes of HBM that belong to data: what the directory says, else twice the preload.
 
@@ -125,7 +130,7 @@ def read_hbm_size(folder: Path, preload: int) -> int:
     """
     path = folder / HBM_SIZE
     if not path.exists():
-        return max(2 * preload + BEAT - 1, BEAT) // BEAT * BEAT
+        return usual_hbm_size(preload)
     text = read_text(path).strip()
     if not text.isascii() or not text.isdigit() or int(text) == 0:
         raise PeerError(path, None, f"'{text[:40]}' is no number of bytes")
