@@ -23,18 +23,18 @@
   always @(posedge clk) if (assert_reset === 1'b1) assert_armed <= 1'b1;
 `define PLENA_ASSERT(NAME, CONDITION, MESSAGE) \
   always @(posedge clk) begin : NAME \
-    if (assert_armed && assert_reset !== 1'b1) \
-      assert (CONDITION) else $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE); \
+    if ((CONDITION) !== 1'b1) \
+      if (assert_armed && assert_reset !== 1'b1) \
+        $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE); \
   end
 `define PLENA_ASSERT_STANDS(NAME, VALID, READY, PAYLOAD, MESSAGE) \
   always @(posedge clk) begin : NAME \
     reg waited; \
     reg [$bits(PAYLOAD)-1:0] offer; \
-    if (assert_armed && assert_reset !== 1'b1) begin \
-      assert (waited !== 1'b1 || (VALID && PAYLOAD == offer)) \
-      else $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE); \
-    end \
+    if (waited === 1'b1) if ((VALID && PAYLOAD == offer) !== 1'b1) \
+      if (assert_armed && assert_reset !== 1'b1) \
+        $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE); \
     waited = VALID && !(READY) && assert_reset !== 1'b1; \
-    offer = PAYLOAD; \
+    if (waited) offer = PAYLOAD; \
   end
 `endif

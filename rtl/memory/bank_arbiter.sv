@@ -36,9 +36,9 @@ module bank_arbiter #(
 
   `PLENA_ASSERT_RESET(rst)
 
-  `PLENA_ASSERT(arbiter_one_grant, (gnt & (gnt - 1'b1)) == '0, "two ports are granted in one cycle")
-  `PLENA_ASSERT(arbiter_grant_asked, (gnt & ~req) == '0, "a port is granted that did not ask")
-  `PLENA_ASSERT(arbiter_grants, req == '0 || gnt != '0, "nobody is granted though a port asks")
+  `PLENA_ASSERT(arbiter_grants,
+                (gnt & ((gnt - 1'b1) | ~req)) == '0 && (req == '0) == (gnt == '0),
+                "not exactly one of the ports that ask is granted")
 endmodule
 
 `default_nettype wire

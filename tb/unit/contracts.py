@@ -83,8 +83,8 @@ VIOLATIONS = (
     Violation("icache_requests", "icache", "fifo_count_q=17"),
     Violation("icache_aligned", "icache", "base=64'd4 length=32'd8 enable=1"),
     # Memories
-    Violation("arbiter_one_grant", "bank_arbiter", "req=4'b1111 gnt=4'b0011"),
-    Violation("arbiter_grant_asked", "bank_arbiter", "req=4'b1000 gnt=4'b0100"),
+    Violation("arbiter_grants", "bank_arbiter", "req=4'b1111 gnt=4'b0011"),
+    Violation("arbiter_grants", "bank_arbiter", "req=4'b1000 gnt=4'b0100"),
     Violation("arbiter_grants", "bank_arbiter", "req=4'b1000 gnt=4'b0000"),
     Violation("vram_read_inside", "vram", "rd_req=4'b0100 rd_row=20'hFFFFF", _VRAM),
     Violation("vram_write_inside", "vram", "wr_req=3'b010 wr_row=15'h7FFF", _VRAM),
