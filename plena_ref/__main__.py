@@ -12,10 +12,11 @@ from plena_ref.isa import instructions as isa
 from plena_ref.isa.assembler import AssemblyError, assemble
 from plena_ref.isa.disassembler import disassemble
 from plena_ref.isa.machine_code import MachineCodeError, read_program, write_program
+from plena_ref.isa.text_file import TextError, read_text
 
 
 def _assemble(arguments: argparse.Namespace) -> int:
-    words = assemble(arguments.source.read_text(encoding="utf-8"), str(arguments.source))
+    words = assemble(read_text(arguments.source), str(arguments.source))
     if arguments.output is None:
         print("\n".join(f"0x{word:08X}" for word in words))
     else:
@@ -102,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return arguments.run(arguments)
-    except (AssemblyError, MachineCodeError, OSError) as error:
+    except (AssemblyError, MachineCodeError, TextError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 

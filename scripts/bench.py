@@ -128,7 +128,7 @@ def _run_case(*arguments: str) -> tuple[float, dict[str, Any]]:
     Raises:
         RuntimeError: the case did not pass.
     """
-    environment = {**os.environ, "PLENA_BUILD": str(_FOLDER), "OBJCACHE": ""}
+    environment = {**os.environ, "PLENA_BUILD": str(_FOLDER)}
     command = [sys.executable, "-m", "scripts.run_case", *arguments, "SIM=verilator"]
     started = time.monotonic()
     status = subprocess.run(

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
-from tb.engine import simulate
+from tb.engine import environment, simulate
 from tb.engine.paths import include_flags
 
 #: Machine shapes that the core is elaborated for: (MLEN, BLEN, HLEN).
@@ -26,12 +26,12 @@ SYNTHESIS = {
 _SCRIPTS = os.path.dirname(sys.executable)
 
 
-def _run(what: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> bool:
+def _run(what: str, command: Sequence[str], more: Mapping[str, str] | None = None) -> bool:
     """Run a checker; print what it says if it fails or says anything about a warning."""
     result = subprocess.run(
         command,
         cwd=simulate.REPO,
-        env={**os.environ, **(environment or {})},
+        env=environment.made(more),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -82,20 +82,19 @@ def icarus() -> bool:
     return clean
 
 
+def texts() -> list[str]:
+    """All SystemVerilog of the tree that is formatted."""
+    found = [path for part in ("rtl", "tb") for path in (simulate.REPO / part).rglob("*.sv")]
+    return sorted(str(path.relative_to(simulate.REPO)) for path in found)
+
+
 def verible() -> bool:
     """Verible's formatter and linter over the RTL and the bench."""
-    tracked = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.sv"],
-        cwd=simulate.REPO,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
     formatter = shutil.which("verible-verilog-format", path=_SCRIPTS) or "verible-verilog-format"
     linter = shutil.which("verible-verilog-lint", path=_SCRIPTS) or "verible-verilog-lint"
     # The formatter takes several files only with --inplace, which leaves a file alone when --verify is given.
-    clean = _run("verible format", [formatter, "--verify", "--inplace", *tracked])
-    return _run("verible lint", [linter, "--rules_config", ".rules.verible_lint", *tracked]) and clean
+    clean = _run("verible format", [formatter, "--verify", "--inplace", *texts()])
+    return _run("verible lint", [linter, "--rules_config", ".rules.verible_lint", *texts()]) and clean
 
 
 def yosys() -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tb.bench import case_command
+from tb.bench import case_command, command
 
 if __name__ == "__main__":
-    sys.exit(case_command.main(sys.argv[1:]))
+    sys.exit(command.run(case_command.main, sys.argv[1:]))

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 
-from tb.bench import program_command
+from tb.bench import command, program_command
 from tb.peer import build_command
 
 if __name__ == "__main__":
     keys = {key.upper() for key, _, value in (argument.partition("=") for argument in sys.argv[1:]) if value}
     of_build = "BUILD" in keys
-    sys.exit((build_command if of_build else program_command).main(sys.argv[1:]))
+    sys.exit(command.run((build_command if of_build else program_command).main, sys.argv[1:]))

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from plena_ref.isa.text_file import read_text
+
 _WORD = re.compile(r"0[xX][0-9a-fA-F]{1,8}")
 
 
@@ -18,10 +20,10 @@ def read_program(path: str | Path) -> list[int]:
 
     Raises:
         MachineCodeError: a line is not `0x` and one to eight hexadecimal digits.
-        OSError: the file cannot be read.
+        TextError, OSError: the file cannot be read.
     """
     words = []
-    text = Path(path).read_text(encoding="utf-8", errors="replace")
+    text = read_text(path)
     for number, line in enumerate(text.splitlines(), start=1):
         token = line.strip()
         if not token:

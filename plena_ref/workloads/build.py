@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.rules import round_up
-from plena_ref.kernels.program import Program
+from plena_ref.kernels.program import Program, ProgramError
 from plena_ref.machine.rules import RuleError
 from plena_ref.machine.state import MemoryImages
 from plena_ref.workloads.base import CaseError, Placed, Workload
@@ -37,7 +37,10 @@ def build(case: Case) -> Workload:
     """
     placed, hbm_end = place(case)
     program = Program(case.hardware, placed.operator.title)
-    placed.operator.emit(program)
+    try:
+        placed.operator.emit(program)
+    except ProgramError as error:
+        raise CaseError(f"{case.name}: {error}") from None
     words, listing = program.finish()
     images = MemoryImages.poisoned(case.hardware)
     answer = case.problem.stage(case, placed, images)

@@ -1,6 +1,7 @@
 """Run one case as one types it: ``TEST=mha_batch2 [MLEN=.. SEQ=.. SIM=.. WAVES=1 ..]``; ``make sim``.
 
-Leaves ``build/runs/<TEST>/``; exits 0 on PASS, 1 on FAIL, 2 when the case could not run.
+Leaves ``build/runs/<TEST>/``, or ``<TEST>.unfinished/`` when there is no verdict; exits 0 on PASS, 1 on FAIL,
+2 when the case could not run.
 """
 
 from __future__ import annotations
@@ -11,15 +12,14 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 from rich.console import Console
 
 from plena_ref.workloads.base import CaseError
 from plena_ref.workloads.registry import CASES
-from tb.bench import case_runner, options, waves
-from tb.engine import simulate
+from tb.bench import case_runner, command, options, waves
+from tb.engine import scratch, simulate
 
 #: Where runs leave their files, one folder a case.
 RUNS = simulate.BUILD / "runs"
@@ -35,36 +35,51 @@ def main(arguments: list[str]) -> int:
             return options.fail(f"TEST={name} is unknown; there are {', '.join(CASES)}")
         case = CASES[name].override(**given)
         simulate.find_tool(run.sim)
-    except (options.UsageError, CaseError, simulate.SimulatorMissing) as error:
+    except (options.UsageError, CaseError, simulate.SimulationError) as error:
         return options.fail(error)
 
-    RUNS.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=RUNS))
-    folder.chmod(0o755)
-    try:
-        outcome = case_runner.run_case(
-            case, run.sim, latency=run.latency, jitter=run.jitter, waves=run.waves, folder=folder
-        )
-    except (CaseError, simulate.SimulationError) as error:
-        print(f"the run's files are in {folder}", file=sys.stderr)
-        return options.fail(error)
-    if run.waves:
-        waves.write_save_file(folder)
-    _report(outcome, folder)
     place = RUNS / name
-    _replace(folder, place)
-    print(f"files: {os.path.relpath(place)}")
+    with scratch.folder(RUNS, name) as folder:
+        try:
+            outcome = case_runner.run_case(
+                case,
+                run.sim,
+                latency=run.latency,
+                jitter=run.jitter,
+                waves=run.waves,
+                folder=folder,
+                x_seed=run.x_seed,
+                timeout=run.sim_timeout,
+            )
+            if run.waves:
+                waves.write_save_file(folder)
+        except (CaseError, simulate.SimulationError) as error:
+            return options.fail(_salvaged(folder, place, str(error)))
+        except KeyboardInterrupt:
+            _salvaged(folder, place, "")
+            raise
+        _leave_report(outcome, folder)
+        _replace(folder, place)
+    command.show(outcome.print, max(shutil.get_terminal_size((110, 24)).columns, 100))
+    command.show(lambda console: console.print(f"files: {os.path.relpath(place)}", markup=False), 10_000)
     return 0 if outcome.passed else 1
 
 
-def _report(outcome: case_runner.CaseOutcome, folder: Path) -> None:
-    """Print the outcome, and leave it in the folder for people and for programs."""
+def _leave_report(outcome: case_runner.CaseOutcome, folder: Path) -> None:
+    """Leave the outcome in the folder for people and for programs."""
     text = io.StringIO()
-    width = shutil.get_terminal_size((110, 24)).columns
-    for console in (Console(width=max(width, 100)), Console(file=text, width=110)):
-        outcome.print(console)
-    (folder / "report.txt").write_text(text.getvalue())
+    outcome.print(Console(file=text, width=110))
+    (folder / "report.txt").write_text(text.getvalue(), encoding="utf-8")
     (folder / "result.json").write_text(json.dumps(outcome.to_json(), indent=2) + "\n")
+
+
+def _salvaged(folder: Path, place: Path, message: str) -> str:
+    """Keep the files of a run without a verdict beside its place; the message, with their new names."""
+    if not any(folder.iterdir()):
+        return message
+    kept = place.with_name(f"{place.name}.unfinished")
+    _replace(folder, kept)
+    return message.replace(str(folder), os.path.relpath(kept))
 
 
 def _replace(new: Path, place: Path) -> None:
@@ -82,4 +97,4 @@ def _replace(new: Path, place: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(command.run(main, sys.argv[1:]))

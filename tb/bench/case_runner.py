@@ -118,12 +118,14 @@ def run_case(
     waves: bool = False,
     folder: Path | None = None,
     root: Path = simulate.REPO,
+    x_seed: int | None = None,
+    timeout: float | None = None,
 ) -> CaseOutcome:
     """Build, run and judge a case.
 
     Args:
         case: what to run.
-        simulator, waves, root: see :func:`tb.bench.harness.run`.
+        simulator, waves, root, x_seed, timeout: see :func:`tb.bench.harness.run`.
         latency: memory latency in cycles.
         jitter: chance in 256 that a memory channel pauses in a cycle; the case's seed seeds it.
         folder: where to leave listing, program, images, dumps and the simulation's log.
@@ -135,7 +137,7 @@ def run_case(
     simulator = simulator or simulate.default_simulator()
     workload = build(case)
     job = Job(workload.words, workload.images, workload.limit, latency, jitter, case.seed, trace=waves)
-    run = harness.run(case.hardware, [job], simulator, waves, folder, root)
+    run = harness.run(case.hardware, [job], simulator, waves, folder, root, x_seed, timeout)
     outcome = judge(workload, run.jobs[0], simulator, run.build_seconds)
     if folder is not None:
         _leave_files(folder, workload, run.jobs[0])

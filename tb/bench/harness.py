@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from plena_ref.machine.hardware import Hardware
 from tb.bench import job_runner
 from tb.bench.job import DEFAULT_LATENCY, Job, JobResult, Stall
 from tb.bench.job_files import PROGRAM_BYTES, read_job, write_job
-from tb.engine import paths, simulate
+from tb.engine import paths, scratch, simulate
 
 __all__ = ("DEFAULT_LATENCY", "Job", "JobResult", "RunResult", "Stall", "build", "run", "run_model")
 
@@ -87,6 +86,7 @@ def run(
     folder: Path | None = None,
     root: Path = paths.REPO,
     x_seed: int | None = None,
+    timeout: float | None = None,
 ) -> RunResult:
     """Run jobs one after another in one simulation.
 
@@ -98,6 +98,7 @@ def run(
         folder: where the run's files lie; None makes a folder that is removed afterwards.
         root: source tree (a mutated copy, for instance).
         x_seed: draw unknown values from this seed, see :func:`tb.engine.simulate.build`.
+        timeout: wall-clock seconds of the simulation, see :func:`tb.engine.simulate.run`.
 
     Raises:
         SimulatorMissing, SimulationError: see tb/engine/simulate.py.
@@ -107,17 +108,14 @@ def run(
         raise ValueError("the first job must bring its memory images")
     model = build(hw, simulator, waves, root, x_seed=x_seed)
     if folder is not None:
-        return run_model(folder, hw, jobs, model)
-    parent = paths.BUILD / "runs"
-    parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="harness-", dir=parent))
-    try:
-        return run_model(folder, hw, jobs, model)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        return run_model(folder, hw, jobs, model, timeout)
+    with scratch.folder(paths.BUILD / "runs", "harness") as made:
+        return run_model(made, hw, jobs, model, timeout)
 
 
-def run_model(folder: Path, hw: Hardware, jobs: Sequence[Job], model: simulate.Model) -> RunResult:
+def run_model(
+    folder: Path, hw: Hardware, jobs: Sequence[Job], model: simulate.Model, timeout: float | None = None
+) -> RunResult:
     """Run jobs on a model that :func:`build` returned, in a folder that stays."""
     fill = 0
     for number, job in enumerate(jobs):
@@ -133,6 +131,7 @@ def run_model(folder: Path, hw: Hardware, jobs: Sequence[Job], model: simulate.M
         folder=folder,
         environment={job_runner.JOBS_VARIABLE: str(len(jobs)), **_NO_REWRITING},
         plusargs=["+waves=1"] if model.waves else [],
+        timeout=timeout,
     )
     seconds = json.loads((folder / job_runner.SECONDS_FILE).read_text())
     results: list[JobResult] = []

@@ -9,6 +9,9 @@ import numpy as np
 from plena_ref.machine.state import MemoryImages
 
 MEMORIES = ("vram", "msram", "fpmem", "intmem", "hbm")
+#: What a run of a program leaves: the memories and its numbers.
+STATS = "stats.json"
+FILES = (*(f"{memory}.bin" for memory in MEMORIES), STATS)
 _DTYPES = {"vram": "<u2", "msram": "<u2", "fpmem": "<u2", "intmem": "<u4", "hbm": "<u1"}
 
 
@@ -21,7 +24,8 @@ def write(folder: Path, images: MemoryImages, hbm_bytes: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for memory in MEMORIES:
         words = getattr(images, memory).astype(_DTYPES[memory], copy=False)
-        (words[:hbm_bytes] if memory == "hbm" else words).tofile(folder / f"{memory}.bin")
+        # Unlike ndarray.tofile this says why it failed.
+        (folder / f"{memory}.bin").write_bytes((words[:hbm_bytes] if memory == "hbm" else words).data)
 
 
 def read_into(images: MemoryImages, memory: str, path: Path) -> int:

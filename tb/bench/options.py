@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 
 from tb.bench.job import DEFAULT_LATENCY
 from tb.engine import simulate
@@ -18,13 +18,15 @@ def parse(arguments: Iterable[str]) -> dict[str, str]:
     """Return the KEY=VALUE arguments as a dictionary; keys in capitals, empty values left out.
 
     Raises:
-        UsageError: an argument has no '='.
+        UsageError: an argument has no '=', or a key stands twice.
     """
-    options = {}
+    options: dict[str, str] = {}
     for argument in arguments:
         key, equals, value = argument.partition("=")
         if not equals:
             raise UsageError(f"'{argument}' is not of the form KEY=VALUE")
+        if key.upper() in options:
+            raise UsageError(f"{key.upper()}= stands twice")
         if value:
             options[key.upper()] = value
     return options
@@ -57,16 +59,47 @@ class RunOptions:
         latency: cycles from a memory request to its answer.
         jitter: chance in 256 that a memory channel pauses in a cycle.
         waves: write waves.
+        x_seed: seed of the values that stand for unknown ones, or None to draw none.
+        sim_timeout: wall-clock seconds after which the simulation is stopped, or None for an hour.
     """
 
     sim: str
     latency: int
     jitter: int
     waves: bool
+    x_seed: int | None
+    sim_timeout: int | None
+
+
+#: The keys of :class:`RunOptions`.
+RUN_OPTIONS = tuple(field.name.upper() for field in fields(RunOptions))
+
+
+#: What is named instead of a simulator to run on the reference machine.
+REFERENCE = "reference"
+#: What only a machine with a clock and a bus has, and what only the reference machine has.
+RTL_OPTIONS = (*(key for key in RUN_OPTIONS if key != "SIM"), "SEED", "WATCHDOG", "DRAIN_LIMIT")
+REFERENCE_OPTIONS = ("MAX_INSTRUCTIONS",)
+
+
+def refuse_what_has_no_meaning(given: Mapping[str, str]) -> None:
+    """Refuse options that the chosen machine would have to ignore.
+
+    Raises:
+        UsageError: there is one.
+    """
+    reference = given.get("SIM") == REFERENCE
+    for key in RTL_OPTIONS if reference else REFERENCE_OPTIONS:
+        if key in given and reference:
+            raise UsageError(
+                f"{key}= means nothing to SIM=reference, which has no clock, no bus and no waves"
+            )
+        if key in given:
+            raise UsageError(f"{key}= is for SIM=reference; WATCHDOG= counts cycles")
 
 
 def take_run_options(options: dict[str, str]) -> RunOptions:
-    """Remove SIM, LATENCY, JITTER and WAVES and return them, or their defaults.
+    """Remove the keys of ``RUN_OPTIONS`` and return their values, or their defaults.
 
     Raises:
         UsageError: a number is none, or lies outside of its range.
@@ -76,10 +109,16 @@ def take_run_options(options: dict[str, str]) -> RunOptions:
         take_integer(options, "LATENCY", DEFAULT_LATENCY, 1, 65535),
         take_integer(options, "JITTER", 0, 0, 255),
         bool(take_integer(options, "WAVES", 0, 0, 1)),
+        take_integer(options, "X_SEED", 0, 1, 2**31 - 1) or None,
+        take_integer(options, "SIM_TIMEOUT", 0, 1, 10**7) or None,
     )
 
 
 def fail(message: object) -> int:
-    """Print an error and return the exit status 2."""
-    print(f"error: {message}", file=sys.stderr)
+    """Print an error and return the exit status 2; the last line printed says what is wrong.
+
+    Lines of the message after its first are details, such as the end of a log, and come before it.
+    """
+    first, *details = str(message).splitlines() or [""]
+    print("\n".join([*details, f"error: {first}"]), file=sys.stderr)
     return 2

@@ -1,6 +1,7 @@
 """Run a machine-code file as one types it: ``PROGRAM=p.mem OUT=dir [HBM=.. MLEN=.. SIM=..]``; ``make run``.
 
-Exits 0 on a normal stop, 1 on a trap, 2 when the program could not run. docs/bench.md lists the options.
+Exits 0 on a normal stop, 1 on a trap or a violation of the bus protocol, 2 when the program could not run.
+docs/bench.md lists the options.
 """
 
 from __future__ import annotations
@@ -14,16 +15,17 @@ from pathlib import Path
 from plena_ref.isa.csr import DRAIN_LIMIT_RESET
 from plena_ref.isa.machine_code import MachineCodeError, read_program
 from plena_ref.machine.hardware import Hardware, HardwareError
-from tb.bench import case_runner, images, options, program_runner, waves
+from plena_ref.machine.reference import InstructionLimitError
+from tb.bench import case_runner, command, images, options, output_folder, program_runner, waves
 from tb.bench.program_runner import ProgramOutcome
 from tb.engine import simulate
 
-_RUN_OPTIONS = ("SIM", "LATENCY", "JITTER", "SEED", "WATCHDOG", "DRAIN_LIMIT", "WAVES")
+_SIMULATION = "simulation"
 _HARDWARE = {field.name.upper(): field.name for field in fields(Hardware)}
 
 
 @dataclass(frozen=True)
-class Command:
+class Request:
     """A command line that was understood; the attributes are named after their keys."""
 
     program: Path
@@ -32,11 +34,12 @@ class Command:
     seed: int
     watchdog: int
     drain_limit: int
+    max_instructions: int | None
     hardware: Hardware
     image_files: dict[str, Path]
 
 
-def _parse(arguments: list[str]) -> Command:
+def _parse(arguments: list[str]) -> Request:
     """Read a command line.
 
     Raises:
@@ -47,13 +50,15 @@ def _parse(arguments: list[str]) -> Command:
     for needed in ("PROGRAM", "OUT"):
         if needed not in given:
             raise options.UsageError(f"{needed}= is missing")
-    command = Command(
+    options.refuse_what_has_no_meaning(given)
+    request = Request(
         Path(given.pop("PROGRAM")),
         Path(given.pop("OUT")),
         options.take_run_options(given),
         options.take_integer(given, "SEED", 1, 0, 2**32 - 1),
         options.take_integer(given, "WATCHDOG", 0, 0, 2**63),
         options.take_integer(given, "DRAIN_LIMIT", DRAIN_LIMIT_RESET, 0, 2**32 - 1),
+        options.take_integer(given, "MAX_INSTRUCTIONS", 0, 1, 2**63) or None,
         Hardware(
             **{
                 name: options.take_integer(given, key, 0, 0, 2**40)
@@ -68,34 +73,39 @@ def _parse(arguments: list[str]) -> Command:
         },
     )
     if given:
-        known = [*_HARDWARE, *program_runner.IMAGE_OPTIONS, *_RUN_OPTIONS]
+        known = [
+            *_HARDWARE,
+            *program_runner.IMAGE_OPTIONS,
+            "SIM",
+            *options.RTL_OPTIONS,
+            *options.REFERENCE_OPTIONS,
+        ]
         raise options.UsageError(f"unknown option {next(iter(given))}; there are {', '.join(known)}")
-    return command
+    return request
 
 
 def main(arguments: list[str]) -> int:
     """Run the program that the arguments describe and return the exit status."""
     try:
-        command = _parse(arguments)
-        words = read_program(command.program)
-        run, simulation = command.run, command.out / "simulation"
-        outcome = program_runner.run_program(
-            command.hardware,
-            words,
-            command.image_files,
-            run.sim,
-            latency=run.latency,
-            jitter=run.jitter,
-            seed=command.seed,
-            watchdog=command.watchdog,
-            drain_limit=command.drain_limit,
-            waves=run.waves,
-            folder=simulation if run.waves else None,
-        )
+        request = _parse(arguments)
+        words = read_program(request.program)
+        if request.run.sim != program_runner.REFERENCE:
+            simulate.find_tool(request.run.sim)
+        salvage = _SIMULATION if request.run.waves else None
+        with output_folder.staged(request.out, images.FILES, salvage) as folder:
+            outcome = _run(request, words, folder)
+            images.write(folder, outcome.images, outcome.hbm_bytes)
+            (folder / images.STATS).write_text(json.dumps(outcome.to_json(), indent=2) + "\n")
+            if request.run.waves:
+                waves.write_save_file(folder / _SIMULATION)
+    except InstructionLimitError as error:
+        options.fail(error)
+        return 1
     except OSError as error:
-        return options.fail(f"{error.filename}: {error.strerror}")
+        return options.fail(f"{error.filename or request.out}: {error.strerror}")
     except (
         options.UsageError,
+        output_folder.OutputError,
         HardwareError,
         MachineCodeError,
         images.ImageError,
@@ -103,12 +113,29 @@ def main(arguments: list[str]) -> int:
         ValueError,
     ) as error:
         return options.fail(error)
-    images.write(command.out, outcome.images, outcome.hbm_bytes)
-    (command.out / "stats.json").write_text(json.dumps(outcome.to_json(), indent=2) + "\n")
-    if run.waves and run.sim != program_runner.REFERENCE:
-        waves.write_save_file(simulation)
-    _report(outcome, words, command.out)
-    return 0 if outcome.status == "stopped" else 1
+    _report(outcome, words, request.out)
+    return 0 if outcome.status == "stopped" and not outcome.axi_violations else 1
+
+
+def _run(request: Request, words: Sequence[int], folder: Path) -> ProgramOutcome:
+    """Run the program; errors as in :func:`tb.bench.program_runner.run_program`."""
+    run = request.run
+    return program_runner.run_program(
+        request.hardware,
+        words,
+        request.image_files,
+        run.sim,
+        latency=run.latency,
+        jitter=run.jitter,
+        seed=request.seed,
+        watchdog=request.watchdog,
+        drain_limit=request.drain_limit,
+        waves=run.waves,
+        folder=folder / _SIMULATION if run.waves else None,
+        x_seed=run.x_seed,
+        timeout=run.sim_timeout,
+        max_instructions=request.max_instructions,
+    )
 
 
 def _report(outcome: ProgramOutcome, words: Sequence[int], out: Path) -> None:
@@ -122,8 +149,10 @@ def _report(outcome: ProgramOutcome, words: Sequence[int], out: Path) -> None:
         print(f"{outcome.status}: no stop, the bench gave up")
     else:
         print(f"stopped at pc {outcome.pc}")
+    if outcome.axi_violations:
+        print(f"{outcome.axi_violations} violations of the AXI protocol")
     print(f"{outcome.instructions} instructions{cycles}; images and stats.json in {out}")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(command.run(main, sys.argv[1:]))

@@ -14,9 +14,8 @@ from plena_ref.machine.reference import Machine
 from plena_ref.machine.state import MemoryImages, Registers
 from tb.bench import harness, images
 from tb.bench.harness import Job
+from tb.bench.options import REFERENCE
 
-#: What is named instead of a simulator to run on the reference machine.
-REFERENCE = "reference"
 #: Memories that a program may be given, by the name of the option that carries the file.
 IMAGE_OPTIONS = {"VRAM": "vram", "FPMEM": "fpmem", "INTMEM": "intmem", "HBM": "hbm"}
 
@@ -25,8 +24,9 @@ IMAGE_OPTIONS = {"VRAM": "vram", "FPMEM": "fpmem", "INTMEM": "intmem", "HBM": "h
 class ProgramOutcome:
     """How a program ended.
 
-    ``cycles`` and ``counters`` are None on the reference machine; ``hbm_bytes`` is what to dump of HBM. With
-    ``undrained`` the machine did not wait for what it had issued: ``images`` are undefined.
+    ``cycles``, ``counters`` and ``axi_violations`` are None on the reference machine; ``hbm_bytes`` is what
+    to dump of HBM. With ``undrained`` the machine did not wait for what it had issued: ``images`` are
+    undefined.
     """
 
     status: str
@@ -39,6 +39,7 @@ class ProgramOutcome:
     images: MemoryImages
     hbm_bytes: int
     undrained: bool = False
+    axi_violations: int | None = None
 
     def to_json(self) -> dict[str, object]:
         """The contents of ``stats.json``."""
@@ -49,6 +50,7 @@ class ProgramOutcome:
             "pc": self.pc,
             "cycles": self.cycles,
             "instructions": self.instructions,
+            "axi_violations": self.axi_violations,
             "counters": None if self.counters is None else self.counters.to_json(),
             "registers": dataclasses.asdict(self.registers),
         }
@@ -67,6 +69,9 @@ def run_program(
     drain_limit: int = DRAIN_LIMIT_RESET,
     waves: bool = False,
     folder: Path | None = None,
+    x_seed: int | None = None,
+    timeout: float | None = None,
+    max_instructions: int | None = None,
 ) -> ProgramOutcome:
     """Run ``words`` on memories that are zero but for the given images.
 
@@ -77,29 +82,21 @@ def run_program(
         simulator: a registered simulator, or ``REFERENCE``.
         latency, jitter, seed, watchdog, drain_limit: see :class:`tb.bench.job.Job`; not for the reference
             machine.
-        waves, folder: see :func:`tb.bench.harness.run`.
+        waves, folder, x_seed, timeout: see :func:`tb.bench.harness.run`; not for the reference machine.
+        max_instructions: instructions after which the reference machine gives up.
 
     Raises:
+        InstructionLimitError: the reference machine gave up.
         ImageError: an image is missing or does not fit.
         SimulatorMissing, SimulationError: see tb/engine/simulate.py.
     """
-    memories = MemoryImages.zeros(hw)
-    staged = 0
-    for memory, path in image_files.items():
-        size = images.read_into(memories, memory, path)
-        staged = size if memory == "hbm" else staged
+    memories, staged = _staged(hw, image_files)
     if simulator == REFERENCE:
-        return _on_reference(hw, words, memories, staged)
-    job = Job(
-        words,
-        memories,
-        latency=latency,
-        jitter=jitter,
-        seed=seed,
-        watchdog=watchdog,
-        drain_limit=drain_limit,
-    )
-    got = harness.run(hw, [job], simulator, waves, folder).jobs[0]
+        return _on_reference(hw, words, memories, staged, max_instructions)
+    timing = {"latency": latency, "jitter": jitter, "seed": seed}
+    job = Job(words, memories, watchdog=watchdog, drain_limit=drain_limit, **timing)
+    run = harness.run(hw, [job], simulator, waves, folder, x_seed=x_seed, timeout=timeout)
+    got = run.jobs[0]
     return ProgramOutcome(
         got.status,
         got.cause,
@@ -111,13 +108,23 @@ def run_program(
         got.images,
         max(staged, got.hbm_high_water + 1),
         got.undrained,
+        got.protocol_errors,
     )
 
 
-def _on_reference(hw: Hardware, words: Sequence[int], memories: MemoryImages, staged: int) -> ProgramOutcome:
+def _staged(hw: Hardware, image_files: Mapping[str, Path]) -> tuple[MemoryImages, int]:
+    """Memories with the given images in them, and how many bytes of HBM were given."""
+    memories = MemoryImages.zeros(hw)
+    sizes = {memory: images.read_into(memories, memory, path) for memory, path in image_files.items()}
+    return memories, sizes.get("hbm", 0)
+
+
+def _on_reference(
+    hw: Hardware, words: Sequence[int], memories: MemoryImages, staged: int, max_instructions: int | None
+) -> ProgramOutcome:
     """Run on the reference machine; ``staged`` bytes of HBM were given."""
     machine = Machine(hw, memories)
-    report = machine.run(words)
+    report = machine.run(words, max_instructions=max_instructions)
     return ProgramOutcome(
         report.status,
         report.cause,

@@ -11,19 +11,21 @@ from plena_ref.machine.hardware import Hardware
 
 #: Characters of a whole bar.
 _WIDTH = 24
-_WORKING, _WAITING, _IDLE = "█", "▒", "·"
+_MARKS = ("█", "▒", "·")
+#: The same for a terminal that shows ASCII only.
+_PLAIN_MARKS = ("#", "=", ".")
 #: Names of the states in which a unit gets on, and in which it has nothing to do; it waits in the others.
 _GETS_ON = ("one", "two", "issue")
 _NOTHING = ("empty", "drain")
 
 
-def _bar(shares: dict[str, float]) -> str:
+def _bar(shares: dict[str, float], marks: tuple[str, str, str]) -> str:
     """A bar of `_WIDTH` characters: first the working share, then the waiting one, then the idle one."""
     working = sum(share for name, share in shares.items() if name in _GETS_ON)
     idle = sum(share for name, share in shares.items() if name in _NOTHING)
     first = round(_WIDTH * working)
     last = min(round(_WIDTH * idle), _WIDTH - first)
-    return _WORKING * first + _WAITING * (_WIDTH - first - last) + _IDLE * last
+    return marks[0] * first + marks[1] * (_WIDTH - first - last) + marks[2] * last
 
 
 def _percent(share: float) -> str:
@@ -43,8 +45,9 @@ def summary(counters: Counters, cycles: int, hw: Hardware) -> dict[str, object]:
 
 def print_bars(console: Console, counters: Counters, cycles: int, hw: Hardware) -> None:
     """Print the bars of dispatch and of the four queues, and the utilisation against the kernel's bound."""
+    marks = _MARKS if console.encoding.startswith("utf") else _PLAIN_MARKS
     table = Table(
-        title=f"cycles by reason ({_WORKING} gets on, {_WAITING} waits, {_IDLE} nothing to do)",
+        title=f"cycles by reason ({marks[0]} gets on, {marks[1]} waits, {marks[2]} nothing to do)",
         title_justify="left",
         box=None,
         pad_edge=False,
@@ -58,7 +61,7 @@ def print_bars(console: Console, counters: Counters, cycles: int, hw: Hardware) 
         busy = "" if unit == "dispatch" else _percent(counters.totals[f"{unit}_busy"] / cycles)
         reasons = sorted((name for name in names if shares[name] >= 0.01), key=lambda name: -shares[name])
         text = ", ".join(f"{name} {_percent(shares[name])}" for name in reasons)
-        table.add_row(unit, _bar(shares), busy, text)
+        table.add_row(unit, _bar(shares, marks), busy, text)
     console.print(table)
     least = bound(counters.totals, hw)
     macs = counters.totals["macs"] / (hw.blen * hw.mlen * cycles)

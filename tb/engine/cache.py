@@ -10,13 +10,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import shutil
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tb.engine import paths
+from tb.engine import paths, scratch
 from tb.engine.locks import locked
 from tb.engine.model import Model, Options
 from tb.engine.simulator import Simulator
@@ -35,7 +33,7 @@ def content_hash(
     versions = [tool.version, cocotb_library()]
     keys = [*versions, dataclasses.asdict(options), simulator.key(options), list(sources)]
     digest.update(json.dumps(keys, sort_keys=True).encode())
-    files = [root / source for source in sources] + simulator.inputs()
+    files = [root / source for source in sources] + simulator.inputs(options)
     for include in options.includes:
         files += sorted((root / include).glob("*.*h"))
     for file in files:
@@ -77,15 +75,11 @@ def find_or_build(
         if model.executable.exists():
             return model
         started = time.monotonic()
-        scratch = Path(tempfile.mkdtemp(prefix=folder.name + ".", dir=folder.parent))
-        try:
-            simulator.compile(tool, scratch, [root / source for source in sources], root, options)
-            scratch.chmod(0o755)
+        with scratch.folder(folder.parent, folder.name) as place:
+            simulator.compile(tool, place, [root / source for source in sources], root, options)
             try:
-                scratch.rename(folder)
+                place.rename(folder)
             except OSError:
                 if not model.executable.exists():
                     raise
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
     return dataclasses.replace(model, build_seconds=time.monotonic() - started)

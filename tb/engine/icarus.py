@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import cocotb_tools.config
 
 from tb.engine.model import Model, Options
 from tb.engine.simulator import Simulator
-from tb.engine.tools import Tool, execute, need
+from tb.engine.tools import Tool, asked, execute, need
 
 
 class Icarus(Simulator):
@@ -25,7 +24,7 @@ class Icarus(Simulator):
         """The installed compiler; its version is the first line of ``iverilog -V``."""
         need(self.name, ("iverilog", "vvp"), ("iverilog",))
         compiler = shutil.which("iverilog") or ""
-        version = subprocess.run([compiler, "-V"], capture_output=True, text=True, check=False).stdout
+        version = asked([compiler, "-V"])
         return Tool(self.name, (compiler,), version.split("\n", 1)[0])
 
     def key(self, options: Options) -> list[str]:

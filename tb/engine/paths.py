@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 #: The root of the source tree.
@@ -16,6 +17,24 @@ ASSERTIONS = "rtl/assertions.svh"
 INCLUDES = ("rtl",)
 #: Packages, which compilers must see before the modules that import them.
 _PACKAGES = ("plena_pkg.sv", "plena_fp.sv", "plena_mx.sv")
+
+
+#: What a path may hold so that the makefiles of compilers and the lists of their options can bear it.
+_PLAIN = re.compile(r"[A-Za-z0-9_./+@,~=-]+")
+
+
+class PlaceError(ValueError):
+    """A folder in which nothing can be built; the message names it."""
+
+
+def check(folder: Path) -> None:
+    """Refuse a folder whose path compilers cannot bear.
+
+    Raises:
+        PlaceError: its path holds a space, for example.
+    """
+    if not _PLAIN.fullmatch(str(folder)):
+        raise PlaceError(f"{folder} holds a character that compilers cannot bear in a path: move it")
 
 
 def include_flags() -> list[str]:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import logging
 import os
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
 
 from tb.engine import paths, registry
 from tb.engine.model import Model
-from tb.engine.tools import SimulationError
 
-_PARAMETERS_VARIABLE = "PLENA_TB_PARAMETERS"
+#: The environment variable in which a running model finds its parameters.
+PARAMETERS_VARIABLE = "PLENA_TB_PARAMETERS"
 
 
 def default_timeout() -> float:
@@ -29,7 +24,7 @@ def default_timeout() -> float:
 
 def parameter(name: str) -> int:
     """Return a parameter of the running model, from inside a cocotb test (KeyError if it was not given)."""
-    return int(json.loads(os.environ[_PARAMETERS_VARIABLE])[name])
+    return int(json.loads(os.environ[PARAMETERS_VARIABLE])[name])
 
 
 @dataclass(frozen=True)
@@ -51,52 +46,22 @@ def run_in(folder: Path, model: Model, request: Request) -> float:
     Raises:
         SimulationError: a test failed, none ran, the simulator stopped with an error, or the time was up.
     """
-    # Here, because cocotb's side of a run imports this module too, and that import takes 0.2 s.
-    from tb.engine.prebuilt import Prebuilt
+    # Here, because cocotb's side of a run imports this module too.
+    from tb.engine.simulation import Simulation
 
-    log = folder / "simulation.log"
-    what = f"{model.top} with {request.test_module}"
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    python_path = [*map(str, request.search), str(paths.REPO), *sys.path]
+    simulation = Simulation(
+        command=registry.get(model.simulator).command(model, request.plusargs),
+        top=model.top,
+        parameters=model.parameters,
+        test_module=request.test_module,
+        python_path=list(dict.fromkeys(python_path)),
+        log=folder / "simulation.log",
+        timeout=default_timeout() if request.timeout is None else request.timeout,
+        testcase=request.testcase,
+        seed=request.seed,
+        more=request.environment or {},
+    )
     started = time.monotonic()
-    try:
-        simulation = Prebuilt(
-            registry.get(model.simulator).command(model, request.plusargs),
-            log,
-            default_timeout() if request.timeout is None else request.timeout,
-            toplevel=model.top,
-            module=request.test_module,
-            sim_build=str(folder),
-            seed=request.seed,
-            testcase=request.testcase,
-            waves=model.waves,
-            extra_env={
-                **(request.environment or {}),
-                _PARAMETERS_VARIABLE: json.dumps(dict(model.parameters)),
-            },
-        )
-        simulation.logger.setLevel(logging.WARNING)
-        with _python_path([str(path) for path in request.search] + [str(paths.REPO)]):
-            results = Path(simulation.run())
-    except SystemExit as failure:
-        tail = "\n".join(log.read_text(errors="replace").splitlines()[-80:]) if log.exists() else ""
-        raise SimulationError(f"{what}: {failure}\n{tail}\n(log: {log})") from None
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-    seconds = time.monotonic() - started
-    if not any(True for _ in ElementTree.parse(results).iter("testcase")):
-        raise SimulationError(f"{what}: no cocotb test ran (log: {log})")
-    results.unlink()
-    return seconds
-
-
-@contextlib.contextmanager
-def _python_path(front: Iterable[str]) -> Iterator[None]:
-    """Put folders in front of sys.path, which cocotb-test hands to the simulator."""
-    before = list(sys.path)
-    sys.path[:0] = [path for path in front if path not in sys.path]
-    try:
-        yield
-    finally:
-        sys.path[:] = before
+    simulation.run()
+    return time.monotonic() - started

@@ -46,8 +46,8 @@ class Simulator(ABC):
     def key(self, options: Options) -> list[str]:
         """What the key of a build covers besides sources, options and the tool's version: fixed arguments."""
 
-    def inputs(self) -> list[Path]:
-        """Files of the engine that are compiled into every model; the key of a build covers their text."""
+    def inputs(self, options: Options) -> list[Path]:
+        """Files of the engine that are compiled into such a model; the key of a build covers their text."""
         return []
 
     @abstractmethod

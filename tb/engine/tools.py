@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import importlib.util
-import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from tb.engine import environment, processes
 
 
 class SimulationError(RuntimeError):
@@ -49,24 +51,33 @@ def need(simulator: str, programs: Sequence[str], packages: Sequence[str]) -> No
             )
 
 
-def execute(command: Sequence[str], what: str, environment: Mapping[str, str], folder: Path) -> None:
-    """Run one step of a build in ``folder``, with more environment variables.
+def execute(command: Sequence[str], what: str, more: Mapping[str, str], folder: Path) -> None:
+    """Run one step of a build in ``folder``; ``more`` are further variables of its environment.
 
     Raises:
         SimulationError: it ended with another exit status than 0; the message begins with ``what``.
     """
+    with tempfile.TemporaryFile() as output:
+        status = processes.run(command, folder, environment.made(more), output)
+        if status != 0:
+            output.seek(0)
+            tail = output.read().decode(errors="replace").splitlines()[-60:]
+            raise SimulationError("\n".join([f"{what} failed (exit {status}):", *tail]))
+
+
+def asked(command: Sequence[str]) -> str:
+    """What a program prints when it is asked about itself (its version, for example).
+
+    Raises:
+        SimulationError: it failed; the message holds what it said.
+    """
     result = subprocess.run(
-        command,
-        cwd=folder,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
+        command, env=environment.made(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     if result.returncode != 0:
-        tail = "\n".join(result.stdout.splitlines()[-60:])
-        raise SimulationError(f"{what} failed (exit {result.returncode}):\n{tail}")
+        said = (result.stderr or result.stdout).strip() or f"exit status {result.returncode}"
+        raise SimulationError(f"`{' '.join(command)}` failed: {said}")
+    return result.stdout
 
 
 @functools.cache

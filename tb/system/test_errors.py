@@ -85,9 +85,9 @@ def test_refused_programs(
     write_program("p.mem", [0x34])
     Path("typo.mem").write_text("0x00000034\n0xZZ\n")
     before = sorted(tmp_path.iterdir())
-    arguments = ["PROGRAM=p.mem", "OUT=out", f"SIM={simulator}", *SMALL, *options]
-    if options == ["OUT="]:
-        arguments.remove("OUT=out")
+    given = [option.split("=")[0] for option in options]
+    usual = [option for option in [*SMALL, "PROGRAM=p.mem", "OUT=out"] if option.split("=")[0] not in given]
+    arguments = [*usual, f"SIM={simulator}", *options]
     assert program_command.main(arguments) == 2
     printed = capsys.readouterr().err
     assert printed.startswith("error: ") and all(word in printed for word in words), printed

@@ -1,0 +1,64 @@
+"""The table of outside influences, docs/influences.md: one row a test of this folder, which shows it.
+
+`python -m tests.influences.rows` writes the table. A test registers its row with :func:`row`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+FOLDER = Path(__file__).parent
+DOCUMENT = FOLDER.parents[1] / "docs" / "influences.md"
+_BEGIN = "<!-- tables: python -m tests.influences.rows -->\n"
+_END = "<!-- end of tables -->\n"
+_Test = TypeVar("_Test", bound=Callable[..., None])
+
+
+@dataclass(frozen=True)
+class Row:
+    """One influence: what it was tried with, what happens, and the test that shows it."""
+
+    influence: str
+    outcome: str
+    test: str
+
+
+_rows: dict[str, dict[str, Row]] = {}
+
+
+def row(group: str, influence: str, outcome: str) -> Callable[[_Test], _Test]:
+    """Register the decorated test as what shows a row of a group's table."""
+
+    def register(test: _Test) -> _Test:
+        where = f"{Path(test.__code__.co_filename).name}::{test.__name__}"
+        _rows.setdefault(group, {})[influence] = Row(influence, outcome, where)
+        return test
+
+    return register
+
+
+def tables() -> str:
+    """All tables, in the order of the modules' names and of the tests in them."""
+    for module in sorted(FOLDER.glob("test_*.py")):
+        importlib.import_module(f"tests.influences.{module.stem}")
+    lines = []
+    for group in sorted(_rows):
+        lines += ["", f"## {group}", "", "| what | what happens | shown by |", "|---|---|---|"]
+        lines += [f"| {one.influence} | {one.outcome} | `{one.test}` |" for one in _rows[group].values()]
+    return "\n".join(lines[1:]) + "\n\n"
+
+
+def with_tables(text: str) -> str:
+    """The document with today's tables in their place."""
+    head, rest = text.split(_BEGIN)
+    return head + _BEGIN + tables() + _END + rest.split(_END)[1]
+
+
+if __name__ == "__main__":
+    from tests.influences.rows import DOCUMENT, with_tables
+
+    DOCUMENT.write_text(with_tables(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
