@@ -57,13 +57,13 @@ class SwigluRoundings:
         return stage("y", silu * self.up)[:, :, None, :]
 
     def variances(self) -> dict[str, F64]:
-        """The closed form by stage: each is a relative error of the result."""
+        """The closed form by stage; the sigmoid's errors are relative errors of the result."""
         e = self.exponential
         found = {
             "e": relative_variance(e) * (1 - sigmoid(self.gate)) ** 2,
             "1+e": relative_variance(1 + e),
             "sigmoid": relative_variance(1 / (1 + e)),
-            "silu": relative_variance(self.gate * sigmoid(self.gate)),
         }
         of_result = {name: relative[:, :, None, :] * self.exact**2 for name, relative in found.items()}
-        return of_result | {"y": variance(self.exact)}
+        of_silu = variance(self.gate * sigmoid(self.gate)) * self.up**2
+        return of_result | {"silu": of_silu[:, :, None, :], "y": variance(self.exact)}

@@ -8,6 +8,6 @@ from numpy.typing import NDArray
 F64 = NDArray[np.float64]
 
 
-def linear(x: F64, w: F64) -> F64:
-    """Linear layer without bias: x (... x in_features) times w (in_features x out_features)."""
-    return x @ w
+def linear(x: F64, w: F64, bias: F64 | None = None) -> F64:
+    """x (... x in_features) times w (in_features x out_features), and a bias an output feature."""
+    return x @ w if bias is None else x @ w + bias

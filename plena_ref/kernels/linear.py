@@ -1,9 +1,10 @@
-"""Linear layer Y = X W: X and Y in VRAM, W streamed from HBM through MSRAM, the array busy throughout.
+"""Linear layer Y = X W + b: X, b and Y in VRAM, W streamed from HBM through MSRAM, the array busy throughout.
 
 W goes by in panels: MLEN output features, all input features. In HBM each panel is a tensor of its own, so
 that a tile is one run of bytes. While the array works on one panel, the tiles of the next are fetched, one or
 a few for each block of results; MSRAM is a ring, in which a tile's place is taken again once its last product
-has been read. docs/kernels.md explains the order.
+has been read. The bias of a panel is added while the next one is multiplied. docs/kernels.md explains the
+order.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from plena_ref.kernels.layout.batched import BatchedVram
 from plena_ref.kernels.layout.hbm import HbmTensor
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.rules import round_up
+from plena_ref.kernels.layout.vram import VramTensor
+from plena_ref.kernels.padding import clear_last_block
 from plena_ref.kernels.program import GP0, Program, Register
 from plena_ref.kernels.rules import KernelError
 from plena_ref.machine.hardware import Hardware
@@ -26,7 +29,7 @@ PRODUCTS_UNROLLED = 4
 
 @dataclass(frozen=True)
 class LinearShape:
-    """One linear layer without bias.
+    """One linear layer; whether it has a bias is the kernel's operand.
 
     Attributes:
         batch, rows: inputs are batch x rows vectors.
@@ -87,28 +90,36 @@ def place_panels(hw: Hardware, shape: LinearShape, room: Room) -> list[HbmTensor
 
 
 class LinearKernel:
-    """Y = X W on given tensors.
+    """Y = X W, or Y = X W + b, on given tensors.
 
     Reads rows of X up to a whole systolic block, which reach only the same rows of Y, and the padding columns
-    of its last block, which must be finite.
+    of its last block, which must be finite. Padding columns of Y are not written without a bias, and become 0
+    with one.
 
     Args:
         hw: the machine.
         shape: the problem.
         x, y: packed, so that the rows of all batches lie one behind the other.
         w: from `place_panels`.
+        bias: 1 x out_features, its padding columns 0; or None.
 
     Raises:
         KernelError: the shape breaks a rule.
     """
 
     def __init__(
-        self, hw: Hardware, shape: LinearShape, x: BatchedVram, w: list[HbmTensor], y: BatchedVram
+        self,
+        hw: Hardware,
+        shape: LinearShape,
+        x: BatchedVram,
+        w: list[HbmTensor],
+        y: BatchedVram,
+        bias: VramTensor | None = None,
     ) -> None:
         shape.check(hw)
         self.hw = hw
         self.shape = shape
-        self.x, self.w, self.y = x, w, y
+        self.x, self.w, self.y, self.bias = x, w, y, bias
         self.panel_tiles = -(-shape.in_features // hw.mlen)
         self.row_groups = -(-shape.batch * shape.rows // hw.blen)
 
@@ -118,23 +129,25 @@ class LinearKernel:
         return f"linear layer: {self.shape}"
 
     def outputs(self) -> list[Region]:
-        """The words of Y that are results."""
-        return self._rows_of_y(range(self.shape.batch * self.shape.rows))
+        """The words of Y that are results; with a bias, whole rows."""
+        rows = range(self.shape.batch * self.shape.rows)
+        return self._rows_of_y(rows, self.y.parent.physical_cols if self.bias else self.shape.out_features)
 
     def scratch(self) -> list[Region]:
         """The other words that the program may write: rows of Y up to a whole block, and tiles of W."""
         rows = self.shape.batch * self.shape.rows
         tiles = min(len(self.w) * self.panel_tiles, self.hw.msram_tiles)
         tile_region = Region("msram", 0, tiles * self.hw.tile_elems, "tiles of W")
-        return [*self._rows_of_y(range(rows, self.row_groups * self.hw.blen)), tile_region]
+        others = range(rows, self.row_groups * self.hw.blen)
+        return [*self._rows_of_y(others, self.shape.out_features), tile_region]
 
-    def _rows_of_y(self, rows: range) -> list[Region]:
-        """Rows of Y without the padding of the last column block."""
+    def _rows_of_y(self, rows: range, cols: int) -> list[Region]:
+        """The first `cols` columns of rows of Y."""
         mlen, parent = self.hw.mlen, self.y.parent
         regions = []
-        for first in range(0, self.shape.out_features, mlen):
+        for first in range(0, cols, mlen):
             starts = [parent.address(row, first) for row in rows]
-            width = min(mlen, self.shape.out_features - first)
+            width = min(mlen, cols - first)
             regions += [Region("vram", start, start + width, "Y") for start in starts]
         return regions
 
@@ -148,6 +161,8 @@ class LinearKernel:
         ):
             self._set_up()
             self._fetch_panel(range(self.panel_tiles))
+            if self.bias and self.shape.out_features % self.hw.mlen:
+                clear_last_block(p, self.y.parent)
             for panel in range(len(self.w)):
                 p.comment(f"output features {panel * self.hw.mlen} and up")
                 ahead = range((panel + 1) * self.panel_tiles, (panel + 2) * self.panel_tiles)
@@ -158,7 +173,22 @@ class LinearKernel:
                 # The ring has room for some of the tiles now; the others take places of this panel.
                 room = self.hw.msram_tiles - self.panel_tiles
                 self._panel(panel, ahead[:room])
+                if panel:
+                    self._add_bias(panel - 1)
                 self._fetch_panel(ahead[room:])
+            self._add_bias(len(self.w) - 1)
+
+    def _add_bias(self, panel: int) -> None:
+        """The bias is added to a panel of Y."""
+        if self.bias is None:
+            return
+        p, mlen = self.p, self.hw.mlen
+        with p.gps("row of Y", "bias") as (row, bias):
+            p.point(row, self.y.parent, 0, panel * mlen)
+            p.point(bias, self.bias, 0, panel * mlen)
+            with p.repeat(self.shape.batch * self.shape.rows, f"bias of features {panel * mlen} and up"):
+                p.V_ADD_VV(row, row, bias)
+                p.add(row, row, mlen)
 
     def _set_up(self) -> None:
         p = self.p

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from plena_ref.analysis.linear_roundings import linear_rounding
-from plena_ref.analysis.roundings import ResultRounding
+from plena_ref.analysis.linear_roundings import BiasedLinearRoundings, linear_rounding
+from plena_ref.analysis.roundings import Roundings
 from plena_ref.golden.linear import linear
 from plena_ref.golden.mxfp8 import quantised_rows
 from plena_ref.kernels.layout.room import Room
@@ -17,7 +17,8 @@ from plena_ref.kernels.layout.rules import round_up
 from plena_ref.kernels.linear import LinearKernel, LinearShape, place_panels
 from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.machine.state import MemoryImages
-from plena_ref.workloads.base import Answer, Placed, Problem
+from plena_ref.verdict.rounding_count import linear_error, sum_error
+from plena_ref.workloads.base import F64, Answer, Placed, Problem
 from plena_ref.workloads.placement import stage_panels, stage_rows
 
 if TYPE_CHECKING:
@@ -26,19 +27,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Linear(Problem):
-    """Y = X W, without bias.
+    """Y = X W, or Y = X W + b.
 
-    X is N(0, 1) * sigma, W that over sqrt(in_features), quantised to MXFP8. The result counts as one head.
+    X and b are N(0, 1) * sigma, W that over sqrt(in_features), quantised to MXFP8. The result counts as one
+    head. With a bias, which may cancel the product, every element is judged by its own interval.
 
     Attributes:
         in_features, out_features: W is in_features x out_features.
         batch, seq: X has batch * seq rows.
+        bias: whether there is a b.
     """
 
     in_features: int
     out_features: int
     batch: int = 1
     seq: int = 4
+    bias: bool = False
 
     kernels: ClassVar = {"linear": LinearKernel}
 
@@ -49,7 +53,8 @@ class Linear(Problem):
 
     def describe(self) -> str:
         """The problem in a line, for people."""
-        return f"batch {self.batch}, seq {self.seq}, {self.in_features} to {self.out_features} features"
+        bias = " and a bias" if self.bias else ""
+        return f"batch {self.batch}, seq {self.seq}, {self.in_features} to {self.out_features} features{bias}"
 
     def check(self, case: Case) -> None:
         """Refuse what the kernel does not do.
@@ -59,31 +64,43 @@ class Linear(Problem):
         """
         self.shape.check(case.hardware)
 
-    def draw(self, case: Case) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
-        """X, a row a position of each batch, and W; both raw bf16."""
+    def draw(self, case: Case) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint16]]:
+        """X, a row a position of each batch, W and b (1 x out_features); all raw bf16."""
         rng = np.random.default_rng(case.seed)
         x = bf16_from_float(rng.standard_normal((self.batch * self.seq, self.in_features)) * case.sigma)
         spread = case.sigma / np.sqrt(self.in_features)
-        return x, bf16_from_float(rng.standard_normal((self.in_features, self.out_features)) * spread)
+        w = bf16_from_float(rng.standard_normal((self.in_features, self.out_features)) * spread)
+        return x, w, bf16_from_float(rng.standard_normal((1, self.out_features)) * case.sigma)
 
-    def roundings(self, case: Case) -> ResultRounding:
-        """The one rounding, at the write-out, on the case's data."""
-        x, w = (bf16_to_f32(bits).astype(np.float64) for bits in self.draw(case))
-        rows = x.reshape(self.batch, self.seq, -1)
-        return linear_rounding(rows, quantised_rows(w, case.hardware.mx_block))
+    def roundings(self, case: Case) -> Roundings:
+        """The model of the roundings on the case's data."""
+        x, w, bias = (bf16_to_f32(bits).astype(np.float64) for bits in self.draw(case))
+        rows, read = x.reshape(self.batch, self.seq, -1), quantised_rows(w, case.hardware.mx_block)
+        return BiasedLinearRoundings(rows, read, bias[0]) if self.bias else linear_rounding(rows, read)
 
     def place(self, case: Case, room: Room) -> Placed:
-        """X, the panels of W, and Y."""
+        """X, the panels of W, Y, and the bias."""
         x = room.vram.packed("X", self.batch, self.seq, self.in_features)
         y = room.vram.packed("Y", self.batch, self.seq, self.out_features)
         w = place_panels(case.hardware, self.shape, room)
-        return Placed(LinearKernel(case.hardware, self.shape, x, w, y), y, y.parent.physical_cols)
+        bias = room.vram.tensor("bias", 1, self.out_features) if self.bias else None
+        return Placed(LinearKernel(case.hardware, self.shape, x, w, y, bias), y, y.parent.physical_cols)
 
     def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
-        """X in VRAM, W in HBM."""
+        """X and the bias in VRAM, W in HBM."""
         hw, kernel = case.hardware, placed.operator
-        x, w = self.draw(case)
+        x, w, bias = self.draw(case)
         stage_rows(kernel.x.parent, images.vram, x, round_up(len(x), hw.blen))
         read = stage_panels(kernel.w, images.hbm, w)
-        exact = linear(bf16_to_f32(x).astype(np.float64), read)
-        return Answer(exact.reshape(self.batch, self.seq, 1, self.out_features))
+        values = bf16_to_f32(x).astype(np.float64)
+        if not self.bias:
+            return Answer(self._as_head(linear(values, read)))
+        stage_rows(kernel.bias, images.vram, bias, 1)
+        exact = linear(values, read, bf16_to_f32(bias).astype(np.float64))
+        bound = sum_error(exact, linear_error(values, np.zeros_like(values), read))
+        interval = self._as_head(exact - bound), self._as_head(exact + bound)
+        return Answer(self._as_head(exact), interval)
+
+    def _as_head(self, rows: F64) -> F64:
+        """Rows of results as batch x seq x 1 x out_features."""
+        return rows.reshape(self.batch, self.seq, 1, self.out_features)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -78,6 +80,55 @@ def test_a_tile_that_is_lost_changes_the_result(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(LinearKernel, "_panel", greedy)
     with pytest.raises(AssertionError, match="batch 0"):
         check(case)
+
+
+@pytest.mark.parametrize(
+    ("mlen", "blen", "in_features", "out_features", "batch", "seq"),
+    [
+        (8, 4, 8, 4, 1, 1),
+        (8, 8, 70, 24, 2, 9),
+        (16, 4, 1, 20, 1, 4),
+        (16, 4, 100, 112, 3, 7),
+        (32, 8, 95, 40, 2, 32),
+    ],
+)
+def test_bias(mlen: int, blen: int, in_features: int, out_features: int, batch: int, seq: int) -> None:
+    """One panel and several; the padding columns are cleared and stay 0."""
+    case = linear(mlen, blen, in_features, out_features, batch=batch, seq=seq, bias=True)
+    workload = check(case)
+    result = workload.comparison.extract(checking.run(workload).images.vram)
+    assert not result[:, out_features:].any()
+
+
+def test_a_bias_costs_the_array_nothing() -> None:
+    """The same products, and a row instruction for each row and column block."""
+    plain, biased = (executed(build(linear(16, 4, 100, 48, seq=16, bias=bias)).words) for bias in (0, 1))
+    assert biased["V_ADD_VV"] == 16 * 3
+    assert {name: biased[name] for name in plain if name[0] in "MH"} == {
+        name: count for name, count in plain.items() if name[0] in "MH"
+    }
+
+
+@pytest.mark.parametrize("wrong", ["none", "first panel's for all", "added twice"])
+def test_a_wrong_bias_is_found(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    add = LinearKernel._add_bias
+
+    def mistaken(kernel: LinearKernel, panel: int) -> None:
+        if wrong == "added twice":
+            add(kernel, panel)
+            add(kernel, panel)
+        elif wrong != "none":
+            bias = kernel.bias
+            kernel.bias = replace(bias, base=bias.base - panel * bias.mlen)
+            add(kernel, panel)
+            kernel.bias = bias
+
+    monkeypatch.setattr(LinearKernel, "_add_bias", mistaken)
+    assert "batch 0" in checking.rejected(CASES["linear_bias"])
+
+
+def test_the_registered_layer_with_bias_passes() -> None:
+    check(CASES["linear_bias"])
 
 
 def test_attention_has_no_features() -> None:

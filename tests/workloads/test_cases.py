@@ -81,6 +81,7 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
     assert [name for name, case in CASES.items() if "icarus" in case.simulators] == [
         "mha_batch2_sub64",
         "mha_ragged",
+        "linear_bias",
         "rms_norm_ragged",
         "residual_add",
         "norm_linear_residual_ragged",
