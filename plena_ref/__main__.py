@@ -1,4 +1,4 @@
-"""Command line of the reference package: `python -m plena_ref --help`."""
+"""Command line of the reference package: `plena --help`, or `python -m plena_ref --help`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from pathlib import Path
 
 from plena_ref.isa import codegen
 from plena_ref.isa import instructions as isa
-from plena_ref.isa.assembler import AssemblyError, assemble
+from plena_ref.isa.assembler import assemble
 from plena_ref.isa.disassembler import disassemble
-from plena_ref.isa.machine_code import MachineCodeError, read_program, write_program
-from plena_ref.isa.text_file import TextError, read_text
+from plena_ref.isa.machine_code import read_program, write_program
+from plena_ref.isa.text_file import read_text
+
+#: Memories that a program may be given.
+_IMAGES = ("vram", "fpmem", "intmem", "hbm")
 
 
 def _assemble(arguments: argparse.Namespace) -> int:
@@ -55,6 +58,19 @@ def _isa(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _run(arguments: argparse.Namespace) -> int:
+    from plena_ref import run_command
+    from plena_ref.machine.reference import InstructionLimitError
+
+    images = {memory: getattr(arguments, memory) for memory in _IMAGES}
+    given = {memory: path for memory, path in images.items() if path is not None}
+    hw = run_command.hardware(arguments.machine)
+    try:
+        return run_command.run(arguments.program, given, arguments.out, hw, arguments.max_instructions)
+    except InstructionLimitError as error:
+        raise ValueError(str(error)) from None
+
+
 def _codegen(arguments: argparse.Namespace) -> int:
     if arguments.check:
         for path in codegen.stale():
@@ -73,9 +89,7 @@ def _word(text: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m plena_ref", description="Tools of the PLENA reference package."
-    )
+    parser = argparse.ArgumentParser(prog="plena", description="Tools of the PLENA reference package.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("assemble", help="assembly text to a machine-code file")
@@ -92,6 +106,15 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--unit", choices=[unit.name for unit in isa.Unit], help="only this unit")
     command.set_defaults(run=_isa)
 
+    command = commands.add_parser("run", help="run a machine-code file on the reference machine")
+    command.add_argument("program", type=Path, help="machine-code file")
+    command.add_argument("machine", nargs="*", help="shape of the machine, such as MLEN=16 BLEN=4")
+    command.add_argument("-o", "--out", type=Path, required=True, help="folder for memories and stats.json")
+    for memory in _IMAGES:
+        command.add_argument(f"--{memory}", type=Path, help=f"raw image of {memory}, little-endian")
+    command.add_argument("--max-instructions", type=int, help="give up after as many instructions")
+    command.set_defaults(run=_run)
+
     command = commands.add_parser("codegen", help="rewrite the files generated from the tables")
     command.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is stale")
     command.set_defaults(run=_codegen)
@@ -102,8 +125,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status (0 success, 1 refused input or stale file, 2 usage)."""
     arguments = _parser().parse_args(argv)
     try:
-        return arguments.run(arguments)
-    except (AssemblyError, MachineCodeError, TextError, OSError) as error:
+        status: int = arguments.run(arguments)
+        return status
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 

@@ -28,7 +28,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "kernels": {"isa", "machine"},
     "models": {"configs", "golden"},
     "workloads": {"analysis", "golden", "kernels", "machine", "verdict"},
-    "__main__": {"isa"},
+    "__main__": {"isa", "machine", "run_command"},
+    "run_command": {"isa", "machine"},
     "error_analysis": {"machine", "verdict", "workloads"},
 }
 #: What judges, and what it must not depend on by any path.

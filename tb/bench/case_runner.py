@@ -10,6 +10,7 @@ from rich.console import Console
 
 from plena_ref.isa.disassembler import disassemble
 from plena_ref.isa.machine_code import write_program
+from plena_ref.machine import image_files as images
 from plena_ref.machine.reference import Machine, StopReport
 from plena_ref.verdict import compare
 from plena_ref.verdict.compare import Verdict
@@ -17,7 +18,7 @@ from plena_ref.verdict.report import print_verdict, to_json
 from plena_ref.workloads.base import Workload
 from plena_ref.workloads.build import build
 from plena_ref.workloads.case import Case
-from tb.bench import harness, images, utilisation
+from tb.bench import harness, utilisation
 from tb.bench.harness import Job, JobResult
 from tb.bench.phases import phase
 from tb.engine import simulate

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from plena_ref.isa import csr
 from plena_ref.isa.counters import Counters
 from plena_ref.isa.instructions import TrapCause
+from plena_ref.machine import image_files as images
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.state import A_REGISTERS, F_REGISTERS, GP_REGISTERS, MemoryImages, Registers
-from tb.bench import images, word_order
+from tb.bench import word_order
 from tb.bench.job import CHANNELS, OBSERVED, Job, JobResult, Stall
 from tb.engine.tools import SimulationError
 

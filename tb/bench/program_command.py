@@ -14,9 +14,10 @@ from pathlib import Path
 
 from plena_ref.isa.csr import DRAIN_LIMIT_RESET
 from plena_ref.isa.machine_code import MachineCodeError, read_program
+from plena_ref.machine import image_files as images
 from plena_ref.machine.hardware import Hardware, HardwareError
 from plena_ref.machine.reference import InstructionLimitError
-from tb.bench import case_runner, command, images, options, output_folder, program_runner, waves
+from tb.bench import case_runner, command, options, output_folder, program_runner, waves
 from tb.bench.program_runner import ProgramOutcome
 from tb.engine import simulate
 

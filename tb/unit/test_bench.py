@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from plena_ref.machine import image_files as images
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.state import MemoryImages
-from tb.bench import images, options, word_order
+from tb.bench import options, word_order
 from tb.engine import paths, simulate
 
 SHAPES = [Hardware(8, 4, vram_elems=1024, msram_tiles=2), Hardware(64, 16), Hardware(16, 16, msram_tiles=3)]

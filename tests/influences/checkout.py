@@ -15,7 +15,7 @@ def lay_out(place: Path) -> Path:
     """Make the checkout in a folder; the folder."""
     place.mkdir(parents=True)
     (place / "Makefile").write_bytes((REPO / "Makefile").read_bytes())
-    for name in ("plena_ref", "tb", "scripts", "rtl", "requirements.txt"):
+    for name in ("plena_ref", "tb", "scripts", "rtl", "constraints.txt"):
         (place / name).symlink_to(REPO / name)
     (place / ".venv").symlink_to(sys.prefix)
     return place

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from plena_ref.machine import image_files as images
 from plena_ref.machine.state import MemoryImages
-from tb.bench import case_command, command, harness, images, program_command
+from tb.bench import case_command, command, harness, program_command
 from tb.engine import registry, simulate
 from tests.influences.checkout import REPO
 from tests.influences.rows import row

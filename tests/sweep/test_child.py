@@ -96,7 +96,7 @@ def test_the_fingerprint_names_what_runs_units() -> None:
         "tb/bench/case_command.py",
         "plena_ref/machine/accumulators.py",
         "rtl/plena_core.sv",
-        "requirements.txt",
+        "constraints.txt",
     }
     assert wanted <= files
     assert not {"tb/sweep/report.py", "tb/sweep/dispatch.py", "scripts/sweep.py"} & files, (

@@ -1,0 +1,84 @@
+"""`plena run`: a machine-code file on the reference machine, with raw memory images before and after."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from plena_ref.isa.disassembler import disassemble
+from plena_ref.isa.machine_code import read_program
+from plena_ref.machine import image_files
+from plena_ref.machine.hardware import Hardware, HardwareError
+from plena_ref.machine.reference import Machine, StopReport
+from plena_ref.machine.state import MemoryImages
+
+_FIELDS = {field.name.upper(): field.name for field in dataclasses.fields(Hardware)}
+
+
+def hardware(given: Sequence[str]) -> Hardware:
+    """The machine of KEY=VALUE words such as MLEN=16.
+
+    Raises:
+        HardwareError: a word is no field of a machine, or there is no such machine.
+    """
+    values = {}
+    for word in given:
+        key, _, value = word.partition("=")
+        try:
+            values[_FIELDS[key.upper()]] = int(value, 0)
+        except (KeyError, ValueError):
+            known = ", ".join(_FIELDS)
+            raise HardwareError(f"'{word}' is not KEY=NUMBER with a key of {known}") from None
+    return Hardware(**values)
+
+
+def run(
+    program: Path,
+    images: Mapping[str, Path],
+    out: Path,
+    hw: Hardware,
+    max_instructions: int | None = None,
+) -> int:
+    """Run a program and leave its memories and ``stats.json``; returns 0 for a normal stop, 1 for a trap.
+
+    Args:
+        program: machine-code file.
+        images: files by memory name; the rest of a memory is zero.
+        out: folder for what is left.
+        hw: the machine.
+        max_instructions: after which to give up.
+
+    Raises:
+        MachineCodeError, ImageError: a file is odd, or does not fit.
+        InstructionLimitError: the program did not stop.
+        OSError: a file cannot be read or written.
+    """
+    words = read_program(program)
+    memories = MemoryImages.zeros(hw)
+    sizes = {memory: image_files.read_into(memories, memory, path) for memory, path in images.items()}
+    out.mkdir(parents=True, exist_ok=True)
+    machine = Machine(hw, memories)
+    report = machine.run(words, max_instructions=max_instructions)
+    used = max(sizes.get("hbm", 0), machine.hbm_high_water + 1)
+    image_files.write(out, machine.images, used)
+    (out / image_files.STATS).write_text(json.dumps(_stats(report), indent=2) + "\n", encoding="utf-8")
+    if report.status == "stopped":
+        print(f"stopped at pc {report.pc}")
+    else:
+        where = disassemble(words[report.pc]) if report.pc < len(words) else "end of the program"
+        print(f"{report.status} {report.cause} at pc {report.pc}: {where}")
+    print(f"{report.instructions} instructions; images and {image_files.STATS} in {out}")
+    return 0 if report.status == "stopped" else 1
+
+
+def _stats(report: StopReport) -> dict[str, object]:
+    """The contents of ``stats.json``: the fields of a run that only RTL has are left out."""
+    return {
+        "status": report.status,
+        "cause": report.cause,
+        "pc": report.pc,
+        "instructions": report.instructions,
+        "registers": dataclasses.asdict(report.registers),
+    }
