@@ -6,6 +6,7 @@ from plena_ref.workloads.attention import Attention
 from plena_ref.workloads.base import Problem
 from plena_ref.workloads.cached_attention import CachedAttention
 from plena_ref.workloads.embedding import Embedding
+from plena_ref.workloads.layer_norm import LayerNorm
 from plena_ref.workloads.linear import Linear
 from plena_ref.workloads.norm_linear_residual import NormLinearResidual
 from plena_ref.workloads.residual_add import ResidualAdd
@@ -20,6 +21,7 @@ FAMILIES: tuple[type[Problem], ...] = (
     Embedding,
     Linear,
     RmsNorm,
+    LayerNorm,
     ResidualAdd,
     NormLinearResidual,
     Rope,

@@ -166,8 +166,8 @@ _PYTHON = (
     Mutant(
         name="norm with the weights of the first column block for all",
         file="plena_ref/kernels/rms_norm.py",
-        old="(target, self.y), (weight, self.weight)):",
-        new="(target, self.y)):",
+        old="(target, self.y), (weight, self.weight)]",
+        new="(target, self.y)]",
         case="norm_linear_residual_ragged",
         reason="batch 0: ",
     ),

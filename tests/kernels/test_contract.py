@@ -42,6 +42,7 @@ PROBLEMS: dict[str, dict[str, object]] = {
     "plain_attention_element_offsets": {**ATTENTION, "seq": 20},
     "linear": {"batch": 2, "seq": 5, "in_features": 70, "out_features": 44},
     "rms_norm": {"batch": 2, "seq": 5, "features": 300},
+    "layer_norm": {"batch": 2, "seq": 5, "features": 300},
     "residual_add": {"batch": 2, "seq": 5, "features": 40},
     "norm_linear_residual": {"batch": 2, "seq": 5, "features": 44},
     "rope": {"batch": 2, "seq": 5, "heads": 3, "head_dim": 24},

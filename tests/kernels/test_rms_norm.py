@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from plena_ref.kernels.rms_norm import RmsNormKernel, sum_levels
+from plena_ref.kernels.row_sums import RowSums, sum_levels
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.verdict.accuracy import result_values
@@ -86,16 +86,16 @@ def test_a_running_sum_in_a_register_would_break_the_bound(monkeypatch: pytest.M
     fill_rows(workload, 1, 1.0)
     tree = result_values(workload, run(workload).images.vram)
 
-    def running(kernel: RmsNormKernel, p: object, sums: list, rows: list) -> None:
+    def running(sums_of: RowSums, p: object, sums: list, rows: list) -> None:
         for total, row in zip(sums, rows, strict=True):
             p.V_RED_SUM(total, row)
 
-    def keep_sums(kernel: RmsNormKernel, *_: object) -> None:
+    def keep_sums(sums_of: RowSums, *_: object) -> None:
         """No level but the first: the sums stay in the registers."""
 
-    monkeypatch.setattr(RmsNormKernel, "_reduce", running)
-    monkeypatch.setattr(RmsNormKernel, "_store", keep_sums)
-    monkeypatch.setattr(RmsNormKernel, "_sum_level", keep_sums)
+    monkeypatch.setattr(RowSums, "_reduce", running)
+    monkeypatch.setattr(RowSums, "_store", keep_sums)
+    monkeypatch.setattr(RowSums, "_sum_level", keep_sums)
     wrong = build(case)
     fill_rows(wrong, 1, 1.0)
     weight = bf16_to_f32(case.problem.draw(case).weight)[0]

@@ -26,7 +26,7 @@ def test_scratch_is_free_again_for_the_next_operator() -> None:
             norms.append(RmsNormKernel(HW, source, weight, target, constants, room))
     first, second = norms
     assert first.squares.base == second.squares.base == room.vram.next_free
-    assert first.sums == second.sums == room.fp_mem.next_free == 2
+    assert first.sums.first == second.sums.first == room.fp_mem.next_free == 2
 
 
 def test_scratch_of_scratch_ends_with_its_block() -> None:

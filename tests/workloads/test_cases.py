@@ -83,6 +83,7 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
         "mha_ragged",
         "linear_bias",
         "rms_norm_ragged",
+        "layer_norm_ragged",
         "residual_add",
         "norm_linear_residual_ragged",
         "rope_ragged",
