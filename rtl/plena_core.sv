@@ -6,6 +6,7 @@
 
 module plena_core #(
     `include "shape_parameters.svh"
+    parameter int ELEMENT = 0,  // element format of HBM: see mx_format.svh
     parameter int LOOP_DEPTH = 8,  // loops that may nest: 1..255
     parameter int DISPATCH_WIDTH = 2,  // instructions dispatched a cycle at most: 1 or 2
     parameter int ICACHE_LINES = 128  // instruction cache lines of 64 bytes
@@ -56,6 +57,7 @@ module plena_core #(
 
   shape_check #(
       `include "shape_connections.svh"
+      .ELEMENT(ELEMENT),
       .LOOP_DEPTH(LOOP_DEPTH),
       .DISPATCH_WIDTH(DISPATCH_WIDTH)
   ) u_shape ();
@@ -76,6 +78,7 @@ module plena_core #(
 
   control_regs #(
       `include "shape_connections.svh"
+      .ELEMENT(ELEMENT),
       .LOOP_DEPTH(LOOP_DEPTH)
   ) u_regs (
       .*
@@ -391,6 +394,7 @@ module plena_core #(
       .VPREF(VPREF),
       .VSTORE(VSTORE),
       .MX_BLOCK(MX_BLOCK),
+      .ELEMENT(ELEMENT),
       .Q(NH)
   ) u_hbm (
       .push(push[3]),

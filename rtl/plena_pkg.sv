@@ -155,17 +155,7 @@ package plena_pkg;
   localparam logic [UNIT_OP_W-1:0] H_OP_PREFETCH_V = 4'd1;
   localparam logic [UNIT_OP_W-1:0] H_OP_STORE_V = 4'd2;
 
-  // Elements of HBM, E4M3: fields, and codes without the sign bit; scales, E8M0
-  localparam int MX_ELEMENT_BYTES = 1;
-  localparam int MX_EXPONENT_W = 4;
-  localparam int MX_MANTISSA_W = 3;
-  localparam logic [9:0] MX_BIAS = 10'd7;
-  localparam logic [6:0] MX_LARGEST = 7'h7E;
-  localparam logic [6:0] MX_FIRST_NAN = 7'h7F;
-  localparam logic [6:0] MX_NAN = 7'h7F;
-  // The largest element as bf16 has it: exponent without bias, and fraction
-  localparam logic [8:0] MX_LARGEST_EXPONENT = 9'd8;
-  localparam logic [6:0] MX_LARGEST_FRACTION = 7'h60;
+  // Scales of HBM, E8M0
   localparam logic [7:0] MX_SCALE_NAN = 8'hFF;
 
   // Bits of a matrix operation code; the upper two name the accumulators m, v, hm, hv
@@ -250,6 +240,8 @@ package plena_pkg;
   localparam int CSR_CONFIG0_LOG2_HLEN_LSB = 8;
   localparam int CSR_CONFIG0_LOG2_MX_BLOCK_LSB = 12;
   localparam int CSR_CONFIG0_LOOP_DEPTH_LSB = 16;
+  localparam int CSR_CONFIG0_ELEMENT_LSB = 24;
+  localparam int CSR_CONFIG0_HBM_BF16_LSB = 28;
   localparam int CSR_CONFIG1_VPREF_LSB = 0;
   localparam int CSR_CONFIG1_VSTORE_LSB = 16;
   localparam int CSR_CTRL_START_LSB = 0;

@@ -6,9 +6,12 @@
 
 module shape_check #(
     `include "shape_parameters.svh"
+    parameter int ELEMENT        = 0,  // element format of HBM
     parameter int LOOP_DEPTH     = 8,  // loops that may nest
     parameter int DISPATCH_WIDTH = 2   // instructions dispatched a cycle at most
 );
+  `include "mx_format.svh"
+
   localparam int MEMORY_ELEMS = 1 << 29;  // most elements of VRAM and of MSRAM
   localparam int ROWS = VRAM_ELEMS / MLEN;
   localparam int MOST_ROWS = ROWS < 65535 ? ROWS : 65535;  // of a transfer
@@ -24,6 +27,9 @@ module shape_check #(
       $fatal(
           1, "MX_BLOCK=%0d must be a power of two from 8 to 64, MLEN=%0d at most", MX_BLOCK, MLEN
       );
+    if (ELEMENT < 0 || ELEMENT >= MX_FORMATS)
+      $fatal(1, "ELEMENT=%0d must lie in 0..%0d", ELEMENT, MX_FORMATS - 1);
+    if (HBM_BF16 != 0) $fatal(1, "HBM_BF16=%0d must be 0", HBM_BF16);
     if (LOOP_DEPTH < 1 || LOOP_DEPTH > 255)
       $fatal(1, "LOOP_DEPTH=%0d must lie in 1..255", LOOP_DEPTH);
     if (DISPATCH_WIDTH < 1 || DISPATCH_WIDTH > 2)

@@ -10,3 +10,4 @@ parameter int INT_WORDS   = 1024,     // words of INT_MEM: at least 2
 parameter int VPREF       = 16,       // rows of H_PREFETCH_V: at most 65535
 parameter int VSTORE      = 16,       // rows of H_STORE_V: at most 65535
 parameter int MX_BLOCK    = 8,        // elements that share a scale: 8..64, a power of two, at most MLEN
+parameter int HBM_BF16    = 0,        // transfers whose rows lie in HBM as bf16: bits M 0, M 1, V 0, V 1

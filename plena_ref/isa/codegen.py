@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from plena_ref.isa import documents, verilog
+from plena_ref.isa import documents, verilog, verilog_formats
 
 #: The checkout that holds this package.
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +44,7 @@ _PRODUCTS: dict[str, Callable[[str], str]] = {
     "docs/registers.md": lambda _old: documents.registers_text(),
     "docs/isa.md": _isa_document,
     "docs/microarchitecture.md": _microarchitecture,
+    "rtl/mx_format.svh": lambda _old: verilog_formats.format_text(),
 }
 
 

@@ -50,16 +50,22 @@ def operation_table() -> str:
 
 
 def format_table() -> str:
-    """The element formats of HBM in Markdown; the machine's own is named."""
-    head = "format | exponent | mantissa | bias | largest | infinity | NaN | written as NaN".split(" | ")
-    lines = [_row(*head), "|" + "---|" * len(head)]
+    """The element formats of HBM in Markdown; the one that machines have by default is named."""
+    head = (
+        "ELEMENT, format, exponent, mantissa, bias, subnormal, largest, infinity, NaN, written as NaN, rules"
+    )
+    cells = head.split(", ")
+    lines = [_row(*cells), "|" + "---|" * len(cells)]
     for entry in FORMATS.values():
-        name = f"**{entry.name}** (this machine)" if entry is ELEMENT else entry.name
-        infinity = f"{entry.largest + 1:02X}" if entry.largest + 1 < entry.first_nan else "none"
+        key = f"**{entry.key}** (default)" if entry.key == ELEMENT else entry.key
+        last = entry.largest + 1
+        infinity = f"{last:02X}" if last < entry.first_nan else "none"
         nan = f"{entry.first_nan:02X}..7F" if entry.first_nan < 0x7F else "7F"
         largest = f"{entry.magnitude(entry.largest):g} ({entry.largest:02X})"
         fields = (str(entry.exponent_bits), str(entry.mantissa_bits), str(entry.bias))
-        lines.append(_row(name, *fields, largest, infinity, nan, f"{entry.nan:02X}"))
+        subnormal = f"m/{1 << entry.mantissa_bits} * 2^{entry.smallest_exponent}"
+        text = (subnormal, largest, infinity, nan, f"{entry.nan:02X}", entry.rules.value)
+        lines.append(_row(key, entry.name, *fields, *text))
     return "\n".join(lines)
 
 

@@ -8,7 +8,7 @@ from plena_ref.isa import counters, csr
 from plena_ref.isa import instructions as isa
 from plena_ref.isa.access import Access, Count, Place, Space
 from plena_ref.isa.encoding import IMM18, RD, RS1, RS2, Field, Kind, Unit
-from plena_ref.isa.formats import ELEMENT, SCALE
+from plena_ref.isa.formats import SCALE
 from plena_ref.isa.instructions import Instruction
 from plena_ref.isa.operations import (
     M_ONE_ROW,
@@ -100,23 +100,10 @@ def _constants() -> list[str]:
 
 
 def _format_constants() -> list[str]:
-    """The element and scale formats of HBM."""
-    element, mantissa = ELEMENT, ELEMENT.mantissa_bits
-    exponent = (element.largest >> mantissa) - element.bias
-    fraction = (element.largest & (1 << mantissa) - 1) << 7 - mantissa
+    """What the RTL knows of the formats of HBM beside those of elements: see `verilog_formats`."""
     return [
         "",
-        f"  // Elements of HBM, {element.name}: fields, and codes without the sign bit; scales, {SCALE.name}",
-        f"  localparam int MX_ELEMENT_BYTES = {element.bytes};",
-        f"  localparam int MX_EXPONENT_W = {element.exponent_bits};",
-        f"  localparam int MX_MANTISSA_W = {mantissa};",
-        f"  localparam logic [9:0] MX_BIAS = 10'd{element.bias};",
-        f"  localparam logic [6:0] MX_LARGEST = 7'h{element.largest:02X};",
-        f"  localparam logic [6:0] MX_FIRST_NAN = 7'h{element.first_nan:02X};",
-        f"  localparam logic [6:0] MX_NAN = 7'h{element.nan:02X};",
-        "  // The largest element as bf16 has it: exponent without bias, and fraction",
-        f"  localparam logic [8:0] MX_LARGEST_EXPONENT = 9'd{exponent};",
-        f"  localparam logic [6:0] MX_LARGEST_FRACTION = 7'h{fraction:02X};",
+        f"  // Scales of HBM, {SCALE.name}",
         f"  localparam logic [7:0] MX_SCALE_NAN = 8'h{SCALE.nan:02X};",
     ]
 

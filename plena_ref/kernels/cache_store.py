@@ -57,6 +57,8 @@ class CacheStore:
                 f"{cache.name}: {rows.batch} caches of {rows_per_batch} rows in {cache.rows} do not hold "
                 f"{rows.seq} positions from {position} on, with zeros up to VSTORE = {hw.vstore} rows"
             )
+        if cache.form != hw.hbm_format("v", 0):
+            raise KernelError(f"{cache.name}: HBM_BF16 = {hw.hbm_bf16} must hold m0 and v0 alike")
         if cache.cols != rows.parent.physical_cols:
             raise KernelError(
                 f"{cache.name} has {cache.cols} columns, {rows.parent.name} {rows.parent.physical_cols}"
@@ -78,9 +80,9 @@ class CacheStore:
         rows = round_up(self.rows.seq, self.hw.vstore)
         for batch in range(self.rows.batch):
             first = batch * self.rows_per_batch + self.position
-            start, stop = (cache.base + row * cache.cols for row in (first, first + rows))
+            start, stop = (cache.base + row * cache.row_bytes for row in (first, first + rows))
             regions.append(Region("hbm", start, stop, cache.name))
-            scales, cols = cache.base + cache.scale_offset, cache.cols // cache.mx_block
+            scales, cols = cache.base + cache.scale_offset, cache.form.scale_bytes(cache.row_bytes)
             start, stop = (scales + row * cols for row in (first, first + rows))
             regions.append(Region("hbm", start, stop, f"scales of {cache.name}"))
         return regions
@@ -96,7 +98,7 @@ class CacheStore:
             with p.gp("a control register") as value:
                 p.load_constant(value, self.cache.scale_offset)
                 p.C_SET_SCALE_REG(value)
-                p.load_constant(value, self.cache.cols)
+                p.load_constant(value, self.cache.row_bytes)
                 p.C_SET_STRIDE_REG(value)
             if self.full:
                 self._store_full(p, base)
@@ -115,10 +117,10 @@ class CacheStore:
                     with p.repeat(self.full, "VSTORE positions at a time"):
                         p.H_STORE_V(source, offset, base, 1, 0)
                         p.add(source, source, vstore * mlen)
-                        p.add(offset, offset, vstore * self.cache.cols)
+                        p.add(offset, offset, vstore * self.cache.row_bytes)
                     done = self.full * vstore
                     p.add(source, source, self.rows.batch_stride - done * mlen)
-                    p.add(offset, offset, (self.rows_per_batch - done) * self.cache.cols)
+                    p.add(offset, offset, (self.rows_per_batch - done) * self.cache.row_bytes)
 
     def _clear_last(self, p: Program) -> None:
         """Rows after the last new position are 0."""
@@ -150,6 +152,6 @@ class CacheStore:
                             p.add(copy, copy, mlen)
                         p.point(copy, self.last, 0, block * mlen)
                         p.H_STORE_V(copy, offset, base, 1, 0)
-                        p.add(offset, offset, mlen)
+                        p.add(offset, offset, cache.span(mlen))
                 p.add(first, first, self.rows.batch_stride)
-                p.add(offset, offset, self.rows_per_batch * cache.cols - cache.cols)
+                p.add(offset, offset, (self.rows_per_batch - 1) * cache.row_bytes)

@@ -44,7 +44,7 @@ class EmbeddingTable:
             LayoutError: HBM is full, or already has a last tensor.
         """
         blocks = -(-features // hw.mlen)
-        tensor = room.hbm.last_tensor("embedding table", blocks * vocabulary, hw.mlen)
+        tensor = room.hbm.last_tensor("embedding table", blocks * vocabulary, hw.mlen, (("v", 0),))
         return cls(tensor, vocabulary, features)
 
     @property
@@ -55,7 +55,7 @@ class EmbeddingTable:
     @property
     def block_bytes(self) -> int:
         """Element bytes from a block of columns to the next."""
-        return self.vocabulary * self.tensor.cols
+        return self.vocabulary * self.tensor.row_bytes
 
     def check_ids(self, ids: list[int]) -> None:
         """Refuse ids that name no row.
@@ -115,7 +115,7 @@ class EmbeddingKernel:
                 p.load_constant(word, self.ids)
                 p.point(x, self.x)
                 p.load_constant(step, self.table.block_bytes)
-                p.load_constant(length, self.hw.mlen)
+                p.load_constant(length, self.table.tensor.row_bytes)
                 with p.repeat(self.x.rows, "a token"):
                     self._token(p, base, pointers)
                     p.add(word, word, 1)

@@ -216,14 +216,14 @@ class LinearKernel:
         """Tile `tile` is the next to be fetched."""
         p, tile_elems = self.p, self.hw.tile_elems
         p.load_constant(self.place, self._slot(tile) * tile_elems, f"place of tile {tile}")
-        p.load_constant(self.offset, tile % self.panel_tiles * tile_elems)
+        p.load_constant(self.offset, tile % self.panel_tiles * self.w[0].span(tile_elems))
 
     def _fetch(self) -> None:
-        """Fetch the next tile: rows of MLEN bytes without a gap."""
+        """Fetch the next tile: rows of MLEN elements without a gap."""
         p, tile_elems = self.p, self.hw.tile_elems
         p.H_PREFETCH_M(self.place, self.offset, self.w_base, 0, 0)
         p.add(self.place, self.place, tile_elems)
-        p.add(self.offset, self.offset, tile_elems)
+        p.add(self.offset, self.offset, self.w[0].span(tile_elems))
 
     def _fetch_panel(self, tiles: range) -> None:
         for run in self._runs(tiles) if tiles else ():

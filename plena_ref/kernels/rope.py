@@ -200,7 +200,7 @@ class RopeKernel:
             with p.repeat(len(self.columns.tiles), "tiles of rotate_half"):
                 p.H_PREFETCH_M(place, offset, base, 0, 0)
                 p.add(place, place, tile)
-                p.add(offset, offset, tile)
+                p.add(offset, offset, rotation.span(tile))
 
     def _all_rows(self, p: Program, width: int, x: Register, y: Register) -> None:
         """The rows of a batch, of `width` column groups; leaves the pointers behind the last row."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from plena_ref.isa.formats import ELEMENT, FORMATS, TRANSFER_CLASSES
+from plena_ref.machine.hbm_format import HbmFormat
+
 #: Bounds that the hardware description shares with the RTL's elaboration checks.
 MLEN_MIN, MLEN_MAX = 8, 256
 BLEN_MIN = 4
@@ -14,6 +17,8 @@ HBM_BEAT_BYTES = 64
 #: Most elements of VRAM and of MSRAM, and bytes of HBM: the bench addresses files and arrays with 32 bits.
 MEMORY_ELEMS_MAX = 1 << 29
 HBM_BYTES_MAX = 1 << 30
+#: HBM_BF16 of a machine whose transfers are all MXFP8.
+NO_CLASS = "none"
 
 
 class HardwareError(ValueError):
@@ -41,6 +46,10 @@ class Hardware:
         mx_block: elements that share one scale byte in HBM.
         loop_depth: hardware loops that may be open at a time.
         dispatch_width: instructions dispatched a cycle at most. It changes cycles, never results.
+        element: format of elements in HBM, a key of `plena_ref.isa.formats`: ocp or plena.
+        hbm_bf16: the classes of transfers whose rows lie in HBM as bf16, without scales: m0 and m1 for
+            H_PREFETCH_M of precision 0 and 1, v0 and v1 for H_PREFETCH_V and H_STORE_V; separated by commas,
+            or none.
         hbm_bytes: HBM capacity in bytes.
 
     Raises:
@@ -59,6 +68,8 @@ class Hardware:
     mx_block: int = 8
     loop_depth: int = 8
     dispatch_width: int = 2
+    element: str = ELEMENT
+    hbm_bf16: str = NO_CLASS
     hbm_bytes: int = 64 << 20
 
     def __post_init__(self) -> None:
@@ -68,8 +79,12 @@ class Hardware:
                 object.__setattr__(self, name, default)
         for field in fields(self):
             value = getattr(self, field.name)
-            if not isinstance(value, int) or isinstance(value, bool):
+            if isinstance(field.default, str):
+                if not isinstance(value, str):
+                    raise HardwareError(f"{field.name} must be a word, got {value!r}")
+            elif not isinstance(value, int) or isinstance(value, bool):
                 raise HardwareError(f"{field.name} must be an integer, got {value!r}")
+        self._check_formats()
         self._check_lengths()
         self._check_memories()
 
@@ -77,6 +92,16 @@ class Hardware:
         if not holds:
             got = ", ".join(f"{name} = {getattr(self, name)}" for name in names)
             raise HardwareError(f"{rule} (got {got})")
+
+    def _check_formats(self) -> None:
+        """Check the formats of HBM, and bring the classes of `hbm_bf16` into the order of the table."""
+        self._require(self.element in FORMATS, f"ELEMENT must be one of {', '.join(FORMATS)}", "element")
+        given = self.hbm_bf16.lower().split(",")
+        known = given == [NO_CLASS] or all(name in TRANSFER_CLASSES for name in given)
+        rule = f"HBM_BF16 must be {NO_CLASS}, or some of {','.join(TRANSFER_CLASSES)}"
+        self._require(known, rule, "hbm_bf16")
+        ordered = ",".join(name for name in TRANSFER_CLASSES if name in given)
+        object.__setattr__(self, "hbm_bf16", ordered or NO_CLASS)
 
     def _check_lengths(self) -> None:
         require = self._require
@@ -150,10 +175,21 @@ class Hardware:
         """Rows of VRAM: VRAM_ELEMS/MLEN."""
         return self.vram_elems // self.mlen
 
+    def hbm_format(self, memory: str, precision: int) -> HbmFormat:
+        """How rows lie in HBM for transfers between it and `memory` with this precision (0 or 1).
+
+        `memory` is "m" for H_PREFETCH_M, "v" for H_PREFETCH_V and H_STORE_V.
+        """
+        bf16 = f"{memory}{precision}" in self.hbm_bf16.split(",")
+        return HbmFormat(self.element, self.mx_block, bf16)
+
     def rtl_parameters(self) -> dict[str, int]:
         """The parameters of `rtl/plena_core.sv` that build this machine, by their SystemVerilog names."""
-        return {
+        values = {
             field.name.upper(): getattr(self, field.name)
             for field in fields(self)
             if field.name != "hbm_bytes"
         }
+        chosen = self.hbm_bf16.split(",")
+        bits = sum(1 << bit for bit, name in enumerate(TRANSFER_CLASSES) if name in chosen)
+        return {**values, "ELEMENT": list(FORMATS).index(self.element), "HBM_BF16": bits}

@@ -1,6 +1,6 @@
 """Attention: multi-head or grouped-query, with masks, windows and sinks, behind a KV cache, or a decode step.
 
-Q lies in VRAM as bf16, K and V in HBM as MXFP8. The golden takes K and V as dequantised.
+Q lies in VRAM as bf16, K and V in HBM. The golden takes K and V as the machine reads them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from plena_ref.kernels.layout.hbm import HbmTensor
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.rules import round_up
 from plena_ref.kernels.rules import KernelError
-from plena_ref.machine import mx
 from plena_ref.machine.numerics import bf16_from_float
 from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict import error_bound
@@ -160,7 +159,7 @@ class Attention(Problem):
         """The model of the roundings on the case's data: sizes and positions, no program and no layout."""
         inputs, hw = self.draw(case), case.hardware
         columns = head_columns(case.kernel, hw, self.head_dim)
-        k, v = (quantised_heads(tensor, hw.mx_block, columns) for tensor in (inputs.k, inputs.v))
+        k, v = (quantised_heads(tensor, hw.hbm_format("m", 0), columns) for tensor in (inputs.k, inputs.v))
         problem = AttentionProblem(inputs.q, k, v, self.causal, self.window, inputs.sinks)
         return AttentionRoundings(problem, self.schedule(case))
 
@@ -233,12 +232,11 @@ def _stage_hbm(
     operands: AttentionOperands,
     values: F64,
 ) -> F64:
-    """Quantise K or V into HBM, padding rows zero; returns what the machine reads, shaped as `values`."""
+    """Put K or V into HBM, padding rows zero; returns what the machine reads, shaped as `values`."""
     dense = columns_of_heads(values, operands.kv_head_cols, operands.kv_rows_per_batch)
     dense = np.pad(dense, ((0, 0), (0, 0), (0, tensor.cols - dense.shape[2])))
     rows = bf16_from_float(dense.reshape(tensor.rows, tensor.cols))
-    elements, scales = mx.encode_rows(rows, case.hardware.mx_block)
-    tensor.store(hbm, elements, scales)
-    used = mx.dequantise(elements, scales)[:, : case.problem.kv_heads * operands.kv_head_cols]
+    tensor.store(hbm, rows)
+    used = tensor.form.values(rows)[:, : case.problem.kv_heads * operands.kv_head_cols]
     read = used.reshape(case.problem.batch, -1, case.problem.kv_heads, operands.kv_head_cols)
     return read[:, : case.problem.kv_seq, :, : case.problem.head_dim].transpose(0, 2, 1, 3)

@@ -83,7 +83,7 @@ class Embedding(RowsProblem):
     def roundings(self, case: Case) -> ResultRounding:
         """The model of the roundings on the case's data."""
         table, ids = self.draw(case)
-        return embedding_rounding(quantised_rows(table, case.hardware.mx_block), ids)
+        return embedding_rounding(quantised_rows(table, case.hardware.hbm_format("v", 0)), ids)
 
     def place(self, case: Case, room: Room) -> Placed:
         """The ids, the table, and X."""

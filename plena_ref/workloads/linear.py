@@ -75,7 +75,8 @@ class Linear(Problem):
     def roundings(self, case: Case) -> Roundings:
         """The model of the roundings on the case's data."""
         x, w, bias = (bf16_to_f32(bits).astype(np.float64) for bits in self.draw(case))
-        rows, read = x.reshape(self.batch, self.seq, -1), quantised_rows(w, case.hardware.mx_block)
+        rows = x.reshape(self.batch, self.seq, -1)
+        read = quantised_rows(w, case.hardware.hbm_format("m", 0))
         return BiasedLinearRoundings(rows, read, bias[0]) if self.bias else linear_rounding(rows, read)
 
     def place(self, case: Case, room: Room) -> Placed:

@@ -77,7 +77,7 @@ class NormLinearResidual(RowsProblem):
     def roundings(self, case: Case) -> NormLinearResidualRoundings:
         """The model of the roundings on the case's data."""
         inputs, w = self.draw(case)
-        read = quantised_rows(bf16_to_f32(w).astype(np.float64), case.hardware.mx_block)
+        read = quantised_rows(bf16_to_f32(w).astype(np.float64), case.hardware.hbm_format("m", 0))
         norm = norm_roundings(inputs, self.batch, self.features, self.eps, case.hardware)
         return NormLinearResidualRoundings(norm, read)
 

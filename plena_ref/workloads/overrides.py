@@ -48,7 +48,9 @@ PARSERS: dict[object, Callable[[object], object]] = {
     int | None: _integer_or_none,
 }
 
-_HARDWARE = {machine.name: _integer for machine in fields(Hardware)}
+_HARDWARE: dict[str, Callable[[object], int | str]] = {
+    machine.name: str if isinstance(machine.default, str) else _integer for machine in fields(Hardware)
+}
 _CASE: dict[str, Callable[[object], object]] = {"seed": _integer, "sigma": float, "kernel": str, "data": str}
 
 
@@ -74,7 +76,7 @@ _PROBLEMS = {name: parser for family in FAMILIES for name, parser in problem_par
 class Given:
     """Overrides, sorted by what has them, each parsed."""
 
-    hardware: dict[str, int] = field(default_factory=dict)
+    hardware: dict[str, int | str] = field(default_factory=dict)
     case: dict[str, object] = field(default_factory=dict)
     problem: dict[str, object] = field(default_factory=dict)
 
@@ -150,7 +152,7 @@ def problem(current: Problem, kernel: str, given: Given) -> Problem:
     return make(family, chosen, {**kept, **given.problem})
 
 
-def hardware(current: Hardware, values: Mapping[str, int]) -> Hardware:
+def hardware(current: Hardware, values: Mapping[str, int | str]) -> Hardware:
     """The machine after overrides; parameters that follow another one go on following it.
 
     Raises:
@@ -158,7 +160,7 @@ def hardware(current: Hardware, values: Mapping[str, int]) -> Hardware:
     """
     if not values:
         return current
-    kept: dict[str, int | None] = {name: getattr(current, name) for name in _HARDWARE}
+    kept: dict[str, int | str | None] = {name: getattr(current, name) for name in _HARDWARE}
     for name, leader in HARDWARE_FOLLOWERS.items():
         if kept[name] == kept[leader]:
             kept[name] = None

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from plena_ref.kernels.layout.batched import BatchedVram
 from plena_ref.kernels.layout.hbm import HbmTensor
 from plena_ref.kernels.layout.vram import VramTensor
-from plena_ref.machine import mx
 from plena_ref.verdict.comparison import ComparisonParameters
 
 #: First HBM byte of the tensors: not 0, so that a kernel that drops the base address fails.
@@ -43,7 +42,7 @@ def stage_rows(tensor: VramTensor, vram: NDArray[np.uint16], values: NDArray[np.
 def stage_panels(
     panels: Sequence[HbmTensor], hbm: NDArray[np.uint8], values: NDArray[np.uint16]
 ) -> NDArray[np.float64]:
-    """Quantise a raw bf16 matrix into HBM, a tensor a panel of columns, the padding 0.
+    """Put a raw bf16 matrix into HBM, a tensor a panel of columns, the padding 0.
 
     Returns:
         What the machine reads, shaped as `values`.
@@ -53,16 +52,15 @@ def stage_panels(
     padded[: values.shape[0], : values.shape[1]] = values
     read = []
     for tensor, panel in zip(panels, np.split(padded, len(panels), axis=1), strict=True):
-        elements, scales = mx.encode_rows(panel, tensor.mx_block)
-        tensor.store(hbm, elements, scales)
-        read.append(mx.dequantise(elements, scales))
+        tensor.store(hbm, panel)
+        read.append(tensor.form.values(panel))
     return np.concatenate(read, axis=1)[: values.shape[0], : values.shape[1]]
 
 
 def stage_column_blocks(
     tensor: HbmTensor, hbm: NDArray[np.uint8], values: NDArray[np.uint16]
 ) -> NDArray[np.float64]:
-    """Quantise a raw bf16 matrix into HBM along its rows, a block of columns at a time, the padding 0.
+    """Put a raw bf16 matrix into HBM along its rows, a block of columns at a time, the padding 0.
 
     Args:
         tensor: all rows of the first block of columns, then those of the second, and so on.
@@ -75,7 +73,6 @@ def stage_column_blocks(
     padded = np.zeros((rows, blocks * width), np.uint16)
     padded[:, :features] = values
     stacked = padded.reshape(rows, blocks, width).transpose(1, 0, 2).reshape(-1, width)
-    elements, scales = mx.encode_rows(stacked, tensor.mx_block)
-    tensor.store(hbm, elements, scales)
-    read = mx.dequantise(elements, scales).reshape(blocks, rows, width)
+    tensor.store(hbm, stacked)
+    read = tensor.form.values(stacked).reshape(blocks, rows, width)
     return read.transpose(1, 0, 2).reshape(rows, -1)[:, :features]

@@ -38,7 +38,7 @@ module address_check #(
   localparam int LM = $clog2(MLEN);
   localparam int LB = $clog2(BLEN);
   localparam int LX = $clog2(MX_BLOCK);
-  localparam int ROW_BYTES = MLEN * plena_pkg::MX_ELEMENT_BYTES;  // element bytes of a row in HBM
+  localparam int ROW_BYTES = MLEN;  // element bytes of a row in HBM
   localparam int LANES = MLEN / HLEN;
   localparam int NARROW_ROWS = MLEN < 32 ? 32 / MLEN : 1;  // rows of the logits of V_TOPK, by policy
   localparam int WIDE_ROWS = MLEN < 128 ? 128 / MLEN : 1;

@@ -6,6 +6,7 @@
 
 module control_regs #(
     `include "shape_parameters.svh"
+    parameter int ELEMENT = 0,  // shown in CONFIG0
     parameter int LOOP_DEPTH = 8  // shown in CONFIG0
 ) (
     input wire logic clk,  // clock
@@ -45,6 +46,8 @@ module control_regs #(
 );
   localparam logic [1:0] OKAY = 2'b00;
   localparam logic [1:0] SLVERR = 2'b10;
+  localparam logic [31:0] FORMATS = (32'(ELEMENT) << plena_pkg::CSR_CONFIG0_ELEMENT_LSB) |
+      (32'(HBM_BF16) << plena_pkg::CSR_CONFIG0_HBM_BF16_LSB);
 
   logic stopped_q, trapped_q, undrained_q, bus_error_q, aborted_q, refused_q;
   logic [ 3:0] cause_q;
@@ -200,7 +203,7 @@ module control_regs #(
           (32'($clog2(BLEN)) << plena_pkg::CSR_CONFIG0_LOG2_BLEN_LSB) |
           (32'($clog2(HLEN)) << plena_pkg::CSR_CONFIG0_LOG2_HLEN_LSB) |
           (32'($clog2(MX_BLOCK)) << plena_pkg::CSR_CONFIG0_LOG2_MX_BLOCK_LSB) |
-          (32'(LOOP_DEPTH) << plena_pkg::CSR_CONFIG0_LOOP_DEPTH_LSB);
+          (32'(LOOP_DEPTH) << plena_pkg::CSR_CONFIG0_LOOP_DEPTH_LSB) | FORMATS;
       plena_pkg::CSR_CONFIG1:
       value = (32'(VPREF) << plena_pkg::CSR_CONFIG1_VPREF_LSB) | (32'(VSTORE) << plena_pkg::CSR_CONFIG1_VSTORE_LSB);
       plena_pkg::CSR_VRAM_ELEMS: value = 32'(VRAM_ELEMS);

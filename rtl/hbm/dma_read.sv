@@ -10,6 +10,7 @@ module dma_read #(
     parameter int VRW         = 14,   // bits of a VRAM row number
     parameter int TW          = 6,    // bits of an MSRAM tile number
     parameter int MX_BLOCK    = 8,    // elements a scale byte; a power of two
+    parameter int ELEMENT     = 0,    // element format
     parameter int VPREF       = 16,   // rows of H_PREFETCH_V
     parameter int ELEM_BEATS  = 128,  // beats that the element FIFO holds
     parameter int SCALE_BEATS = 64,   // beats that the scale FIFO holds
@@ -225,10 +226,12 @@ module dma_read #(
       .idle(elem_idle)
   );
 
+  `include "mx_functions.svh"
+
   function automatic logic [CHUNK*16-1:0] decode(input logic [CHUNK*8-1:0] elems,
                                                  input logic [CHUNK/MX_BLOCK*8-1:0] blocks);
     for (int i = 0; i < CHUNK; i++)
-    decode[i*16+:16] = plena_mx::mx_decode(elems[i*8+:8], blocks[(i/MX_BLOCK)*8+:8]);
+    decode[i*16+:16] = mx_decode(elems[i*8+:8], blocks[(i/MX_BLOCK)*8+:8]);
   endfunction
 
   // Row register: decoded chunk by chunk, held until the row is accepted.

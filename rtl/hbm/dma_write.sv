@@ -8,6 +8,7 @@ module dma_write #(
     parameter int MLEN     = 64,  // elements of a row; a power of two
     parameter int VRW      = 14,  // bits of a VRAM row number
     parameter int MX_BLOCK = 8,   // elements a scale byte; a power of two
+    parameter int ELEMENT  = 0,   // element format
     parameter int VSTORE   = 16   // rows of H_STORE_V
 ) (
     input wire logic clk,  // clock
@@ -55,6 +56,8 @@ module dma_write #(
   localparam logic [2:0] TAIL = 3'd5;  // scale chunk
   localparam logic [2:0] ANSWER = 3'd6;  // wait for the write responses
 
+  `include "mx_functions.svh"
+
   // The scale byte of each block: from its largest magnitude, subnormals counting as zero.
   function automatic logic [SCALES*8-1:0] block_scales(input logic [MLEN*16-1:0] values);
     logic [15:0] largest;
@@ -68,14 +71,14 @@ module dma_write #(
         if (magnitude[14:7] == 8'hff) special = 1'b1;
         if (magnitude[14:7] != 8'd0 && magnitude > largest) largest = magnitude;
       end
-      block_scales[b*8+:8] = plena_mx::mx_scale(largest, special);
+      block_scales[b*8+:8] = mx_scale(largest, special);
     end
   endfunction
 
   function automatic logic [CHUNK*8-1:0] encode(input logic [CHUNK*16-1:0] elems,
                                                 input logic [CHUNK/MX_BLOCK*8-1:0] blocks);
     for (int i = 0; i < CHUNK; i++)
-    encode[i*8+:8] = plena_mx::mx_encode(elems[i*16+:16], blocks[(i/MX_BLOCK)*8+:8]);
+    encode[i*8+:8] = mx_encode(elems[i*16+:16], blocks[(i/MX_BLOCK)*8+:8]);
   endfunction
 
   logic [2:0] state_q;

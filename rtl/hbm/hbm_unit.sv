@@ -10,6 +10,7 @@ module hbm_unit #(
     parameter int VRW = 14,  // bits of a VRAM row number
     parameter int TW = 6,  // bits of an MSRAM tile number
     parameter int MX_BLOCK = 8,  // elements a scale byte; a power of two
+    parameter int ELEMENT = 0,  // element format: see mx_format.svh
     parameter int VPREF = 16,  // rows of H_PREFETCH_V
     parameter int VSTORE = 16,  // rows of H_STORE_V
     parameter int Q = 4,  // slots of the queue; a power of two
@@ -278,6 +279,7 @@ module hbm_unit #(
       .VRW(VRW),
       .TW(TW),
       .MX_BLOCK(MX_BLOCK),
+      .ELEMENT(ELEMENT),
       .VPREF(VPREF),
       .ELEM_BEATS(ELEM_BEATS),
       .SCALE_BEATS(SCALE_BEATS),
@@ -343,6 +345,7 @@ module hbm_unit #(
       .MLEN(MLEN),
       .VRW(VRW),
       .MX_BLOCK(MX_BLOCK),
+      .ELEMENT(ELEMENT),
       .VSTORE(VSTORE)
   ) u_write (
       .ready(ids_ready),

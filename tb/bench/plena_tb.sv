@@ -6,6 +6,7 @@
 
 module plena_tb #(
     `include "shape_parameters.svh"
+    parameter int ELEMENT = 0,  // element format of HBM
     parameter int LOOP_DEPTH = 8,  // nested hardware loops
     parameter int DISPATCH_WIDTH = 2,  // instructions dispatched a cycle
     parameter int MEMORY_BYTES = 68 << 20  // storage behind the AXI port: data, then the program
@@ -92,14 +93,12 @@ module plena_tb #(
     stall_after = setting[19][31:0];
   endtask
 
-  wire irq;
-  wire [1:0] trace_valid;
+  wire irq, awvalid, wvalid, arvalid, awready, wready, bvalid, arready, rvalid;
+  wire [ 1:0] trace_valid;
   wire [31:0] trace_pc;
   wire [63:0] trace_instr;
   wire [11:0] awaddr, araddr;
   wire [31:0] wdata;
-  wire awvalid, wvalid, arvalid;
-  wire awready, wready, bvalid, arready, rvalid;
   wire [31:0] rdata;
   wire [1:0] bresp, rresp;
 
@@ -114,6 +113,7 @@ module plena_tb #(
 
   plena_core #(
       `include "shape_connections.svh"
+      .ELEMENT(ELEMENT),
       .LOOP_DEPTH(LOOP_DEPTH),
       .DISPATCH_WIDTH(DISPATCH_WIDTH)
   ) u_core (

@@ -22,7 +22,7 @@ from tb.bench.program_runner import ProgramOutcome
 from tb.engine import simulate
 
 _SIMULATION = "simulation"
-_HARDWARE = {field.name.upper(): field.name for field in fields(Hardware)}
+_HARDWARE = {field.name.upper(): field for field in fields(Hardware)}
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,10 @@ def _parse(arguments: list[str]) -> Request:
         options.take_integer(given, "MAX_INSTRUCTIONS", 0, 1, 2**63) or None,
         Hardware(
             **{
-                name: options.take_integer(given, key, 0, 0, 2**40)
-                for key, name in _HARDWARE.items()
+                field.name: given.pop(key)
+                if isinstance(field.default, str)
+                else options.take_integer(given, key, 0, 0, 2**40)
+                for key, field in _HARDWARE.items()
                 if key in given
             }
         ),

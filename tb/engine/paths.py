@@ -28,7 +28,7 @@ ASSERTIONS = "rtl/assertions.svh"
 #: Folders of what RTL includes.
 INCLUDES = ("rtl",)
 #: Packages, which compilers must see before the modules that import them.
-_PACKAGES = ("plena_pkg.sv", "plena_fp.sv", "plena_mx.sv")
+_PACKAGES = ("plena_pkg.sv", "plena_fp.sv")
 
 
 #: What a path may hold so that the makefiles of compilers and the lists of their options can bear it.

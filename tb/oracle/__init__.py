@@ -37,6 +37,12 @@ from tb.oracle.numbers import (
     read,
     round_to,
 )
+from tb.oracle.plena_mxfp8 import (
+    plena_decode,
+    plena_element,
+    plena_encode,
+    plena_scale,
+)
 
 __all__ = [
     "BF16",
@@ -60,6 +66,10 @@ __all__ = [
     "mx_element",
     "mx_encode",
     "mx_scale",
+    "plena_decode",
+    "plena_element",
+    "plena_encode",
+    "plena_scale",
     "read",
     "round_to",
     "tree_sum",

@@ -14,7 +14,11 @@ from plena_ref.machine.hardware import Hardware
 AXES = ("mlen", "blen", "batch", "seq", "head_dim", "mask")
 _LENGTH = re.compile(r"(?:(\d+)\*)?MLEN([+-]\d+)?")
 #: What a machine may declare; the shape itself comes from the axes.
-_MEMORIES = tuple(field.name for field in fields(Hardware) if field.name not in ("mlen", "blen"))
+_MEMORIES = tuple(
+    field.name
+    for field in fields(Hardware)
+    if field.name not in ("mlen", "blen") and not isinstance(field.default, str)
+)
 
 
 class MatrixError(ValueError):

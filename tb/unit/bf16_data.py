@@ -55,3 +55,18 @@ def pack(words: NDArray[np.uint16]) -> int:
 def unpack(value: int, size: int) -> NDArray[np.uint16]:
     """uint16[size]: the inverse of `pack`."""
     return np.frombuffer(value.to_bytes(size * 2, "little"), dtype="<u2")
+
+
+def random_blocks(count: int, seed: int) -> np.ndarray:
+    """Blocks of eight bf16: any patterns, near exponents, few exponents around ties, zeros, specials."""
+    rng = np.random.default_rng(seed)
+    wild = rng.integers(0, 1 << 16, (count, 8), dtype=np.uint16)
+    finite = wild & ~np.uint16(0x4000)
+    near = (rng.integers(100, 130, (count, 1)) + rng.integers(-10, 1, (count, 8))).astype(
+        np.uint16
+    ) << np.uint16(7)
+    near |= rng.integers(0, 128, (count, 8), dtype=np.uint16) | (wild & np.uint16(0x8000))
+    ties = near & np.uint16(0xFFF8)
+    small = wild & np.uint16(0x83FF)
+    zeros = wild & np.uint16(0x807F)
+    return np.concatenate([wild, finite, near, ties, small, zeros])

@@ -61,7 +61,7 @@ async def configuration_and_read_write(dut) -> None:
     master = await setup(dut)
     assert await master.read_dword(OFFSET["ID"]) == 0x504C4E41
     config = await master.read_dword(OFFSET["CONFIG0"])
-    assert config == 5 | 3 << 4 | 4 << 8 | 3 << 12 | 8 << 16
+    assert config == 5 | 3 << 4 | 4 << 8 | 3 << 12 | 8 << 16 | 1 << 24 | 5 << 28
     assert await master.read_dword(OFFSET["CONFIG1"]) == 8 | 4 << 16
     assert await master.read_dword(OFFSET["VRAM_ELEMS"]) == 1 << 20
     names = (

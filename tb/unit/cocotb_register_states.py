@@ -53,7 +53,9 @@ class Host:
             for register in csr.REGISTERS.values()
             for n in range(register.count)
         }
-        self.want[OFFSET["CONFIG0"]] = config("CONFIG0", **log, LOG2_MX_BLOCK=3, LOOP_DEPTH=8)
+        self.want[OFFSET["CONFIG0"]] = config(
+            "CONFIG0", **log, LOG2_MX_BLOCK=3, LOOP_DEPTH=8, ELEMENT=1, HBM_BF16=5
+        )
         self.want[OFFSET["CONFIG1"]] = config("CONFIG1", VPREF=shape["VPREF"], VSTORE=shape["VSTORE"])
         for name, size in (("VRAM_ELEMS", 1 << 20), ("MSRAM_TILES", 64), ("FP_WORDS", 1024)):
             self.want[OFFSET[name]] = size

@@ -1,4 +1,4 @@
-"""Runs the functions of ``plena_fp`` and ``plena_mx`` on whole arrays, through ``hdl/fp_vectors.sv``."""
+"""Runs functions of ``plena_fp`` and ``mx_functions.svh`` on whole arrays, through ``hdl/fp_vectors.sv``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from plena_ref.isa.formats import ELEMENT, FORMATS
 from tb.engine import simulate
 
 # In the order of the codes of fp_vectors.sv.
@@ -27,12 +28,18 @@ FUNCTIONS = (
     "mx_encode",
 )
 
-SOURCES = ("rtl/plena_pkg.sv", "rtl/float/plena_fp.sv", "rtl/hbm/plena_mx.sv", "tb/unit/hdl/fp_vectors.sv")
+SOURCES = ("rtl/plena_pkg.sv", "rtl/float/plena_fp.sv", "tb/unit/hdl/fp_vectors.sv")
 
 EXP, RECIPROCAL, SQUARE_ROOT = 0, 1, 2
 
 
-def apply(function: str, a: np.ndarray, b: np.ndarray | int = 0, simulator: str = "verilator") -> np.ndarray:
+def apply(
+    function: str,
+    a: np.ndarray,
+    b: np.ndarray | int = 0,
+    simulator: str = "verilator",
+    element: str = ELEMENT,
+) -> np.ndarray:
     """Return ``function(a, b)`` as the RTL computes it.
 
     Args:
@@ -40,6 +47,7 @@ def apply(function: str, a: np.ndarray, b: np.ndarray | int = 0, simulator: str 
         a: first operands, raw bits, any integer dtype, shape (n,).
         b: second operands, raw bits, same shape or one value; ignored by the functions of one operand.
         simulator: "verilator" or "icarus".
+        element: element format of HBM.
 
     Returns:
         uint32 array of shape (n,), raw bits, narrow results in the low bits.
@@ -48,7 +56,8 @@ def apply(function: str, a: np.ndarray, b: np.ndarray | int = 0, simulator: str 
         simulate.SimulationError: the simulation failed or did not answer every vector.
     """
     simulate.require(simulator)
-    model = simulate.build("fp_vectors", SOURCES, simulator=simulator)
+    parameters = {"ELEMENT": list(FORMATS).index(element)}
+    model = simulate.build("fp_vectors", SOURCES, parameters=parameters, simulator=simulator)
     pairs = np.empty((a.size, 2), dtype=">u4")
     pairs[:, 0] = a
     pairs[:, 1] = b

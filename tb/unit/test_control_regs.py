@@ -10,7 +10,7 @@ from tb.mutants.trial import tree_with
 
 FILE = "rtl/frontend/control_regs.sv"
 SOURCES = ["rtl/plena_pkg.sv", FILE]
-SIZES = {"MLEN": 32, "BLEN": 8, "HLEN": 16, "VPREF": 8, "VSTORE": 4}
+SIZES = {"MLEN": 32, "BLEN": 8, "HLEN": 16, "VPREF": 8, "VSTORE": 4, "ELEMENT": 1, "HBM_BF16": 5}
 
 
 @pytest.mark.parametrize("simulator", simulate.SIMULATORS)

@@ -1,4 +1,4 @@
-"""The functions of rtl/hbm/plena_mx.sv against the reference machine, whatever format the machine has."""
+"""The functions of rtl/mx_functions.svh against the reference machine, for every element format."""
 
 from __future__ import annotations
 
@@ -7,34 +7,40 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from plena_ref.isa.formats import FORMATS
 from plena_ref.machine import mx
 from tb.engine import simulate
 
 BENCH = """`timescale 1ns / 1ps
-module format_bench;
+module format_bench #(
+    parameter int ELEMENT = 0
+);
+  `include "mx_functions.svh"
   logic [15:0] rows[0:%(count)d];
   logic [15:0] largest;
   logic [7:0] scale;
   initial begin
     $readmemh("%(file)s", rows);
     for (int s = 0; s < 256; s = s + 1)
-      for (int e = 0; e < 256; e = e + 1) $display("d %%04h", plena_mx::mx_decode(8'(e), 8'(s)));
+      for (int e = 0; e < 256; e = e + 1) $display("d %%04h", mx_decode(8'(e), 8'(s)));
     for (int n = 0; n < %(count)d; n = n + 8) begin
       largest = 16'd0;
       for (int k = 0; k < 8; k = k + 1)
         if ((rows[n+k] & 16'h7fff) > largest) largest = rows[n+k] & 16'h7fff;
-      if (largest < 16'h0080) scale = 8'd0;
-      else scale = plena_mx::mx_scale(largest, largest >= 16'h7f80);
+      if (largest < 16'h0080) largest = 16'd0;
+      scale = mx_scale(largest, largest >= 16'h7f80);
       $display("s %%02h", scale);
-      for (int k = 0; k < 8; k = k + 1) $display("e %%02h", plena_mx::mx_encode(rows[n+k], scale));
+      for (int k = 0; k < 8; k = k + 1) $display("e %%02h", mx_encode(rows[n+k], scale));
     end
   end
 endmodule
 """
 
 
-def test_conversions_are_those_of_the_reference_machine(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "key"), list(enumerate(FORMATS)), ids=FORMATS)
+def test_conversions_are_those_of_the_reference_machine(number: int, key: str, tmp_path: Path) -> None:
     """Every element with every scale, and blocks of values near each other, far apart, tiny and infinite."""
     simulate.require("icarus")
     rng = np.random.default_rng(11)
@@ -47,15 +53,13 @@ def test_conversions_are_those_of_the_reference_machine(tmp_path: Path) -> None:
     (tmp_path / "rows.hex").write_text("\n".join(f"{x:04x}" for x in bits.ravel()), encoding="utf-8")
     text = BENCH % {"count": bits.size, "file": tmp_path / "rows.hex"}
     (tmp_path / "bench.sv").write_text(text, encoding="utf-8")
-    sources = [simulate.REPO / name for name in ("rtl/plena_pkg.sv", "rtl/hbm/plena_mx.sv")]
-    image = tmp_path / "bench.vvp"
-    subprocess.run(
-        ["iverilog", "-g2012", "-o", image, *sources, tmp_path / "bench.sv"], check=True, timeout=60
-    )
+    image, rtl = tmp_path / "bench.vvp", simulate.REPO / "rtl"
+    command = ["iverilog", "-g2012", "-I", rtl, f"-Pformat_bench.ELEMENT={number}", "-o", image]
+    subprocess.run([*command, rtl / "plena_pkg.sv", tmp_path / "bench.sv"], check=True, timeout=60)
     out = subprocess.run(["vvp", image], check=True, timeout=120, capture_output=True, text=True).stdout
     got = {kind: [int(x, 16) for x in re.findall(rf"^{kind} (\w+)$", out, re.MULTILINE)] for kind in "dse"}
     every = np.arange(256, dtype=np.uint8)
-    assert np.array_equal(got["d"], mx.decode(every[None, :], every[:, None]).ravel())
-    elements, scales = mx.encode_rows(bits)
+    assert np.array_equal(got["d"], mx.decode(every[None, :], every[:, None], key).ravel())
+    elements, scales = mx.encode_rows(bits, 8, key)
     assert np.array_equal(got["s"], scales.ravel())
     assert np.array_equal(got["e"], elements.ravel())

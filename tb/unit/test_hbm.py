@@ -10,7 +10,6 @@ from tb.mutants.trial import tree_with
 
 SOURCES = [
     "rtl/plena_pkg.sv",
-    "rtl/hbm/plena_mx.sv",
     "rtl/hbm/stream_fifo.sv",
     "rtl/hbm/read_request.sv",
     "rtl/hbm/row_gather.sv",

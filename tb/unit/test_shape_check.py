@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from plena_ref.isa.formats import FORMATS, TRANSFER_CLASSES
 from plena_ref.machine.hardware import Hardware, HardwareError
 from tb.engine import paths, simulate
 
@@ -16,6 +17,7 @@ SOURCE = paths.REPO / "rtl" / "shape_check.sv"
 LANGUAGE = ("-g2012", "-I", str(paths.REPO / "rtl"))
 SMALL = {"MLEN": 16, "BLEN": 4, "HLEN": 8, "VRAM_ELEMS": 1 << 12, "MSRAM_TILES": 4, "FP_WORDS": 64}
 SMALL |= {"INT_WORDS": 16, "VPREF": 4, "VSTORE": 4, "MX_BLOCK": 8, "LOOP_DEPTH": 8, "DISPATCH_WIDTH": 2}
+SMALL |= {"ELEMENT": 0, "HBM_BF16": 0}
 MIXED = {"MLEN": 64, "VRAM_ELEMS": 1 << 23}
 
 #: For each parameter values on both sides of each of its limits, on top of the small machine.
@@ -26,6 +28,8 @@ EDGES: list[dict[str, int]] = [
     *({"MLEN": 64, "FP_WORDS": 128, "HLEN": hlen} for hlen in (1, 2)),
     *({"MX_BLOCK": block} for block in (-8, 0, 1, 4, 8, 12, 16, 32)),
     *({**MIXED, "FP_WORDS": 128, "MX_BLOCK": block} for block in (32, 64, 128)),
+    *({"ELEMENT": element} for element in (-1, 0, 1, 2)),
+    *({"HBM_BF16": classes} for classes in (-1, 0, 16)),
     *({"LOOP_DEPTH": depth} for depth in (-1, 0, 1, 255, 256)),
     *({"DISPATCH_WIDTH": width} for width in (0, 1, 2, 3)),
     *({"VRAM_ELEMS": elems} for elems in (-128, 0, 64, 128, 192, 1 << 29, (1 << 29) + 128, 1 << 30)),
@@ -39,8 +43,12 @@ EDGES: list[dict[str, int]] = [
 
 def python_refuses(shape: dict[str, int]) -> str:
     """The rule that the shape breaks, or nothing."""
+    given = {name.lower(): value for name, value in shape.items()}
+    element, classes = given.pop("element"), given.pop("hbm_bf16")
+    names = ["unknown", *FORMATS, "unknown"]
+    chosen = [name for bit, name in enumerate((*TRANSFER_CLASSES, "unknown")) if classes >> bit & 1]
     try:
-        Hardware(**{name.lower(): value for name, value in shape.items()})
+        Hardware(**given, element=names[element + 1], hbm_bf16=",".join(chosen) or "none")
     except HardwareError as error:
         return str(error)
     return ""

@@ -14,11 +14,11 @@ from plena_ref.isa.formats import FORMATS
 from tests.extending.steps import Variant
 from tests.extending.trial import carry_out, copied_tree, not_missed, page, run
 
-_NAMES = ("name", "exponent", "mantissa", "bias", "largest", "first_nan", "nan", "dtype")
+_NAMES = ("key", "name", "exponent", "mantissa", "bias", "largest", "first_nan", "nan", "dtype")
 KINDS = (
-    ("E5M2", "5", "2", "15", "7B", "7D", "7F", "ml_dtypes.float8_e5m2"),
-    ("E4M3IEEE", "4", "3", "7", "77", "79", "7C", "ml_dtypes.float8_e4m3"),
-    ("E5M2FLAT", "5", "2", "15", "7B", "7D", "7E", "ml_dtypes.float8_e5m2"),
+    ("e5m2", "E5M2", "5", "2", "15", "7B", "7D", "7F", "ml_dtypes.float8_e5m2"),
+    ("ieee", "E4M3IEEE", "4", "3", "7", "77", "79", "7C", "ml_dtypes.float8_e4m3"),
+    ("flat", "E5M2FLAT", "5", "2", "15", "7B", "7D", "7E", "ml_dtypes.float8_e5m2"),
 )
 
 
@@ -41,7 +41,11 @@ def test_the_steps_make_a_format(variant: Variant) -> None:
         ):
             ran = run(root, command)
             assert ran.status == 0, f"{ran.command} ends with {ran.status}:\n{ran.printed[-4000:]}"
-        assert f"| **{variant.values['name']}** (this machine) |" in (root / "docs/isa.md").read_text()
+        row = f"| {variant.values['key']} | {variant.values['name']} |"
+        assert row in (root / "docs/isa.md").read_text()
+        word = f"import plena_ref.machine.hardware as m; print(m.Hardware(element='{variant.values['key']}'))"
+        ran = run(root, f'python -c "{word}"')
+        assert ran.status == 0, ran.printed
 
 
 def test_a_step_left_out_is_named(variant: Variant) -> None:

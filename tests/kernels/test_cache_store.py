@@ -44,8 +44,10 @@ def test_new_rows_then_zeros_and_nothing_else(vstore: int, mlen: int, seq: int, 
     assert machine.run(p.finish()[0]).status == "stopped"
     cache, per_batch = kernel.cache, kernel.rows_per_batch
     elements, scales = mx.encode_rows(values, hw.mx_block)
-    found = images.hbm[cache.base :][: cache.elems].reshape(BATCH, per_batch, COLS)
-    found_scales = images.hbm[cache.base + cache.elems :][: cache.elems // 8].reshape(BATCH, per_batch, -1)
+    found = images.hbm[cache.base :][: cache.element_bytes].reshape(BATCH, per_batch, COLS)
+    found_scales = images.hbm[cache.base + cache.element_bytes :][: cache.element_bytes // 8].reshape(
+        BATCH, per_batch, -1
+    )
     end = position + seq
     zeros = position + -(-seq // vstore) * vstore
     for got, wanted in ((found, elements), (found_scales, scales)):

@@ -10,12 +10,15 @@ from plena_ref.kernels.layout.batched import BatchedVram, remap_rows
 from plena_ref.kernels.layout.hbm import HbmTensor
 from plena_ref.kernels.layout.rules import LayoutError
 from plena_ref.kernels.layout.vram import VramTensor
+from plena_ref.machine import mx
 from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.hbm_format import HbmFormat
 from plena_ref.machine.regions import Region, region_mask
 from plena_ref.verdict.comparison import ComparisonParameters
 from plena_ref.workloads.placement import comparison_of
 
 HW = Hardware(16, 4, vram_elems=1 << 14, hbm_bytes=1 << 16)
+MX, BF16 = HbmFormat("ocp", 8), HbmFormat("ocp", 8, bf16=True)
 
 
 def test_column_blocks_lie_physical_rows_apart() -> None:
@@ -104,16 +107,37 @@ def test_remapping_puts_packed_rows_back_into_slabs() -> None:
 
 @pytest.mark.parametrize(("rows", "cols", "footprint"), [(3, 8, 64), (16, 16, 288), (33, 8, 352)])
 def test_hbm_footprint_pads_elements_and_scales(rows: int, cols: int, footprint: int) -> None:
-    assert HbmTensor("k", 0, rows, cols, 8).footprint == footprint
+    assert HbmTensor("k", 0, rows, cols, MX).footprint == footprint
+    assert HbmTensor("k", 0, rows, cols, BF16).footprint == -(-2 * rows * cols // 32) * 32
 
 
 def test_hbm_scales_follow_the_elements_directly() -> None:
-    tensor = HbmTensor("k", 64, rows=3, cols=16, mx_block=8)
+    tensor = HbmTensor("k", 64, rows=3, cols=16, form=MX)
+    values = np.arange(0x3F80, 0x3F80 + 48, dtype=np.uint16).reshape(3, 16)
     hbm = np.full(256, 0xFF, np.uint8)
-    tensor.store(hbm, np.arange(48, dtype=np.uint8).reshape(3, 16), np.full((3, 2), 200, np.uint8))
-    assert tensor.scale_offset == 48 and tensor.offset(2, 5) == 37
-    np.testing.assert_array_equal(hbm[64:112], np.arange(48))
-    assert (hbm[112:118] == 200).all() and (hbm[118:] == 0xFF).all() and (hbm[:64] == 0xFF).all()
+    tensor.store(hbm, values)
+    assert (tensor.row_bytes, tensor.element_bytes, tensor.offset(2, 5)) == (16, 48, 37)
+    elements, scales = mx.encode_rows(values)
+    np.testing.assert_array_equal(hbm[64:112], elements.ravel())
+    np.testing.assert_array_equal(hbm[112:118], scales.ravel())
+    assert (hbm[118:] == 0xFF).all() and (hbm[:64] == 0xFF).all()
+
+
+def test_bf16_in_hbm_has_two_bytes_an_element_and_no_scales() -> None:
+    tensor = HbmTensor("k", 64, rows=3, cols=16, form=BF16)
+    values = np.arange(0x3F80, 0x3F80 + 48, dtype=np.uint16).reshape(3, 16)
+    hbm = np.full(256, 0xFF, np.uint8)
+    tensor.store(hbm, values)
+    assert (tensor.row_bytes, tensor.element_bytes, tensor.offset(2, 5)) == (32, 96, 74)
+    np.testing.assert_array_equal(hbm[64:160].view("<u2"), values.ravel())
+    assert (hbm[160:] == 0xFF).all() and (hbm[:64] == 0xFF).all()
+
+
+def test_a_tensor_that_transfers_hold_differently_is_refused() -> None:
+    allocator = HbmAllocator(Hardware(16, 4, hbm_bf16="m0"))
+    with pytest.raises(LayoutError, match="K: HBM_BF16 = m0 must hold m0 and v1 alike"):
+        allocator.tensor("K", 1, 16, (("m", 0), ("v", 1)))
+    assert allocator.tensor("K", 1, 16, (("v", 0), ("v", 1))).form == MX
 
 
 @pytest.mark.parametrize(("mlen", "blen", "alignment"), [(16, 4, 16), (128, 32, 128), (256, 64, 65536)])
@@ -144,7 +168,7 @@ def test_broken_placements_are_refused() -> None:
     with pytest.raises(LayoutError, match="do not fit"):
         BatchedVram(parent, 3, 4, 16)
     with pytest.raises(LayoutError, match="MX_BLOCK"):
-        HbmTensor("k", 0, 1, 12, 8)
+        HbmTensor("k", 0, 1, 12, MX)
 
 
 def test_region_mask_covers_only_its_memory() -> None:

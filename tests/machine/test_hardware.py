@@ -56,7 +56,24 @@ def test_rtl_parameters_name_everything_but_the_memory_outside() -> None:
         "MX_BLOCK": 8,
         "LOOP_DEPTH": 8,
         "DISPATCH_WIDTH": 2,
+        "ELEMENT": 0,
+        "HBM_BF16": 0,
     }
+    chosen = Hardware(element="plena", hbm_bf16="V1,m0").rtl_parameters()
+    assert (chosen["ELEMENT"], chosen["HBM_BF16"]) == (1, 0b1001)
+
+
+def test_classes_of_transfers_choose_their_format() -> None:
+    hardware = Hardware(mlen=16, blen=4, element="plena", hbm_bf16="v0,M1,v0")
+    assert hardware.hbm_bf16 == "m1,v0" and hardware == Hardware(
+        mlen=16, blen=4, element="plena", hbm_bf16="m1,v0"
+    )
+    forms = [hardware.hbm_format(memory, precision) for memory in "mv" for precision in (0, 1)]
+    assert [form.bf16 for form in forms] == [False, True, True, False]
+    assert [form.alignment for form in forms] == [8, 16, 16, 8]
+    assert [form.row_bytes(16) for form in forms] == [16, 32, 32, 16]
+    assert [form.scale_bytes(64) for form in forms] == [8, 0, 0, 8]
+    assert {form.element for form in forms} == {"plena"}
 
 
 @pytest.mark.parametrize(("shape", "rule"), refusals("hardware"))

@@ -45,7 +45,7 @@ class Caches:
         """
         rows = cache_rows_per_batch(hw, positions)
         cols = shape.kv_heads * round_up(shape.head_dim, hw.mlen)
-        k, v = (room.hbm.tensor(name, shape.batch * rows, cols) for name in "KV")
+        k, v = (room.hbm.tensor(name, shape.batch * rows, cols, (("m", 0), ("v", 0))) for name in "KV")
         return cls(k, v, rows)
 
 

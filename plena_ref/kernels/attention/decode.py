@@ -25,7 +25,7 @@ class DecodeAttentionKernel(DecodeSteps):
     def emit(self, p: Program) -> None:
         """Write its instructions."""
         shape, self.p = self.shape, p
-        batch_bytes = self.operands.kv_rows_per_batch * self.operands.k.cols
+        batch_bytes = self.operands.kv_rows_per_batch * self.operands.k.row_bytes
         with (
             p.hbm_base("K") as self.k_base,
             p.hbm_base("V") as self.v_base,
@@ -54,7 +54,7 @@ class DecodeAttentionKernel(DecodeSteps):
         with p.gp("a control register") as value:
             p.load_constant(value, k.scale_offset)
             p.C_SET_SCALE_REG(value)
-            p.load_constant(value, k.cols)
+            p.load_constant(value, k.row_bytes)
             p.C_SET_STRIDE_REG(value)
         p.load_constant(self.kv_batch, 0)
 
@@ -71,7 +71,7 @@ class DecodeAttentionKernel(DecodeSteps):
 
     def _batch(self, next_batch: int | None) -> None:
         """All heads of a batch; `next_batch`: HBM distance to the batch whose keys are to be fetched."""
-        heads, step = self.shape.kv_heads, self.operands.head_cols
+        heads, step = self.shape.kv_heads, self.operands.k.span(self.operands.head_cols)
         for head in range(heads):
             following = (head + 1) * step if head + 1 < heads else next_batch
             self.p.comment(f"head {head} of K and V")
@@ -110,7 +110,7 @@ class DecodeAttentionKernel(DecodeSteps):
     def _score_chunk(self, head: int, chunk: int) -> None:
         """Scores of a chunk of key tiles; the first chunk of V is fetched meanwhile."""
         p, mlen = self.p, self.hw.mlen
-        head_offset = head * self.operands.head_cols
+        head_offset = head * self.operands.k.span(self.operands.head_cols)
         with ExitStack() as stack:
             tile, offset, keys, target = (
                 stack.enter_context(p.gp(purpose))

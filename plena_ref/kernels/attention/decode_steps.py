@@ -114,7 +114,7 @@ class DecodeSteps(AttentionBase):
     def _tile_offset(self, head_offset: int, tile: int) -> int:
         """HBM offset, from the batch's, of a key tile of a head."""
         row = self.key_tiles[tile].index * self.hw.mlen
-        return head_offset + row * self.operands.k.cols
+        return head_offset + row * self.operands.k.row_bytes
 
     def _point_at_tiles(
         self, tile: Register, offset: Register, chunk: int, head_offset: int, first: int
@@ -126,10 +126,12 @@ class DecodeSteps(AttentionBase):
     def _prefetch(self, tile: Register, offset: Register, base: Register) -> None:
         """Fetch a tile of K or V, all its column blocks, and step both registers to the next one."""
         p, mlen, k = self.p, self.hw.mlen, self.operands.k
+        across = k.span(mlen)
         for block in range(self.blocks):
             p.H_PREFETCH_M(tile, offset, base, 1, 0)
             p.add(tile, tile, self.hw.tile_elems)
-            p.add(offset, offset, mlen if block + 1 < self.blocks else mlen * k.cols - block * mlen)
+            down = mlen * k.row_bytes - block * across
+            p.add(offset, offset, across if block + 1 < self.blocks else down)
 
     def _multiply_keys(self, queries: Register, keys: Register) -> None:
         if self.one_row:

@@ -75,7 +75,7 @@ class AttentionKernel(FlashSteps):
         with p.gp("a control register") as value:
             p.load_constant(value, k.scale_offset)
             p.C_SET_SCALE_REG(value)
-            p.load_constant(value, k.cols)
+            p.load_constant(value, k.row_bytes)
             p.C_SET_STRIDE_REG(value)
         self.pointers.set_up(p, self.q_scaled.base)
         self.masks.emit(p, self.operands.constants + FP_NEG_INF)

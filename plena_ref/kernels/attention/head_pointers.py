@@ -67,12 +67,12 @@ class HeadPointers:
     def advance(self, p: Program, heads: int = 0, kv_heads: int = 0, batches: int = 0) -> None:
         """Move the head pointers by query heads, heads of K and V, and batches; the heads may be negative."""
         operands = self.operands
-        batch_bytes = operands.kv_rows_per_batch * operands.k.cols
+        batch_bytes = operands.kv_rows_per_batch * operands.k.row_bytes
         steps = {
             word: heads * self.blocks * tensor.batch_view(0).block_stride + batches * tensor.batch_stride
             for word, tensor in ((Q_HEAD, operands.q), (O_HEAD, operands.o))
         }
-        steps[KV_HEAD] = kv_heads * self.blocks * self.mlen + batches * batch_bytes
+        steps[KV_HEAD] = kv_heads * operands.k.span(self.blocks * self.mlen) + batches * batch_bytes
         steps[SINK_HEAD] = heads if self.operands.sinks is not None else 0
         for word, step in steps.items():
             if step:

@@ -205,7 +205,7 @@ class PlainAttentionKernel(AttentionBase):
             if name == "K":
                 p.load_constant(value, tensor.scale_offset)
                 p.C_SET_SCALE_REG(value)
-                p.load_constant(value, tensor.cols)
+                p.load_constant(value, tensor.row_bytes)
                 p.C_SET_STRIDE_REG(value)
             for block in range(self.blocks):
                 p.load_constant(value, (first_tile + block) * self.hw.tile_elems)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from plena_ref.kernels.layout.batched import BatchedVram
@@ -9,8 +10,11 @@ from plena_ref.kernels.layout.hbm import HbmLast, HbmTensor, hbm_alignment
 from plena_ref.kernels.layout.rules import LayoutError, round_up
 from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.machine.hardware import HBM_BEAT_BYTES, Hardware
+from plena_ref.machine.hbm_format import HbmFormat
 
 _Tensor = TypeVar("_Tensor", bound=HbmTensor)
+#: What moves a tensor between HBM and the chip: memory and precision, as of `Hardware.hbm_format`.
+Transfers = Sequence[tuple[str, int]]
 
 
 class Lifetimes:
@@ -121,18 +125,39 @@ class HbmAllocator:
         self.next_free = start
         self._last: str | None = None
 
-    def tensor(self, name: str, rows: int, cols: int) -> HbmTensor:
-        """A new tensor of physical shape rows x cols."""
-        base = round_up(self.next_free, hbm_alignment(self._hw))
-        return self._take(HbmTensor(name, base, rows, cols, self._hw.mx_block))
+    def tensor(self, name: str, rows: int, cols: int, transfers: Transfers = (("m", 0),)) -> HbmTensor:
+        """A new tensor of physical shape rows x cols.
 
-    def last_tensor(self, name: str, rows: int, cols: int) -> HbmLast:
+        Args:
+            name, rows, cols: as of `HbmTensor`.
+            transfers: what moves it, as memory and precision; see `Hardware.hbm_format`.
+        """
+        form = self._form(name, transfers)
+        return self._take(HbmTensor(name, self._base(form), rows, cols, form))
+
+    def last_tensor(self, name: str, rows: int, cols: int, transfers: Transfers = (("m", 0),)) -> HbmLast:
         """The tensor that ends where LIMIT will lie, at the end of a beat; nothing can be placed after it."""
-        base, block = round_up(self.next_free, hbm_alignment(self._hw)), self._hw.mx_block
-        gap = -(base + HbmLast(name, base, rows, cols, block).footprint) % HBM_BEAT_BYTES
-        tensor = self._take(HbmLast(name, base, rows, cols, block, gap))
+        form = self._form(name, transfers)
+        base = self._base(form)
+        unit = max(HBM_BEAT_BYTES, form.alignment)
+        room = -(base + HbmLast(name, base, rows, cols, form).footprint) % unit
+        # Without scales it is the elements that end there.
+        base, gap = (base + room, 0) if form.bf16 else (base, room)
+        tensor = self._take(HbmLast(name, base, rows, cols, form, gap))
         self._last = name
         return tensor
+
+    def _form(self, name: str, transfers: Transfers) -> HbmFormat:
+        """How a tensor lies that these transfers move."""
+        form, *others = (self._hw.hbm_format(memory, precision) for memory, precision in transfers)
+        if any(other != form for other in others):
+            names = " and ".join(f"{memory}{precision}" for memory, precision in transfers)
+            raise LayoutError(f"{name}: HBM_BF16 = {self._hw.hbm_bf16} must hold {names} alike")
+        return form
+
+    def _base(self, form: HbmFormat) -> int:
+        """Where the next tensor of this form begins."""
+        return round_up(self.next_free, max(hbm_alignment(self._hw), form.alignment))
 
     def _take(self, tensor: _Tensor) -> _Tensor:
         """`tensor` in its place, if there is room."""

@@ -4,9 +4,13 @@
 `timescale 1ns / 1ps
 `default_nettype none
 
-module fp_vectors (
+module fp_vectors #(
+    parameter int ELEMENT = 0  // element format of the functions of mx_functions.svh
+) (
     output logic done  // every vector has been written
 );
+
+  `include "mx_functions.svh"
 
   // One code a function; tb/unit/vectors.py has the same list.
   localparam int F32_ADD = 0;
@@ -56,9 +60,9 @@ module fp_vectors (
         BF16_MAX: y[15:0] = plena_fp::bf16_max(a[15:0], b[15:0]);
         BF16_MIN: y[15:0] = plena_fp::bf16_min(a[15:0], b[15:0]);
         SFU: y[15:0] = plena_fp::sfu_s3(plena_fp::sfu_s2(plena_fp::sfu_s1(b[1:0], a[15:0])));
-        MX_DECODE: y[15:0] = plena_mx::mx_decode(a[7:0], b[7:0]);
-        MX_SCALE: y[7:0] = plena_mx::mx_scale(a[15:0], b[0]);
-        MX_ENCODE: y[7:0] = plena_mx::mx_encode(a[15:0], b[7:0]);
+        MX_DECODE: y[15:0] = mx_decode(a[7:0], b[7:0]);
+        MX_SCALE: y[7:0] = mx_scale(a[15:0], b[0]);
+        MX_ENCODE: y[7:0] = mx_encode(a[15:0], b[7:0]);
         default: $fatal(1, "unknown function %0d", op);
       endcase
       $fwrite(results, "%u", y);

@@ -8,6 +8,7 @@ module hbm_bench #(
     parameter int MLEN     = 16,  // elements of a row
     parameter int BLEN     = 4,   // elements a write-mask bit
     parameter int MX_BLOCK = 8,   // elements a scale byte
+    parameter int ELEMENT  = 0,   // element format
     parameter int VPREF    = 4,   // rows of H_PREFETCH_V
     parameter int VSTORE   = 4,   // rows of H_STORE_V
     parameter int VRW      = 6,   // bits of a VRAM row number
@@ -79,6 +80,7 @@ module hbm_bench #(
       .VRW(VRW),
       .TW(TW),
       .MX_BLOCK(MX_BLOCK),
+      .ELEMENT(ELEMENT),
       .VPREF(VPREF),
       .VSTORE(VSTORE)
   ) u_hbm (
