@@ -64,7 +64,8 @@ class HbmTensor:
     @property
     def footprint(self) -> int:
         """Bytes that the tensor takes, both parts padded (docs/isa.md section 8)."""
-        return sum(round_up(part, HBM_PADDING_BYTES) for part in (self.element_bytes, self.scale_bytes))
+        elements, scales = self.element_bytes, self.scale_bytes
+        return round_up(elements, HBM_PADDING_BYTES) + round_up(scales, HBM_PADDING_BYTES)
 
     def offset(self, row: int, col: int = 0) -> int:
         """Byte offset of element (row, col) from the base."""
