@@ -112,6 +112,7 @@ module plena_core #(
   logic [MLEN-1:0] lane_mask;
   logic [LM:0] shift;
   logic [63:0] element_base, scale_base;
+  logic bf16_rows;
   logic [31:0] element_stride;
   logic [NS-1:0] slot_ready, slot_rd_done, slot_done;
   logic [NH-1:0] hbm_fault;
@@ -395,12 +396,14 @@ module plena_core #(
       .VSTORE(VSTORE),
       .MX_BLOCK(MX_BLOCK),
       .ELEMENT(ELEMENT),
+      .HBM_BF16(HBM_BF16),
       .Q(NH)
   ) u_hbm (
       .push(push[3]),
       .push_op(unit_op),
       .push_ebase(element_base),
       .push_sbase(scale_base),
+      .push_bf16(bf16_rows),
       .push_stride(element_stride),
       .push_tile(tile),
       .push_row(unit_op == plena_pkg::H_OP_STORE_V ? row_a : row_d),

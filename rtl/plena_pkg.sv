@@ -956,6 +956,16 @@ package plena_pkg;
     endcase
   endfunction
 
+  // HBM: which bit of HBM_BF16 says how the rows lie
+  function automatic logic [1:0] transfer_class(input logic [31:0] word);
+    case (opcode_of(word))
+      OP_H_PREFETCH_M: transfer_class = 2'd0 + {1'b0, precision_of(word)};
+      OP_H_PREFETCH_V: transfer_class = 2'd2 + {1'b0, precision_of(word)};
+      OP_H_STORE_V: transfer_class = 2'd2 + {1'b0, precision_of(word)};
+      default: transfer_class = 2'd0;
+    endcase
+  endfunction
+
   // An operation of unit M
   function automatic logic m_op_legal(input logic [UNIT_OP_W-1:0] op);
     case (op)

@@ -29,7 +29,7 @@ module shape_check #(
       );
     if (ELEMENT < 0 || ELEMENT >= MX_FORMATS)
       $fatal(1, "ELEMENT=%0d must lie in 0..%0d", ELEMENT, MX_FORMATS - 1);
-    if (HBM_BF16 != 0) $fatal(1, "HBM_BF16=%0d must be 0", HBM_BF16);
+    if (HBM_BF16 < 0 || HBM_BF16 > 15) $fatal(1, "HBM_BF16=%0d must have 4 bits", HBM_BF16);
     if (LOOP_DEPTH < 1 || LOOP_DEPTH > 255)
       $fatal(1, "LOOP_DEPTH=%0d must lie in 1..255", LOOP_DEPTH);
     if (DISPATCH_WIDTH < 1 || DISPATCH_WIDTH > 2)

@@ -8,7 +8,7 @@ from plena_ref.isa import counters, csr
 from plena_ref.isa import instructions as isa
 from plena_ref.isa.access import Access, Count, Place, Space
 from plena_ref.isa.encoding import IMM18, RD, RS1, RS2, Field, Kind, Unit
-from plena_ref.isa.formats import SCALE
+from plena_ref.isa.formats import SCALE, TRANSFER_CLASSES
 from plena_ref.isa.instructions import Instruction
 from plena_ref.isa.operations import (
     M_ONE_ROW,
@@ -306,7 +306,15 @@ def _register_functions() -> list[str]:
         for entry in _legal()
         if (access := _first((*entry.shape.reads, *entry.shape.writes), Space.HBM)) is not None
     }
-    return [*out, "", "  // HBM rows; COUNT_ONE for none", *_function("hbm_count", 4, hbm, "COUNT_ONE")]
+    out += ["", "  // HBM rows; COUNT_ONE for none", *_function("hbm_count", 4, hbm, "COUNT_ONE")]
+    first = {
+        entry.mnemonic: TRANSFER_CLASSES.index("m0" if _first(entry.shape.writes, Space.MSRAM) else "v0")
+        for entry in _legal()
+        if entry.mnemonic in hbm
+    }
+    numbers = {name: f"2'd{number} + {{1'b0, precision_of(word)}}" for name, number in first.items()}
+    out += ["", "  // HBM: which bit of HBM_BF16 says how the rows lie"]
+    return out + _function("transfer_class", 2, numbers, "2'd0", "[31:0] word")
 
 
 def _operation_functions() -> list[str]:

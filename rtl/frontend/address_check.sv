@@ -33,12 +33,13 @@ module address_check #(
     output logic [IAW-1:0] int_address,  // INT_MEM word
     output logic [63:0] element_base,  // HBM byte of the first element row
     output logic [63:0] scale_base,  // HBM byte of the first scale row
+    output logic bf16_rows,  // the rows lie in HBM as bf16, without scales
     output logic [31:0] element_stride  // HBM bytes between element rows
 );
   localparam int LM = $clog2(MLEN);
   localparam int LB = $clog2(BLEN);
   localparam int LX = $clog2(MX_BLOCK);
-  localparam int ROW_BYTES = MLEN;  // element bytes of a row in HBM
+  localparam int ROW_BYTES = MLEN;  // element bytes of a row in HBM; twice that where it lies as bf16
   localparam int LANES = MLEN / HLEN;
   localparam int NARROW_ROWS = MLEN < 32 ? 32 / MLEN : 1;  // rows of the logits of V_TOPK, by policy
   localparam int WIDE_ROWS = MLEN < 128 ? 128 / MLEN : 1;
@@ -175,18 +176,22 @@ module address_check #(
   // compared by what it leaves below the limit, so nothing wraps.
   logic [63:0] rows_after_first, e_offset, s_offset, e_end, s_end, room;
   logic is_hbm, use_stride, hbm_misaligned, hbm_past_limit;
+  logic [9:0] row_bytes;
+  assign bf16_rows = 1'(4'(HBM_BF16) >> plena_pkg::transfer_class(instr));
+  assign row_bytes = bf16_rows ? 10'(2 * ROW_BYTES) : 10'(ROW_BYTES);
   assign is_hbm = plena_pkg::op_unit(opcode) == plena_pkg::UNIT_H;
   assign use_stride = plena_pkg::rstride_of(instr);
-  assign element_stride = use_stride ? stride : 32'(ROW_BYTES);
+  assign element_stride = use_stride ? stride : {22'd0, row_bytes};
   assign rows_after_first = number(plena_pkg::hbm_count(opcode), wide) - 64'd1;
   assign e_offset = {32'd0, gp_rs1};
   assign s_offset = {32'd0, scale} + ({32'd0, gp_rs1} >> LX);
-  assign e_end = e_offset + {32'd0, element_stride} * rows_after_first + 64'(ROW_BYTES);
+  assign e_end = e_offset + {32'd0, element_stride} * rows_after_first + {54'd0, row_bytes};
   assign s_end = s_offset + ({32'd0, element_stride} >> LX) * rows_after_first + 64'(MLEN / MX_BLOCK);
   assign room = limit - address;
   assign hbm_misaligned = is_hbm && (address[LX-1:0] != '0 || gp_rs1[LX-1:0] != '0 ||
-      (use_stride && stride[LX-1:0] != '0));
-  assign hbm_past_limit = is_hbm && (address > limit || e_end > room || s_end > room);
+      (use_stride && stride[LX-1:0] != '0) ||
+      (bf16_rows && (address[LX] || gp_rs1[LX] || (use_stride && stride[LX]))));
+  assign hbm_past_limit = is_hbm && (address > limit || e_end > room || (s_end > room && !bf16_rows));
   assign element_base = address + e_offset;
   assign scale_base = address + s_offset;
 

@@ -59,6 +59,7 @@ module frontend #(
     output logic [$clog2(MLEN):0] shift,  // V_SHFT_V distance, at most MLEN
     output logic [63:0] element_base,  // HBM byte of the first element row
     output logic [63:0] scale_base,  // HBM byte of the first scale row
+    output logic bf16_rows,  // the rows lie in HBM as bf16, without scales
     output logic [31:0] element_stride,  // HBM bytes between element rows
     output logic [NM+NV+NF+NH-1:0] slot_ready,  // a slot waits for nothing
     input wire logic [NM+NV+NF+NH-1:0] slot_rd_done,  // a slot has read its sources
@@ -246,6 +247,7 @@ module frontend #(
       .int_address(int_address),
       .element_base(element_base),
       .scale_base(scale_base),
+      .bf16_rows(bf16_rows),
       .element_stride(element_stride)
   );
 

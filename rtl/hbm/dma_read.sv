@@ -5,17 +5,18 @@
 `default_nettype none
 
 module dma_read #(
-    parameter int MLEN        = 64,   // elements of a row; a power of two
-    parameter int BLEN        = 16,   // elements a write-mask bit
-    parameter int VRW         = 14,   // bits of a VRAM row number
-    parameter int TW          = 6,    // bits of an MSRAM tile number
-    parameter int MX_BLOCK    = 8,    // elements a scale byte; a power of two
-    parameter int ELEMENT     = 0,    // element format
-    parameter int VPREF       = 16,   // rows of H_PREFETCH_V
-    parameter int ELEM_BEATS  = 128,  // beats that the element FIFO holds
-    parameter int SCALE_BEATS = 64,   // beats that the scale FIFO holds
-    parameter int BURST       = 16,   // longest burst in beats
-    parameter int QW          = 2     // bits of a slot number
+    parameter int   MLEN        = 64,    // elements of a row; a power of two
+    parameter int   BLEN        = 16,    // elements a write-mask bit
+    parameter int   VRW         = 14,    // bits of a VRAM row number
+    parameter int   TW          = 6,     // bits of an MSRAM tile number
+    parameter int   MX_BLOCK    = 8,     // elements a scale byte; a power of two
+    parameter int   ELEMENT     = 0,     // element format
+    parameter logic BF16        = 1'b0,  // rows may lie as bf16: two bytes an element, no scales
+    parameter int   VPREF       = 16,    // rows of H_PREFETCH_V
+    parameter int   ELEM_BEATS  = 128,   // beats that the element FIFO holds
+    parameter int   SCALE_BEATS = 64,    // beats that the scale FIFO holds
+    parameter int   BURST       = 16,    // longest burst in beats
+    parameter int   QW          = 2      // bits of a slot number
 ) (
     input wire logic clk,  // clock
     input wire logic rst,  // synchronous reset
@@ -26,6 +27,7 @@ module dma_read #(
     input wire logic [63:0] req_ebase,  // byte address of the first element row
     input wire logic [63:0] req_sbase,  // byte address of the first scale row
     input wire logic [31:0] req_stride,  // bytes between element rows
+    input wire logic req_bf16,  // the rows lie as bf16
     // scale rows: the same transfers in the same order
     input wire logic scale_valid,  // a transfer waits for its scale rows
     output logic scale_ready,  // it is taken
@@ -38,6 +40,7 @@ module dma_read #(
     input wire logic elem_tile,  // as req_tile
     input wire logic [5:0] elem_offset,  // first element byte in its beat
     input wire logic [31:0] elem_stride,  // bytes between element rows
+    input wire logic elem_bf16,  // the rows lie as bf16
     input wire logic [QW-1:0] elem_slot,  // slot of the transfer
     input wire logic [TW-1:0] elem_dtile,  // destination tile
     input wire logic [VRW-1:0] elem_row,  // first destination row in VRAM
@@ -68,11 +71,12 @@ module dma_read #(
 );
   localparam int SCALES = MLEN / MX_BLOCK;
   localparam int CHUNK = (MLEN < 64) ? MLEN : 64;
+  localparam int WIDE = !BF16 ? CHUNK : 2 * MLEN < 64 ? 2 * MLEN : 64;  // bytes of the longest chunk
   localparam int LB = $clog2(MX_BLOCK);
   localparam int LM = $clog2(MLEN);
   localparam int MAX_ROWS = (MLEN > VPREF) ? MLEN : VPREF;
   localparam int RW = $clog2(MAX_ROWS + 1);
-  localparam int TAGW = 1 + QW + TW + VRW;
+  localparam int TAGW = 2 + QW + TW + VRW;
 
   // beats
   logic elem_beat_valid, elem_beat_err, elem_beat_pop;
@@ -83,6 +87,7 @@ module dma_read #(
 
   read_request #(
       .MLEN(MLEN),
+      .BF16(BF16),
       .MX_BLOCK(MX_BLOCK),
       .VPREF(VPREF),
       .ELEM_BEATS(ELEM_BEATS),
@@ -97,6 +102,7 @@ module dma_read #(
       .start_ebase(req_ebase),
       .start_sbase(req_sbase),
       .start_stride(req_stride),
+      .start_bf16(req_bf16),
       .elem_pop(elem_beat_pop),
       .scale_pop(scale_beat_pop),
       .ar_req(ar_req),
@@ -157,6 +163,7 @@ module dma_read #(
       .start_offset(scale_offset),
       .start_stride(scale_stride >> LB),
       .start_rows(scale_tile ? RW'(MLEN) : RW'(VPREF)),
+      .start_double(1'b0),
       .start_tag(1'b0),
       .beat_valid(scale_beat_valid),
       .beat_data(scale_beat),
@@ -192,7 +199,8 @@ module dma_read #(
 
   // Element chunks
   logic chunk_valid, chunk_err, chunk_row_last, chunk_last, chunk_tile, chunk_take;
-  logic [CHUNK*8-1:0] chunk;
+  logic chunk_tag_bf16, chunk_bf16;
+  logic [WIDE*8-1:0] chunk;
   logic [7:0] chunk_no;
   logic [QW-1:0] chunk_slot;
   logic [TW-1:0] chunk_dtile;
@@ -200,6 +208,7 @@ module dma_read #(
 
   row_gather #(
       .ROW_BYTES(MLEN),
+      .DOUBLE(BF16),
       .RW(RW),
       .TAGW(TAGW)
   ) u_elem_gather (
@@ -210,7 +219,8 @@ module dma_read #(
       .start_offset(elem_offset),
       .start_stride(elem_stride),
       .start_rows(elem_tile ? RW'(MLEN) : RW'(VPREF)),
-      .start_tag({elem_tile, elem_slot, elem_dtile, elem_row}),
+      .start_double(elem_bf16),
+      .start_tag({elem_bf16, elem_tile, elem_slot, elem_dtile, elem_row}),
       .beat_valid(elem_beat_valid),
       .beat_data(elem_beat),
       .beat_err(elem_beat_err),
@@ -222,7 +232,7 @@ module dma_read #(
       .out_chunk(chunk_no),
       .out_row_last(chunk_row_last),
       .out_last(chunk_last),
-      .out_tag({chunk_tile, chunk_slot, chunk_dtile, chunk_row}),
+      .out_tag({chunk_tag_bf16, chunk_tile, chunk_slot, chunk_dtile, chunk_row}),
       .idle(elem_idle)
   );
 
@@ -248,20 +258,23 @@ module dma_read #(
   logic row_accept;
 
   assign row_accept = row_valid_q && (row_err_q || row_tile_q || wr_gnt);
-  assign chunk_take = chunk_valid && scales_valid && (!row_valid_q || row_accept);
-  assign scales_pop = chunk_take && chunk_row_last;
+  assign chunk_bf16 = BF16 && chunk_tag_bf16;
+  assign chunk_take = chunk_valid && (scales_valid || chunk_bf16) && (!row_valid_q || row_accept);
+  assign scales_pop = chunk_take && chunk_row_last && !chunk_bf16;
 
   always_ff @(posedge clk) begin
     if (chunk_take) begin
-      row_data_q[int'(chunk_no)*CHUNK*16+:CHUNK*16] <= decode(
-          chunk, scales[int'(chunk_no)*(CHUNK/MX_BLOCK)*8+:CHUNK/MX_BLOCK*8]
-      );
-      row_tile_q <= chunk_tile;
-      row_err_q <= chunk_err || scales_err || (chunk_no != 8'd0 && row_err_q);
-      row_last_q <= chunk_last;
-      row_slot_q <= chunk_slot;
+      if (chunk_bf16) row_data_q[int'(chunk_no)*WIDE*8+:WIDE*8] <= chunk;
+      else
+        row_data_q[int'(chunk_no)*CHUNK*16+:CHUNK*16] <= decode(
+            chunk[CHUNK*8-1:0], scales[int'(chunk_no)*(CHUNK/MX_BLOCK)*8+:CHUNK/MX_BLOCK*8]
+        );
+      row_tile_q  <= chunk_tile;
+      row_err_q   <= chunk_err || (scales_err && !chunk_bf16) || (chunk_no != 8'd0 && row_err_q);
+      row_last_q  <= chunk_last;
+      row_slot_q  <= chunk_slot;
       row_dtile_q <= chunk_dtile;
-      row_base_q <= chunk_row;
+      row_base_q  <= chunk_row;
     end
     if (chunk_take || row_accept) row_valid_q <= chunk_take && chunk_row_last;
     if (row_accept) begin

@@ -5,11 +5,12 @@
 `default_nettype none
 
 module dma_write #(
-    parameter int MLEN     = 64,  // elements of a row; a power of two
-    parameter int VRW      = 14,  // bits of a VRAM row number
-    parameter int MX_BLOCK = 8,   // elements a scale byte; a power of two
-    parameter int ELEMENT  = 0,   // element format
-    parameter int VSTORE   = 16   // rows of H_STORE_V
+    parameter int   MLEN     = 64,    // elements of a row; a power of two
+    parameter int   VRW      = 14,    // bits of a VRAM row number
+    parameter int   MX_BLOCK = 8,     // elements a scale byte; a power of two
+    parameter int   ELEMENT  = 0,     // element format
+    parameter logic BF16     = 1'b0,  // rows may lie as bf16: two bytes an element, no scales
+    parameter int   VSTORE   = 16     // rows of H_STORE_V
 ) (
     input wire logic clk,  // clock
     input wire logic rst,  // synchronous reset
@@ -22,6 +23,7 @@ module dma_write #(
     input wire logic [63:0] start_ebase,  // byte address of the first element row
     input wire logic [63:0] start_sbase,  // byte address of the first scale row
     input wire logic [31:0] start_stride,  // bytes between element rows
+    input wire logic start_bf16,  // the rows lie as bf16
     input wire logic [VRW-1:0] start_row,  // first source row in VRAM
     // report
     output logic captured,  // the last row is captured in this cycle
@@ -45,6 +47,8 @@ module dma_write #(
   localparam int SCALES = MLEN / MX_BLOCK;
   localparam int CHUNK = (MLEN < 64) ? MLEN : 64;
   localparam int CHUNKS = MLEN / CHUNK;
+  localparam int LONG = 2 * MLEN < 64 ? 2 * MLEN : 64;  // bytes of a chunk of bf16
+  localparam int WIDE = BF16 ? LONG : CHUNK;
   localparam int LB = $clog2(MX_BLOCK);
   localparam int RW = $clog2(VSTORE + 1);
 
@@ -81,10 +85,12 @@ module dma_write #(
     encode[i*8+:8] = mx_encode(elems[i*16+:16], blocks[(i/MX_BLOCK)*8+:8]);
   endfunction
 
-  logic [2:0] state_q;
+  logic [ 2:0] state_q;
   logic [63:0] eaddr_q;
   logic [63:0] saddr_q;
   logic [31:0] stride_q;
+  logic bf16_q, as_bf16;
+  logic [7:0] last_chunk;
   logic [VRW-1:0] row_q;
   logic [RW-1:0] left_q;
   logic [7:0] chunk_no_q;
@@ -97,12 +103,14 @@ module dma_write #(
   logic out_first_q;
   logic out_last_q;
   logic out_scale_q;
-  logic [CHUNK*8-1:0] out_data_q;
+  logic [WIDE*8-1:0] out_data_q;
   logic [63:0] out_addr_q;
   logic scatter_idle;
   logic b_err;
   logic load;
 
+  assign as_bf16 = BF16 && bf16_q;
+  assign last_chunk = as_bf16 ? 8'(2 * MLEN / LONG - 1) : 8'(CHUNKS - 1);
   assign start_ready = state_q == IDLE;
   assign idle = state_q == IDLE;
   assign rd_req = state_q == READ;
@@ -121,6 +129,7 @@ module dma_write #(
         eaddr_q <= start_ebase;
         saddr_q <= start_sbase;
         stride_q <= start_stride;
+        bf16_q <= start_bf16;
         row_q <= start_row;
         left_q <= RW'(VSTORE);
         err_q <= 1'b0;
@@ -130,32 +139,34 @@ module dma_write #(
         row_data_q <= rd_data;
         row_q <= row_q + 1'b1;
         left_q <= left_q - 1'b1;
-        state_q <= SCALE;
+        chunk_no_q <= 8'd0;
+        state_q <= as_bf16 ? ENCODE : SCALE;
       end
       SCALE: begin
         scales_q <= block_scales(row_data_q);
-        chunk_no_q <= 8'd0;
-        state_q <= ENCODE;
+        state_q  <= ENCODE;
       end
       ENCODE:
       if (load) begin
-        out_data_q <= encode(
-            row_data_q[int'(chunk_no_q)*CHUNK*16+:CHUNK*16],
-            scales_q[int'(chunk_no_q)*(CHUNK/MX_BLOCK)*8+:CHUNK/MX_BLOCK*8]
-        );
+        if (as_bf16) out_data_q <= row_data_q[int'(chunk_no_q)*WIDE*8+:WIDE*8];
+        else
+          out_data_q <= (WIDE * 8)'(encode(
+              row_data_q[int'(chunk_no_q)*CHUNK*16+:CHUNK*16],
+              scales_q[int'(chunk_no_q)*(CHUNK/MX_BLOCK)*8+:CHUNK/MX_BLOCK*8]
+          ));
         out_first_q <= chunk_no_q == 8'd0;
-        out_last_q <= chunk_no_q == 8'(CHUNKS - 1);
+        out_last_q  <= chunk_no_q == last_chunk;
         out_scale_q <= 1'b0;
-        out_addr_q <= eaddr_q;
-        chunk_no_q <= chunk_no_q + 8'd1;
-        if (chunk_no_q == 8'(CHUNKS - 1)) begin
+        out_addr_q  <= eaddr_q;
+        chunk_no_q  <= chunk_no_q + 8'd1;
+        if (chunk_no_q == last_chunk) begin
           eaddr_q <= eaddr_q + 64'(stride_q);
-          state_q <= TAIL;
+          state_q <= !as_bf16 ? TAIL : (left_q == '0) ? ANSWER : READ;
         end
       end
       TAIL:
       if (load) begin
-        out_data_q <= (CHUNK * 8)'(scales_q);
+        out_data_q <= (WIDE * 8)'(scales_q);
         out_first_q <= 1'b1;
         out_last_q <= 1'b1;
         out_scale_q <= 1'b1;
@@ -184,9 +195,10 @@ module dma_write #(
       .in_first(out_first_q),
       .in_last(out_last_q),
       .in_data(512'(out_data_q)),
-      .in_strb(out_scale_q ? 64'((65'd1 << SCALES) - 65'd1) : 64'((65'd1 << CHUNK) - 65'd1)),
+      .in_strb(out_scale_q ? 64'((65'd1 << SCALES) - 65'd1) :
+               as_bf16 ? 64'((65'd1 << LONG) - 65'd1) : 64'((65'd1 << CHUNK) - 65'd1)),
       .in_addr(out_addr_q),
-      .in_bytes(out_scale_q ? 9'(SCALES) : 9'(MLEN)),
+      .in_bytes(out_scale_q ? 10'(SCALES) : as_bf16 ? 10'(2 * MLEN) : 10'(MLEN)),
       .idle(scatter_idle),
       .b_err(b_err),
       .burst_step(burst_step),

@@ -11,6 +11,7 @@ module hbm_unit #(
     parameter int TW = 6,  // bits of an MSRAM tile number
     parameter int MX_BLOCK = 8,  // elements a scale byte; a power of two
     parameter int ELEMENT = 0,  // element format: see mx_format.svh
+    parameter int HBM_BF16 = 0,  // transfers whose rows lie as bf16; 0: none, and push_bf16 is not looked at
     parameter int VPREF = 16,  // rows of H_PREFETCH_V
     parameter int VSTORE = 16,  // rows of H_STORE_V
     parameter int Q = 4,  // slots of the queue; a power of two
@@ -32,6 +33,7 @@ module hbm_unit #(
     input wire logic [63:0] push_ebase,  // byte address of the first element row
     input wire logic [63:0] push_sbase,  // byte address of the first scale row
     input wire logic [31:0] push_stride,  // bytes between element rows
+    input wire logic push_bf16,  // the rows lie in HBM as bf16, without scales
     input wire logic [TW-1:0] push_tile,  // MSRAM tile of H_PREFETCH_M
     input wire logic [VRW-1:0] push_row,  // first VRAM row of H_PREFETCH_V, H_STORE_V
     // scoreboard
@@ -127,6 +129,7 @@ module hbm_unit #(
   logic [63:0] ebase_q[0:Q-1];
   logic [63:0] sbase_q[0:Q-1];
   logic [31:0] stride_q[0:Q-1];
+  logic [Q-1:0] is_bf16_q;
   logic [TW-1:0] tile_q[0:Q-1];
   logic [VRW-1:0] row_q[0:Q-1];
   logic [Q-1:0] todo_request_q;
@@ -156,9 +159,10 @@ module hbm_unit #(
       slot_ready[request_ptr_q] && !stop;
   assign request_step = todo_request_q[request_ptr_q] &&
       (is_store_q[request_ptr_q] || (request_valid && request_ready));
-  assign scale_valid = todo_scale_q[scale_ptr_q] && !is_store_q[scale_ptr_q] && !todo_request_q[scale_ptr_q];
+  assign scale_valid = todo_scale_q[scale_ptr_q] && !is_store_q[scale_ptr_q] &&
+      !is_bf16_q[scale_ptr_q] && !todo_request_q[scale_ptr_q];
   assign scale_step = todo_scale_q[scale_ptr_q] &&
-      (is_store_q[scale_ptr_q] || (scale_valid && scale_ready));
+      (is_store_q[scale_ptr_q] || is_bf16_q[scale_ptr_q] || (scale_valid && scale_ready));
   assign elem_valid = todo_elem_q[elem_ptr_q] && !is_store_q[elem_ptr_q] && !todo_request_q[elem_ptr_q];
   assign store_valid = todo_elem_q[elem_ptr_q] && is_store_q[elem_ptr_q] && !todo_request_q[elem_ptr_q] &&
       !todo_scale_q[elem_ptr_q] && slot_ready[elem_ptr_q] && elem_idle && !storing_q && !stop &&
@@ -224,6 +228,7 @@ module hbm_unit #(
       ebase_q[push_ptr_q] <= push_ebase;
       sbase_q[push_ptr_q] <= push_sbase;
       stride_q[push_ptr_q] <= push_stride;
+      is_bf16_q[push_ptr_q] <= push_bf16 && HBM_BF16 != 0;
       tile_q[push_ptr_q] <= push_tile;
       row_q[push_ptr_q] <= push_row;
       todo_request_q[push_ptr_q] <= 1'b1;
@@ -280,6 +285,7 @@ module hbm_unit #(
       .TW(TW),
       .MX_BLOCK(MX_BLOCK),
       .ELEMENT(ELEMENT),
+      .BF16(1'(HBM_BF16 != 0)),
       .VPREF(VPREF),
       .ELEM_BEATS(ELEM_BEATS),
       .SCALE_BEATS(SCALE_BEATS),
@@ -294,6 +300,7 @@ module hbm_unit #(
       .req_ebase(ebase_q[request_ptr_q]),
       .req_sbase(sbase_q[request_ptr_q]),
       .req_stride(stride_q[request_ptr_q]),
+      .req_bf16(is_bf16_q[request_ptr_q]),
       .scale_valid(scale_valid),
       .scale_ready(scale_ready),
       .scale_tile(is_tile_q[scale_ptr_q]),
@@ -304,6 +311,7 @@ module hbm_unit #(
       .elem_tile(is_tile_q[elem_ptr_q]),
       .elem_offset(ebase_q[elem_ptr_q][5:0]),
       .elem_stride(stride_q[elem_ptr_q]),
+      .elem_bf16(is_bf16_q[elem_ptr_q]),
       .elem_slot(elem_ptr_q),
       .elem_dtile(tile_q[elem_ptr_q]),
       .elem_row(row_q[elem_ptr_q]),
@@ -346,6 +354,7 @@ module hbm_unit #(
       .VRW(VRW),
       .MX_BLOCK(MX_BLOCK),
       .ELEMENT(ELEMENT),
+      .BF16(1'(HBM_BF16 != 0)),
       .VSTORE(VSTORE)
   ) u_write (
       .ready(ids_ready),
@@ -354,6 +363,7 @@ module hbm_unit #(
       .start_ebase(ebase_q[elem_ptr_q]),
       .start_sbase(sbase_q[elem_ptr_q]),
       .start_stride(stride_q[elem_ptr_q]),
+      .start_bf16(is_bf16_q[elem_ptr_q]),
       .start_row(row_q[elem_ptr_q]),
       .captured(store_captured),
       .end_valid(store_end),

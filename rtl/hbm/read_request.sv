@@ -5,12 +5,13 @@
 `default_nettype none
 
 module read_request #(
-    parameter int MLEN        = 64,   // elements (= bytes) of an element row; a power of two
-    parameter int MX_BLOCK    = 8,    // elements a scale byte
-    parameter int VPREF       = 16,   // rows of a transfer to VRAM (a transfer to MSRAM has MLEN)
-    parameter int ELEM_BEATS  = 128,  // beats that the element FIFO holds
-    parameter int SCALE_BEATS = 64,   // beats that the scale FIFO holds
-    parameter int BURST       = 16    // longest burst in beats; bursts end at multiples of it
+    parameter int MLEN = 64,  // elements of a row; a power of two
+    parameter logic BF16 = 1'b0,  // rows may lie as bf16: two bytes an element, no scales
+    parameter int MX_BLOCK = 8,  // elements a scale byte
+    parameter int VPREF = 16,  // rows of a transfer to VRAM (a transfer to MSRAM has MLEN)
+    parameter int ELEM_BEATS = 128,  // beats that the element FIFO holds
+    parameter int SCALE_BEATS = 64,  // beats that the scale FIFO holds
+    parameter int BURST = 16  // longest burst in beats; bursts end at multiples of it
 ) (
     input wire logic clk,  // clock
     input wire logic rst,  // synchronous reset
@@ -21,6 +22,7 @@ module read_request #(
     input wire logic [63:0] start_ebase,  // byte address of the first element row
     input wire logic [63:0] start_sbase,  // byte address of the first scale row
     input wire logic [31:0] start_stride,  // bytes between element rows
+    input wire logic start_bf16,  // the rows lie as bf16
     // beats that left the FIFOs
     input wire logic elem_pop,  // an element beat
     input wire logic scale_pop,  // a scale beat
@@ -36,7 +38,8 @@ module read_request #(
   localparam int LB = $clog2(MX_BLOCK);
   localparam int MAX_ROWS = (MLEN > VPREF) ? MLEN : VPREF;
   localparam int RW = $clog2(MAX_ROWS + 1);
-  localparam int ROW_BEATS = (MLEN > 64) ? MLEN / 64 : 1;
+  localparam int MOST_BYTES = BF16 ? 2 * MLEN : MLEN;  // of an element row
+  localparam int ROW_BEATS = (MOST_BYTES > 64) ? MOST_BYTES / 64 : 1;
   localparam int MAX_BEATS = MAX_ROWS * ROW_BEATS + 1;  // of a segment
   localparam int BW = $clog2(BURST);
   localparam int SW = $clog2(((MAX_BEATS > BURST) ? MAX_BEATS : BURST) + 1);
@@ -61,6 +64,7 @@ module read_request #(
   logic           active_q;
   logic           elems_q;  // phase: 0 scale rows, 1 element rows
   logic           tile_q;
+  logic           bf16_q;
   logic [   63:0] ebase_q;
   logic [   31:0] stride_q;
   logic [   63:0] addr_q;  // byte address of the next row
@@ -69,6 +73,8 @@ module read_request #(
   logic [   57:0] last_q;  // last beat of the row before
 
   logic [   31:0] step;
+  logic [    9:0] row_bytes;  // of an element row
+  logic           long_row;  // the row is longer than a beat
   logic           dense;
   logic           share;
   logic [ RW-1:0] all_rows;
@@ -92,12 +98,14 @@ module read_request #(
   logic [ CW-1:0] scale_free_q;
 
   assign step = elems_q ? stride_q : stride_q >> LB;
-  assign dense = (elems_q && MLEN > 64) ? step == 32'(MLEN) : step <= 32'd64;
-  assign share = !(elems_q && MLEN > 64) || step >= 32'(MLEN);
+  assign row_bytes = BF16 && bf16_q ? 10'(2 * MLEN) : 10'(MLEN);
+  assign long_row = elems_q && row_bytes > 10'd64;
+  assign dense = long_row ? step == {22'd0, row_bytes} : step <= 32'd64;
+  assign share = !long_row || step >= {22'd0, row_bytes};
   assign all_rows = tile_q ? RW'(MLEN) : RW'(VPREF);
-  assign dense_span = tile_q ? (RW + 16)'(MLEN - 1) * (RW + 16)'(step[8:0]) :
-      (RW + 16)'(VPREF - 1) * (RW + 16)'(step[8:0]);
-  assign last_beat = 58'((addr_q + (elems_q ? 64'(MLEN - 1) : 64'(SCALES - 1)) +
+  assign dense_span = tile_q ? (RW + 16)'(MLEN - 1) * (RW + 16)'(step[9:0]) :
+      (RW + 16)'(VPREF - 1) * (RW + 16)'(step[9:0]);
+  assign last_beat = 58'((addr_q + (elems_q ? {54'd0, row_bytes} - 64'd1 : 64'(SCALES - 1)) +
       (dense ? 64'(dense_span) : 64'd0)) >> 6);
   assign skip = share && !first_q && addr_q[63:6] == last_q;
   assign begin_beat = addr_q[63:6] + 58'(skip);
@@ -121,11 +129,12 @@ module read_request #(
   always_ff @(posedge clk) begin
     if (start_valid && start_ready) begin
       active_q <= 1'b1;
-      elems_q  <= 1'b0;
+      elems_q  <= BF16 && start_bf16;  // no scales
       tile_q   <= start_tile;
+      bf16_q   <= BF16 && start_bf16;
       ebase_q  <= start_ebase;
       stride_q <= start_stride;
-      addr_q   <= start_sbase;
+      addr_q   <= BF16 && start_bf16 ? start_ebase : start_sbase;
       left_q   <= start_tile ? RW'(MLEN) : RW'(VPREF);
       first_q  <= 1'b1;
     end

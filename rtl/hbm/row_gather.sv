@@ -5,9 +5,10 @@
 `default_nettype none
 
 module row_gather #(
-    parameter int ROW_BYTES = 64,  // bytes of a row; a power of two
-    parameter int RW        = 7,   // bits of a number of rows
-    parameter int TAGW      = 1    // bits that travel with a transfer
+    parameter int   ROW_BYTES = 64,    // bytes of a row; a power of two
+    parameter logic DOUBLE    = 1'b0,  // a transfer may have rows of twice as many
+    parameter int   RW        = 7,     // bits of a number of rows
+    parameter int   TAGW      = 1      // bits that travel with a transfer
 ) (
     input wire logic clk,  // clock
     input wire logic rst,  // synchronous reset
@@ -17,6 +18,7 @@ module row_gather #(
     input wire logic [5:0] start_offset,  // first byte in its beat
     input wire logic [31:0] start_stride,  // bytes between rows
     input wire logic [RW-1:0] start_rows,  // rows, at least 1
+    input wire logic start_double,  // rows of 2*ROW_BYTES, only with DOUBLE
     input wire logic [TAGW-1:0] start_tag,  // comes out with each chunk
     // beats
     input wire logic beat_valid,  // a beat is there
@@ -26,7 +28,7 @@ module row_gather #(
     // chunks
     output logic out_valid,  // a chunk is there
     input wire logic out_ready,  // it is taken
-    output logic [(ROW_BYTES < 64 ? ROW_BYTES : 64)*8-1:0] out_data,  // its bytes
+    output logic [((ROW_BYTES << DOUBLE) < 64 ? ROW_BYTES << DOUBLE : 64)*8-1:0] out_data,  // its bytes
     output logic out_err,  // one of its beats came with an error
     output logic [7:0] out_chunk,  // which chunk of the row
     output logic out_row_last,  // last chunk of the row
@@ -36,6 +38,8 @@ module row_gather #(
 );
   localparam int CHUNK = (ROW_BYTES < 64) ? ROW_BYTES : 64;
   localparam int CHUNKS = ROW_BYTES / CHUNK;
+  localparam int LONG = 2 * ROW_BYTES < 64 ? 2 * ROW_BYTES : 64;  // chunk of a row of twice as many bytes
+  localparam int WIDE = DOUBLE ? LONG : CHUNK;
 
   initial begin
     if (ROW_BYTES < 1 || ROW_BYTES > 256 || (ROW_BYTES & (ROW_BYTES - 1)) != 0)
@@ -50,10 +54,13 @@ module row_gather #(
   logic [  RW-1:0] left_q;
   logic [     7:0] chunk_q;
   logic [TAGW-1:0] tag_q;
+  logic            double_q;
   logic [   511:0] held_q;
   logic            held_err_q;
   logic            ahead_q;
 
+  logic            double;
+  logic [     7:0] last_chunk;
   logic            straddle;
   logic            hit;
   logic            take;
@@ -66,12 +73,14 @@ module row_gather #(
   logic [     1:0] move;  // beats from this chunk's first beat to the next chunk's, in stream order
   logic [     1:0] reach;  // the same from `held_q`
 
-  assign straddle = {1'b0, offset_q} > 7'(64 - CHUNK);
-  assign row_last = chunk_q == 8'(CHUNKS - 1);
+  assign double = DOUBLE && double_q;
+  assign last_chunk = double ? 8'(2 * ROW_BYTES / LONG - 1) : 8'(CHUNKS - 1);
+  assign straddle = {1'b0, offset_q} > (double ? 7'(64 - LONG) : 7'(64 - CHUNK));
+  assign row_last = chunk_q == last_chunk;
   assign last = row_last && left_q == RW'(1);
   assign next_row = {1'b0, stride_q} + 33'(offset_q);
-  assign delta = next_row[32:6] - 27'(CHUNKS - 1);
-  assign share = CHUNKS == 1 || stride_q >= 32'(ROW_BYTES);
+  assign delta = next_row[32:6] - {19'd0, last_chunk};
+  assign share = last_chunk == 8'd0 || stride_q >= (double ? 32'(2 * ROW_BYTES) : 32'(ROW_BYTES));
   assign stay = row_last && !last && share && delta <= 27'(straddle);
   assign move = !row_last ? 2'd1 : stay ? delta[1:0] : straddle ? 2'd2 : 2'd1;
   assign reach = move + 2'(ahead_q);
@@ -88,8 +97,8 @@ module row_gather #(
     end
     if (take) begin
       // the wide shift is evaluated only when a chunk is taken
-      if (straddle) out_data <= (CHUNK * 8)'({beat_data, held_q} >> {offset_q, 3'd0});
-      else out_data <= (CHUNK * 8)'((ahead_q ? beat_data : held_q) >> {offset_q, 3'd0});
+      if (straddle) out_data <= (WIDE * 8)'({beat_data, held_q} >> {offset_q, 3'd0});
+      else out_data <= (WIDE * 8)'((ahead_q ? beat_data : held_q) >> {offset_q, 3'd0});
       out_err <= ((ahead_q || straddle) && beat_err) || (!ahead_q && held_err_q);
       out_chunk <= chunk_q;
       out_row_last <= row_last;
@@ -109,6 +118,7 @@ module row_gather #(
       left_q <= start_rows;
       chunk_q <= 8'd0;
       tag_q <= start_tag;
+      double_q <= start_double;
     end
     if (start_ready) active_q <= start_valid;
     if (rst) begin

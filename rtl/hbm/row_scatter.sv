@@ -20,7 +20,7 @@ module row_scatter #(
     input wire logic [511:0] in_data,  // bytes; unused ones are 0
     input wire logic [63:0] in_strb,  // which bytes are used, from byte 0 up
     input wire logic [63:0] in_addr,  // byte address of the run (with in_first)
-    input wire logic [8:0] in_bytes,  // bytes of the run (with in_first)
+    input wire logic [9:0] in_bytes,  // bytes of the run (with in_first)
     // state
     output logic idle,  // everything written and answered
     output logic b_err,  // an answer with an error comes in this cycle
@@ -59,7 +59,7 @@ module row_scatter #(
   assign first = !flush_q && in_first;
   assign offset = first ? in_addr[5:0] : offset_q;
   assign beat = first ? in_addr[63:6] : beat_q;
-  assign total = first ? 4'((10'(in_addr[5:0]) + 10'(in_bytes) + 10'd63) >> 6) : total_q;
+  assign total = first ? 4'((10'(in_addr[5:0]) + in_bytes + 10'd63) >> 6) : total_q;
   assign page = 7'd64 - {1'b0, beat[5:0]};
   assign owing = owing_q && seg_q != 4'd0;
   assign new_burst = seg_q == 4'd0;

@@ -16,7 +16,6 @@ from rich.table import Table
 
 from plena_ref.isa import instructions as isa
 from plena_ref.isa.access import Count, Space
-from plena_ref.isa.formats import row_bytes
 from plena_ref.machine.hardware import Hardware
 
 #: The cycles after the last instruction, in which everything that was issued completes.
@@ -77,7 +76,9 @@ def _work(word: int, hw: Hardware) -> _Work:
     rows = int(entry.unit is isa.Unit.V)
     if entry.shape.name == "TOPK":
         rows = max(1, (128 if isa.RS3.get(word) else 32) // hw.mlen)
-    moved = row_bytes(hw.mlen) + hw.mlen // hw.mx_block
+    form = hw.hbm_format("m" if entry.shape.name == "PREFETCH_TILE" else "v", isa.FUNCT1.get(word))
+    row = form.row_bytes(hw.mlen)
+    moved = row + form.scale_bytes(row)
     counts = {Count.MLEN: hw.mlen, Count.VPREF: hw.vpref, Count.VSTORE: hw.vstore}
     read, written = (
         sum(counts[a.count] * moved for a in accesses if a.space is Space.HBM)

@@ -139,9 +139,11 @@ def _hbm_misaligned(word: int, registers: Registers, hw: Hardware) -> str:
     values = {f"a{base}": registers.a[base], f"gp{offset}": registers.gp[offset]}
     if isa.RS3.get(word):
         values["STRIDE"] = registers.stride
-    block = hw.mx_block
-    odd = [f"{name} = {value}" for name, value in values.items() if value % block]
-    rule = f"base, offset and STRIDE must each be a multiple of MX_BLOCK = {block}"
+    tile = isa.BY_OPCODE[isa.opcode(word)].mnemonic == "H_PREFETCH_M"
+    form = hw.hbm_format("m" if tile else "v", isa.FUNCT1.get(word))
+    odd = [f"{name} = {value}" for name, value in values.items() if value % form.alignment]
+    unit = "2*MX_BLOCK" if form.bf16 else "MX_BLOCK"
+    rule = f"base, offset and STRIDE must each be a multiple of {unit} = {form.alignment}"
     return f"{', '.join(odd) or disassemble(word)}: {rule}"
 
 

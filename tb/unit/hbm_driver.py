@@ -16,7 +16,8 @@ from cocotb.triggers import FallingEdge, Timer
 from cocotb.utils import get_sim_steps, get_sim_time
 from cocotbext.axi import AxiBus, AxiRam
 
-from plena_ref.machine import mx
+from plena_ref.isa.formats import FORMATS
+from plena_ref.machine.hbm_format import HbmFormat
 from tb.engine import simulate
 
 PERIOD = 2  # ns
@@ -39,6 +40,7 @@ class Transfer:
     stride: int
     tile: int = 0
     row: int = 0
+    bf16: bool = False
 
 
 class Delay:
@@ -78,6 +80,8 @@ class Bench:
             STORE_V: simulate.parameter("VSTORE"),
         }
         self.scales = self.mlen // self.block
+        self.has_bf16 = bool(simulate.parameter("HBM_BF16"))
+        self.element = list(FORMATS)[simulate.parameter("ELEMENT")]
         self.rng = random.Random(seed)
         values = np.random.default_rng(seed)
         self.vram = values.integers(0, 1 << 16, (VRAM_ROWS, self.mlen), dtype=np.uint16)
@@ -95,7 +99,7 @@ class Bench:
         """Reset the device and fill every memory; latencies are cycles from an address to the RAM."""
         dut = self.dut
         for name in ("flush", "push", "push_op", "push_ebase", "push_sbase", "push_stride", "push_tile",
-                     "push_row", "allow", "abort", "withhold", "fetch_on"):  # fmt: skip
+                     "push_bf16", "push_row", "allow", "abort", "withhold", "fetch_on"):  # fmt: skip
             getattr(dut, name).value = 0
         dut.fetch_base.value = FETCH_REGION
         dut.rst.value = 1
@@ -145,16 +149,24 @@ class Bench:
 
     # what a transfer touches
 
+    def form(self, transfer: Transfer) -> HbmFormat:
+        return HbmFormat(self.element, self.block, transfer.bf16)
+
+    def row_bytes(self, transfer: Transfer) -> int:
+        return self.form(transfer).row_bytes(self.mlen)
+
     def element_rows(self, transfer: Transfer) -> list[int]:
         return [transfer.ebase + n * transfer.stride for n in range(self.rows[transfer.op])]
 
     def scale_rows(self, transfer: Transfer) -> list[int]:
+        """Where the rows of scales begin; without scales they are empty."""
         step = transfer.stride // self.block
         return [transfer.sbase + n * step for n in range(self.rows[transfer.op])]
 
     def bytes_of(self, transfer: Transfer) -> set[int]:
-        rows = [range(a, a + self.mlen) for a in self.element_rows(transfer)]
-        rows += [range(a, a + self.scales) for a in self.scale_rows(transfer)]
+        rows = [range(a, a + self.row_bytes(transfer)) for a in self.element_rows(transfer)]
+        if not transfer.bf16:
+            rows += [range(a, a + self.scales) for a in self.scale_rows(transfer)]
         return set(itertools.chain.from_iterable(rows))
 
     def vram_rows(self, transfer: Transfer) -> set[int]:
@@ -176,16 +188,20 @@ class Bench:
     def apply(self, transfer: Transfer) -> None:
         """The transfer's effect on the expected memories; rows with a bad byte in their beats are spared."""
         rows = zip(self.element_rows(transfer), self.scale_rows(transfer), strict=True)
+        form, length = self.form(transfer), self.row_bytes(transfer)
+        row_scales = form.scale_bytes(length)
         for n, (elements, scales) in enumerate(rows):
-            element_bytes = self.hbm[elements : elements + self.mlen]
-            scale_bytes = self.hbm[scales : scales + self.scales]
+            element_bytes = self.hbm[elements : elements + length]
+            scale_bytes = self.hbm[scales : scales + row_scales]
             vram_row = (transfer.row + n) % VRAM_ROWS
             if transfer.op == STORE_V:
-                element_bytes[:], scale_bytes[:] = mx.encode_rows(self.vram[vram_row], self.block)
+                element_bytes[:], scale_bytes[:] = form.encode(self.vram[vram_row])
                 continue
-            if self.row_is_bad(elements, self.mlen) or self.row_is_bad(scales, self.scales):
+            if self.row_is_bad(elements, length):
                 continue
-            decoded = mx.decode_rows(element_bytes, scale_bytes)
+            if row_scales and self.row_is_bad(scales, row_scales):
+                continue
+            decoded = form.decode(element_bytes, scale_bytes)
             if transfer.op == PREFETCH_V:
                 self.vram[vram_row] = decoded
             else:
@@ -222,7 +238,7 @@ class Bench:
             self.waits[slot] = {s for s, old in enumerate(self.slots) if old and self.depends(push, old)}
             self.slots[slot] = push
             self.pushed += 1
-            for name in ("op", "ebase", "sbase", "stride", "tile", "row"):
+            for name in ("op", "ebase", "sbase", "stride", "bf16", "tile", "row"):
                 getattr(dut, f"push_{name}").value = getattr(push, name)
         dut.allow.value = sum((not waits) << s for s, waits in enumerate(self.waits))
         await FallingEdge(dut.clk)
@@ -277,10 +293,12 @@ class Bench:
         rng = self.rng
         op = rng.choice((PREFETCH_M, PREFETCH_V, PREFETCH_V, STORE_V))
         n = self.rows[op]
-        widest = (SCALE_REGION - 4096 - self.mlen) // n // self.block
+        form = HbmFormat(self.element, self.block, self.has_bf16 and rng.random() < 0.5)
+        unit = form.alignment
+        widest = (SCALE_REGION - 4096 - form.row_bytes(self.mlen)) // n // unit
         fewest = self.scales if op == STORE_V else 0  # strides in blocks
         near = max(fewest, min(widest, 3 * self.scales))
-        stride = self.block * rng.choice((
+        stride = unit * rng.choice((
             self.scales,
             max(fewest, rng.randint(0, near)),
             rng.randint(fewest, widest),
@@ -288,9 +306,10 @@ class Bench:
         ))  # fmt: skip
         aligned = rng.random() < 0.3
         # a few neighbouring bases, so that transfers meet each other's bytes
-        ebase = BEAT * rng.randrange(8) if aligned else self.block * rng.randrange(4096 // self.block)
+        ebase = max(BEAT, unit) * rng.randrange(8) if aligned else unit * rng.randrange(4096 // unit)
         sbase = SCALE_REGION + (BEAT * rng.randrange(4) if aligned else rng.randrange(1024))
-        return Transfer(op, ebase, sbase, stride, rng.randrange(TILES), rng.randrange(VRAM_ROWS))
+        tile, row = rng.randrange(TILES), rng.randrange(VRAM_ROWS)
+        return Transfer(op, ebase, sbase, stride, tile, row, form.bf16)
 
     def contiguous(self, op: int, base: int, **where: int) -> Transfer:
         """A transfer of whole rows one behind the other, its scales directly behind them."""

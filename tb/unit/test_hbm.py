@@ -24,13 +24,22 @@ SOURCES = [
 ]
 
 
-def shape(mlen: int, blen: int, block: int, vpref: int, vstore: int) -> dict[str, int]:
-    return {"MLEN": mlen, "BLEN": blen, "MX_BLOCK": block, "VPREF": vpref, "VSTORE": vstore}
+def shape(mlen: int, blen: int, block: int, vpref: int, vstore: int, bf16: int = 0) -> dict[str, int]:
+    """Parameters of the bench; with `bf16` rows may lie in HBM as bf16, and elements are those of PLENA."""
+    sizes = {"MLEN": mlen, "BLEN": blen, "MX_BLOCK": block, "VPREF": vpref, "VSTORE": vstore}
+    return {**sizes, "ELEMENT": bf16, "HBM_BF16": bf16}
 
 
 @pytest.mark.parametrize(
     "parameters",
-    [shape(8, 4, 8, 4, 4), shape(16, 4, 8, 5, 3), shape(64, 16, 8, 16, 16), shape(32, 8, 16, 40, 8)],
+    [
+        shape(8, 4, 8, 4, 4),
+        shape(16, 4, 8, 5, 3),
+        shape(64, 16, 8, 16, 16),
+        shape(32, 8, 16, 40, 8),
+        shape(16, 4, 8, 5, 3, bf16=1),
+        shape(64, 16, 16, 16, 16, bf16=1),
+    ],
     ids=lambda parameters: "-".join(map(str, parameters.values())),
 )
 def test_hbm(parameters: dict[str, int]) -> None:
@@ -48,8 +57,13 @@ def test_hbm_rows_of_four_beats() -> None:
     run_short(shape(256, 64, 8, 8, 4), "verilator", 4, tests)
 
 
+def test_hbm_bf16_rows_of_eight_beats() -> None:
+    run_short(shape(256, 64, 8, 8, 4, bf16=1), "verilator", 4, "random_transfers/seed=[14]|take_turns")
+
+
 def test_hbm_icarus() -> None:
     run_short(shape(16, 4, 8, 4, 4), "icarus", 8)
+    run_short(shape(8, 4, 8, 4, 4, bf16=1), "icarus", 8, "random_transfers/seed=[13]|take_turns")
 
 
 @pytest.mark.parametrize("simulator", simulate.SIMULATORS)

@@ -29,7 +29,7 @@ EDGES: list[dict[str, int]] = [
     *({"MX_BLOCK": block} for block in (-8, 0, 1, 4, 8, 12, 16, 32)),
     *({**MIXED, "FP_WORDS": 128, "MX_BLOCK": block} for block in (32, 64, 128)),
     *({"ELEMENT": element} for element in (-1, 0, 1, 2)),
-    *({"HBM_BF16": classes} for classes in (-1, 0, 16)),
+    *({"HBM_BF16": classes} for classes in (-1, 0, 15, 16)),
     *({"LOOP_DEPTH": depth} for depth in (-1, 0, 1, 255, 256)),
     *({"DISPATCH_WIDTH": width} for width in (0, 1, 2, 3)),
     *({"VRAM_ELEMS": elems} for elems in (-128, 0, 64, 128, 192, 1 << 29, (1 << 29) + 128, 1 << 30)),

@@ -9,6 +9,7 @@ module hbm_bench #(
     parameter int BLEN     = 4,   // elements a write-mask bit
     parameter int MX_BLOCK = 8,   // elements a scale byte
     parameter int ELEMENT  = 0,   // element format
+    parameter int HBM_BF16 = 0,   // not 0: push_bf16 is looked at
     parameter int VPREF    = 4,   // rows of H_PREFETCH_V
     parameter int VSTORE   = 4,   // rows of H_STORE_V
     parameter int VRW      = 6,   // bits of a VRAM row number
@@ -27,6 +28,7 @@ module hbm_bench #(
     input wire logic [63:0] push_ebase,  // see hbm_unit
     input wire logic [63:0] push_sbase,  // see hbm_unit
     input wire logic [31:0] push_stride,  // see hbm_unit
+    input wire logic push_bf16,  // see hbm_unit
     input wire logic [TW-1:0] push_tile,  // see hbm_unit
     input wire logic [VRW-1:0] push_row,  // see hbm_unit
     input wire logic [3:0] allow,  // slots whose dependencies are gone
@@ -81,6 +83,7 @@ module hbm_bench #(
       .TW(TW),
       .MX_BLOCK(MX_BLOCK),
       .ELEMENT(ELEMENT),
+      .HBM_BF16(HBM_BF16),
       .VPREF(VPREF),
       .VSTORE(VSTORE)
   ) u_hbm (
