@@ -431,10 +431,10 @@ module plena_core #(
 
   `PLENA_ASSERT_RESET(units_rst)
 
-  `PLENA_ASSERT(core_one_int_write, !(topk_int_en && int_wr_en),
-                "dispatch writes INT_MEM in a cycle in which V_TOPK does")
-  `PLENA_ASSERT(core_retire_running, trace_valid == 2'd0 || running,
-                "an instruction retires while no program runs")
+  `PLENA_ASSERT_WHEN(core_one_int_write, topk_int_en, !int_wr_en,
+                     "dispatch writes INT_MEM in a cycle in which V_TOPK does")
+  `PLENA_ASSERT_WHEN(core_retire_running, trace_valid != 2'd0, running,
+                     "an instruction retires while no program runs")
 endmodule
 
 `default_nettype wire

@@ -49,10 +49,10 @@ module slot_queue #(
 
   `PLENA_ASSERT_RESET(rst)
 
-  `PLENA_ASSERT(slot_queue_full, !(push && waiting_q[tail_q]),
-                "an instruction enters a slot that waits")
-  `PLENA_ASSERT(slot_queue_issue, (issue & ~waiting_q) == '0,
-                "an instruction issues that does not wait")
+  `PLENA_ASSERT_WHEN(slot_queue_full, push, !waiting_q[tail_q],
+                     "an instruction enters a slot that waits")
+  `PLENA_ASSERT_WHEN(slot_queue_issue, issue != '0, (issue & ~waiting_q) == '0,
+                     "an instruction issues that does not wait")
 endmodule
 
 `default_nettype wire

@@ -274,10 +274,10 @@ module control_regs #(
                        }), "read data go or change before they are taken")
   `PLENA_ASSERT(control_one_command, 2'(start) + 2'(resume) + 2'(abort) <= 2'd1,
                 "two commands are given in the same cycle")
-  `PLENA_ASSERT(control_start_rest, !(start || resume) || !running,
-                "a program starts while one runs")
-  `PLENA_ASSERT(control_stop_running, !stop || running, "a program stops that does not run")
-  `PLENA_ASSERT(control_one_end, !(stopped_q && trapped_q), "a program has ended in two ways")
+  `PLENA_ASSERT_WHEN(control_start_rest, start || resume, !running,
+                     "a program starts while one runs")
+  `PLENA_ASSERT_WHEN(control_stop_running, stop, running, "a program stops that does not run")
+  `PLENA_ASSERT_WHEN(control_one_end, stopped_q, !trapped_q, "a program has ended in two ways")
 endmodule
 
 `default_nettype wire

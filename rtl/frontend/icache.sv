@@ -161,12 +161,12 @@ module icache #(
 
   `PLENA_ASSERT_RESET(rst)
 
-  `PLENA_ASSERT(icache_answer_asked, !if_rvalid || fifo_count_q != '0,
-                "a line comes that nobody asked for")
+  `PLENA_ASSERT_WHEN(icache_answer_asked, if_rvalid, fifo_count_q != '0,
+                     "a line comes that nobody asked for")
   `PLENA_ASSERT(icache_requests, int'(fifo_count_q) <= PENDING,
                 "more lines are under way than have a place")
-  `PLENA_ASSERT(icache_aligned, !if_req || if_addr[5:0] == '0,
-                "the address of a line is not a multiple of 64")
+  `PLENA_ASSERT_WHEN(icache_aligned, if_req, if_addr[5:0] == '0,
+                     "the address of a line is not a multiple of 64")
 endmodule
 
 `default_nettype wire

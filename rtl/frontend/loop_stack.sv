@@ -42,9 +42,9 @@ module loop_stack #(
   end
 
   `PLENA_ASSERT_RESET(clear)
-  `PLENA_ASSERT(loop_push_full, !(push && full), "a loop is opened on a full stack")
-  `PLENA_ASSERT(loop_pop_empty, !(pop && empty), "a loop is closed on an empty stack")
-  `PLENA_ASSERT(loop_push_pop, !(push && pop), "a loop is opened and one closed in the same cycle")
+  `PLENA_ASSERT_WHEN(loop_push_full, push, !full, "a loop is opened on a full stack")
+  `PLENA_ASSERT_WHEN(loop_pop_empty, pop, !empty, "a loop is closed on an empty stack")
+  `PLENA_ASSERT_WHEN(loop_push_pop, push, !pop, "a loop is opened and one closed in the same cycle")
 endmodule
 
 `default_nettype wire

@@ -151,9 +151,9 @@ module perf_counters (
 
   `PLENA_ASSERT_RESET(rst)
 
-  `PLENA_ASSERT(counters_dispatch, !running || dispatch_state < 4'(plena_pkg::DISPATCH_STATES),
-                "dispatch is in a state that has no counter")
-  `PLENA_ASSERT(counters_still, !(init && running), "counters are cleared while a program runs")
+  `PLENA_ASSERT_WHEN(counters_dispatch, running, dispatch_state < 4'(plena_pkg::DISPATCH_STATES),
+                     "dispatch is in a state that has no counter")
+  `PLENA_ASSERT_WHEN(counters_still, init, !running, "counters are cleared while a program runs")
 endmodule
 
 `default_nettype wire

@@ -81,10 +81,10 @@ module run_state (
 
   `PLENA_ASSERT_RESET(rst)
 
-  `PLENA_ASSERT(run_retire_running, retire == 2'd0 || dispatching,
-                "an instruction retires while none may")
+  `PLENA_ASSERT_WHEN(run_retire_running, retire != 2'd0, dispatching,
+                     "an instruction retires while none may")
   `PLENA_ASSERT(run_second_alone, retire != 2'b10, "the second of a pair retires without the first")
-  `PLENA_ASSERT(run_stop_running, !stop_now || dispatching, "dispatch ends that has not begun")
+  `PLENA_ASSERT_WHEN(run_stop_running, stop_now, dispatching, "dispatch ends that has not begun")
 endmodule
 
 `default_nettype wire

@@ -304,12 +304,13 @@ module dma_read #(
 
   `PLENA_ASSERT_RESET(rst)
 
-  `PLENA_ASSERT(prefetch_elem_room, !r_elem || elem_room, "an element beat comes that has no place")
-  `PLENA_ASSERT(prefetch_scale_room, !r_scale || scale_room, "a scale beat comes that has no place")
-  `PLENA_ASSERT(
-      prefetch_rows,
-      !(row_accept && row_last_q) || row_no_q == (row_tile_q ? RW'(MLEN - 1) : RW'(VPREF - 1)),
-      "a transfer ends before its last row, or after it")
+  `PLENA_ASSERT_WHEN(prefetch_elem_room, r_elem, elem_room,
+                     "an element beat comes that has no place")
+  `PLENA_ASSERT_WHEN(prefetch_scale_room, r_scale, scale_room,
+                     "a scale beat comes that has no place")
+  `PLENA_ASSERT_WHEN(prefetch_rows, row_accept && row_last_q,
+                     row_no_q == (row_tile_q ? RW'(MLEN - 1) : RW'(VPREF - 1)),
+                     "a transfer ends before its last row, or after it")
   `PLENA_ASSERT_STANDS(prefetch_row_stands, wr_req, wr_gnt, wr_row,
                        "a row goes or changes before it is written")
 endmodule

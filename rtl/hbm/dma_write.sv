@@ -216,9 +216,9 @@ module dma_write #(
   `PLENA_ASSERT_STANDS(store_chunk_stands, out_valid_q, out_ready, ({out_first_q, out_last_q,
                                                                      out_scale_q, out_addr_q}),
                        "a chunk goes or changes before it is taken")
-  `PLENA_ASSERT(store_rows, state_q != CAPTURE || left_q != '0,
-                "a store reads more rows than it has")
-  `PLENA_ASSERT(store_ends, !end_valid || left_q == '0, "a store ends before its last row")
+  `PLENA_ASSERT_WHEN(store_rows, state_q == CAPTURE, left_q != '0,
+                     "a store reads more rows than it has")
+  `PLENA_ASSERT_WHEN(store_ends, end_valid, left_q == '0, "a store ends before its last row")
 endmodule
 
 `default_nettype wire

@@ -130,10 +130,10 @@ module row_gather #(
 
   `PLENA_ASSERT_RESET(rst)
 
-  `PLENA_ASSERT(gather_rows, !(start_valid && start_ready) || start_rows != '0,
-                "a transfer has no rows")
-  `PLENA_ASSERT(gather_reach, !take || reach - 2'(beat_pop) <= 2'd1,
-                "a chunk begins behind the beats in view")
+  `PLENA_ASSERT_WHEN(gather_rows, start_valid && start_ready, start_rows != '0,
+                     "a transfer has no rows")
+  `PLENA_ASSERT_WHEN(gather_reach, take, reach - 2'(beat_pop) <= 2'd1,
+                     "a chunk begins behind the beats in view")
 endmodule
 
 `default_nettype wire

@@ -166,9 +166,9 @@ module array_control #(
 
   `PLENA_ASSERT_RESET(rst)
 
-  `PLENA_ASSERT(array_owed_once, !owe || !owed_q[owe_bank] || started[owe_bank],
-                "a bank is owed that has still to drain")
-  `PLENA_ASSERT(array_room, !reserve || room, "a drain starts without places for its rows")
+  `PLENA_ASSERT_WHEN(array_owed_once, owe, !owed_q[owe_bank] || started[owe_bank],
+                     "a bank is owed that has still to drain")
+  `PLENA_ASSERT_WHEN(array_room, reserve, room, "a drain starts without places for its rows")
 endmodule
 
 `default_nettype wire

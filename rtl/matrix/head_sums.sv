@@ -219,10 +219,11 @@ module head_sums #(
 
   `PLENA_ASSERT_RESET(rst)
 
-  `PLENA_ASSERT(heads_one_writeout, !(turn && hold), "a write-out takes its turn during another")
-  `PLENA_ASSERT(heads_held, !(enter && hold), "a pass enters during a write-out")
-  `PLENA_ASSERT(heads_one_read, !(row_valid && read), "a row of sums comes while a write-out reads")
-  `PLENA_ASSERT(heads_landed, !landed || flying_q != '0, "more passes end than have begun")
+  `PLENA_ASSERT_WHEN(heads_one_writeout, turn, !hold, "a write-out takes its turn during another")
+  `PLENA_ASSERT_WHEN(heads_held, enter, !hold, "a pass enters during a write-out")
+  `PLENA_ASSERT_WHEN(heads_one_read, row_valid, !read,
+                     "a row of sums comes while a write-out reads")
+  `PLENA_ASSERT_WHEN(heads_landed, landed, flying_q != '0, "more passes end than have begun")
 endmodule
 
 `default_nettype wire

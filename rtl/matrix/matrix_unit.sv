@@ -399,13 +399,13 @@ module matrix_unit #(
 
   `PLENA_ASSERT_RESET(rst)
 
-  `PLENA_ASSERT(matrix_init_idle, !init || (!wo_pending && (!wo_turned || wo_done)),
-                "the accumulators are cleared before a write-out is done")
-  `PLENA_ASSERT(matrix_flush_between,
-                !flush || fetched_last || {fetch_index, fetch_row, fetch_column, fetch_part} == '0,
-                "a product is dropped that has begun to fetch")
-  `PLENA_ASSERT(matrix_operation, !push || plena_pkg::m_op_legal(push_op),
-                "the matrix unit is given an operation that it does not know")
+  `PLENA_ASSERT_WHEN(matrix_init_idle, init, !wo_pending && (!wo_turned || wo_done),
+                     "the accumulators are cleared before a write-out is done")
+  `PLENA_ASSERT_WHEN(matrix_flush_between, flush,
+                     fetched_last || {fetch_index, fetch_row, fetch_column, fetch_part} == '0,
+                     "a product is dropped that has begun to fetch")
+  `PLENA_ASSERT_WHEN(matrix_operation, push, plena_pkg::m_op_legal(push_op),
+                     "the matrix unit is given an operation that it does not know")
 endmodule
 
 `default_nettype wire

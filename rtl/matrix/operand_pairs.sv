@@ -110,8 +110,8 @@ module operand_pairs #(
 
   `PLENA_ASSERT_RESET(rst)
 
-  `PLENA_ASSERT(pairs_free, !fetched || free, "a pair is asked for that has no place")
-  `PLENA_ASSERT(pairs_load, !load || any, "a pair is loaded that is not there")
+  `PLENA_ASSERT_WHEN(pairs_free, fetched, free, "a pair is asked for that has no place")
+  `PLENA_ASSERT_WHEN(pairs_load, load, any, "a pair is loaded that is not there")
 endmodule
 
 `default_nettype wire

@@ -246,9 +246,9 @@ module systolic_array #(
   // Diagonals on which sums of the bank that drains are still in motion: for row r they are r+1 to r+BLEN.
   logic [STEPS:0] moving;
   assign moving = valid_q & ~(bank_q ^ {(STEPS + 1) {drain_bank}}) & ~(single_q ^ {(STEPS + 1) {drain_single}});
-  `PLENA_ASSERT(array_drain_settled,
-                !(drain && advance) || BLEN'(moving >> (int'(drain_row) + 1)) == '0,
-                "a row drains before its sums are complete")
+  `PLENA_ASSERT_WHEN(array_drain_settled, drain && advance,
+                     BLEN'(moving >> (int'(drain_row) + 1)) == '0,
+                     "a row drains before its sums are complete")
 endmodule
 
 `default_nettype wire

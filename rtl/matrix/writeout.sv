@@ -161,14 +161,14 @@ module writeout #(
 
   `PLENA_ASSERT_RESET(rst)
 
-  `PLENA_ASSERT(writeout_reserve,
-                !reserve || places_q >= (reserve_single ? (QW + 1)'(1) : (QW + 1)'(BLEN)),
-                "places are taken that are not free")
-  `PLENA_ASSERT(writeout_overflow, !(rounded_valid_q && queue_full_q),
-                "the queue of result rows overflows")
-  `PLENA_ASSERT(writeout_one_block,
-                !wr_req || (to_mask != '0 && (to_mask & (to_mask - 1'b1)) == '0),
-                "a result row goes to more than one block")
+  `PLENA_ASSERT_WHEN(writeout_reserve, reserve,
+                     places_q >= (reserve_single ? (QW + 1)'(1) : (QW + 1)'(BLEN)),
+                     "places are taken that are not free")
+  `PLENA_ASSERT_WHEN(writeout_overflow, rounded_valid_q, !queue_full_q,
+                     "the queue of result rows overflows")
+  `PLENA_ASSERT_WHEN(writeout_one_block, wr_req,
+                     to_mask != '0 && (to_mask & (to_mask - 1'b1)) == '0,
+                     "a result row goes to more than one block")
 endmodule
 
 `default_nettype wire

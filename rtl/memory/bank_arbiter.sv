@@ -36,9 +36,9 @@ module bank_arbiter #(
 
   `PLENA_ASSERT_RESET(rst)
 
-  `PLENA_ASSERT(arbiter_grants,
-                (gnt & ((gnt - 1'b1) | ~req)) == '0 && (req == '0) == (gnt == '0),
-                "not exactly one of the ports that ask is granted")
+  `PLENA_ASSERT_WHEN(arbiter_grants, (req | gnt) != '0,
+                     gnt != '0 && (gnt & ((gnt - 1'b1) | ~req)) == '0,
+                     "not exactly one of the ports that ask is granted")
 endmodule
 
 `default_nettype wire

@@ -209,8 +209,8 @@ module float_unit #(
 
   `PLENA_ASSERT_RESET(rst)
 
-  `PLENA_ASSERT(float_operation, !push || plena_pkg::f_op_legal(push_op),
-                "the float unit is given an operation that it does not know")
+  `PLENA_ASSERT_WHEN(float_operation, push, plena_pkg::f_op_legal(push_op),
+                     "the float unit is given an operation that it does not know")
 endmodule
 
 `default_nettype wire

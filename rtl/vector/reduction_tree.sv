@@ -149,8 +149,8 @@ module reduction_tree #(
 
   `PLENA_ASSERT_RESET(rst)
 
-  `PLENA_ASSERT(reduction_one_result, !(sum_valid_q[LM-1] && max_valid_q[LX-1]),
-                "a sum and a maximum leave together")
+  `PLENA_ASSERT_WHEN(reduction_one_result, sum_valid_q[LM-1], !max_valid_q[LX-1],
+                     "a sum and a maximum leave together")
 endmodule
 
 `default_nettype wire

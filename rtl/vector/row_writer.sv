@@ -81,7 +81,7 @@ module row_writer #(
 
   `PLENA_ASSERT_RESET(rst)
 
-  `PLENA_ASSERT(row_writer_full, !(store && full_q[in_q]), "more rows wait than there are slots")
+  `PLENA_ASSERT_WHEN(row_writer_full, store, !full_q[in_q], "more rows wait than there are slots")
 endmodule
 
 `default_nettype wire

@@ -199,9 +199,9 @@ module topk #(
 
   `PLENA_ASSERT_RESET(rst)
 
-  `PLENA_ASSERT(topk_start_idle, !(start && busy), "an instruction begins while one is under way")
-  `PLENA_ASSERT(topk_row_expected, !row_valid || (state_q == SORT && loaded_q < logits),
-                "a row of logits comes that nobody asked for")
+  `PLENA_ASSERT_WHEN(topk_start_idle, start, !busy, "an instruction begins while one is under way")
+  `PLENA_ASSERT_WHEN(topk_row_expected, row_valid, state_q == SORT && loaded_q < logits,
+                     "a row of logits comes that nobody asked for")
 endmodule
 
 `default_nettype wire

@@ -393,8 +393,8 @@ module vector_unit #(
     if (topk_done) slot_done[topk_slot] = 1'b1;
   end
   `PLENA_ASSERT_RESET(rst)
-  `PLENA_ASSERT(vector_operation, !push || plena_pkg::v_op_legal(push_op),
-                "the vector unit is given an operation that it does not know")
+  `PLENA_ASSERT_WHEN(vector_operation, push, plena_pkg::v_op_legal(push_op),
+                     "the vector unit is given an operation that it does not know")
 endmodule
 
 `default_nettype wire
