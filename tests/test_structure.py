@@ -17,6 +17,7 @@ FILE_LINES, FUNCTION_LINES = 400, 60
 
 def sources(root: Path) -> Iterator[Path]:
     """Every Python and SystemVerilog source of a tree."""
+    yield from sorted(root.glob("*.py"))
     for folder in FOLDERS:
         for suffix in ("py", "sv", "svh"):
             yield from sorted((root / folder).rglob(f"*.{suffix}"))
