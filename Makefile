@@ -30,7 +30,7 @@ override options = $(foreach v,$(filter-out PYTHON SHELL MAKEFLAGS PYTEST,$(.VAR
   $(call typed,$(v)),$(call quote,$(v)=$(value $(v)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help ready model sim run test nightly sweep lint bench cycles synth waves clean
+.PHONY: help ready model sim run chat test nightly sweep lint bench cycles synth waves clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(ROOT)/Makefile
@@ -63,6 +63,9 @@ sim: ready ## run a case: TEST=mha_batch2 [MLEN= BLEN= BATCH= SEQ= HEADS= HEAD_D
 
 run: ready ## run a machine-code file: PROGRAM=p.mem OUT=dir [HBM= VRAM= FPMEM= INTMEM= MLEN= BLEN= SIM= ...]
 	@$(RUN) scripts.run_program $(options)
+
+chat: ready model ## ask SmolLM2-135M, on the RTL: PROMPT="..." [TOKENS= TEMPERATURE= SEED= MLEN= BLEN= SIM= MODEL= PROMPTS=]
+	@$(RUN) scripts.chat $(options)
 
 test: ready model ## everything that CI runs
 	@$(RUN_TESTS) pytest -n 2 $(if $(call typed,PYTEST),$(PYTEST))

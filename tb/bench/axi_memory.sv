@@ -46,6 +46,7 @@ module axi_memory #(
     output logic              bvalid,   // response valid
     input  wire logic         bready,   // response ready
 
+    output logic [63:0] low_water,  // lowest byte written since reset; all ones before the first
     output logic [63:0] high_water  // byte behind the highest one written since reset
 );
   localparam int REQUESTS = 128;  // waiting bursts a queue
@@ -119,6 +120,7 @@ module axi_memory #(
       awready <= 1'b0;
       wready  <= 1'b0;
       bvalid  <= 1'b0;
+      low_water = '1;
       high_water = 0;
       ar_head[0] = 0;
       ar_head[1] = 0;
@@ -263,6 +265,7 @@ module axi_memory #(
                   if (address + 64'(k * 8 + b) >= high_water) begin
                     high_water = address + 64'(k * 8 + b) + 1;
                   end
+                  if (address + 64'(k * 8 + b) < low_water) low_water = address + 64'(k * 8 + b);
                 end
               end
               mem[word] = old;

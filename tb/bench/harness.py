@@ -38,7 +38,7 @@ class RunResult:
 
 # cocotb lets pytest rewrite the assert statements of every module, which compiles them anew in each run; the
 # job runner has none.
-_NO_REWRITING = {"COCOTB_REWRITE_ASSERTION_FILES": ""}
+NO_REWRITING = {"COCOTB_REWRITE_ASSERTION_FILES": ""}
 
 
 def _bench_sources(root: Path) -> list[str]:
@@ -113,6 +113,11 @@ def run(
         return run_model(made, hw, jobs, model, timeout)
 
 
+def fill_of(job: Job, before: int) -> int:
+    """The byte that HBM is relative to once a job has loaded its images."""
+    return before if job.images is None or job.keep_hbm else int(job.images.hbm[-1])
+
+
 def run_model(
     folder: Path, hw: Hardware, jobs: Sequence[Job], model: simulate.Model, timeout: float | None = None
 ) -> RunResult:
@@ -122,22 +127,20 @@ def run_model(
         path = folder / f"job{number}"
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(parents=True)
-        if job.images is not None:
-            fill = int(job.images.hbm[-1])
+        fill = fill_of(job, fill)
         write_job(path, hw, job, fill)
     run_seconds = simulate.run(
         model,
         "tb.bench.job_runner",
         folder=folder,
-        environment={job_runner.JOBS_VARIABLE: str(len(jobs)), **_NO_REWRITING},
+        environment={job_runner.JOBS_VARIABLE: str(len(jobs)), **NO_REWRITING},
         plusargs=["+waves=1"] if model.waves else [],
         timeout=timeout,
     )
     seconds = json.loads((folder / job_runner.SECONDS_FILE).read_text())
     results: list[JobResult] = []
     for number, job in enumerate(jobs):
-        if job.images is not None:
-            fill = int(job.images.hbm[-1])
+        fill = fill_of(job, fill)
         results.append(read_job(folder / f"job{number}", hw, job, fill, seconds[number]))
         shutil.rmtree(folder / f"job{number}")
     wave_file = folder / "dump.fst" if model.waves else None

@@ -53,6 +53,8 @@ class Job:
     Attributes:
         words: machine code, one 32-bit word an instruction.
         images: memories before the run; None keeps what the previous job left in the machine.
+        keep_hbm: HBM keeps what the previous job left: of ``images`` the others are loaded, and of HBM comes
+            back what the program wrote. It goes with ``reset``, since when that is counted.
         limit: HBM limit register in bytes; None means all of HBM.
         latency: cycles from a memory request to its answer.
         jitter: chance in 256 that a memory channel pauses in a cycle.
@@ -89,6 +91,7 @@ class Job:
     stall: Stall | None = None
     abort_first: bool = False
     abort_at: int = 0
+    keep_hbm: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,9 @@ class JobResult:
         bus_beats: data beats read from and written to HBM, as counted on the bus by the bench.
         observed: what else the bench counted while the program ran, by the names in ``OBSERVED``.
         registers: architectural registers.
-        images: all memories, whole.
+        images: all memories, whole; with ``keep_hbm`` an HBM of no bytes.
+        hbm_written: with ``keep_hbm`` the bytes from the lowest to the highest that the machine wrote, and
+            the address of the first; else None.
         hbm_high_water: highest HBM byte address written since reset, or -1.
         control: every control register word by byte offset.
         trace: retired instructions as uint32[n, 3] of (pc, word, cycle), or None when not asked for.
@@ -131,3 +136,4 @@ class JobResult:
     protocol_errors: int
     seconds: float
     undrained: bool = False
+    hbm_written: tuple[int, NDArray[np.uint8]] | None = None

@@ -47,13 +47,14 @@ def write_job(path: Path, hw: Hardware, job: Job, fill: int) -> None:
         raise ValueError(f"a program of {len(job.words)} words does not fit behind HBM byte {base}")
     image_words = program_words = 0
     if job.images is not None:
-        job.images.check(hw)
-        image_words = _write_memories(path, hw, job.images, fill)
+        if not job.keep_hbm:
+            job.images.check(hw)
+        image_words = _write_memories(path, hw, job.images, fill, job.keep_hbm)
         program_words = program.size // 8
         word_order.hbm_words(program, fill).tofile(path / "program.in")
     error_low, error_high = job.error_range or (0, 0)
     flags = job.reset | (job.images is not None) << 1 | (job.resume_pc is not None) << 2 | job.trace << 3
-    flags |= job.abort_first << 4
+    flags |= job.abort_first << 4 | job.keep_hbm << 5
     stall = job.stall or Stall("ar", 0)
     channel = 0 if job.stall is None else 1 + CHANNELS.index(stall.channel)
     # In the order of read_settings in plena_tb.sv.
@@ -83,13 +84,15 @@ def write_job(path: Path, hw: Hardware, job: Job, fill: int) -> None:
     (path / "settings").write_text("".join(f"{value:x}\n" for value in settings))
 
 
-def _write_memories(path: Path, hw: Hardware, memories: MemoryImages, fill: int) -> int:
+def _write_memories(path: Path, hw: Hardware, memories: MemoryImages, fill: int, keep_hbm: bool) -> int:
     """Write the memories before the run; return the 64-bit words of HBM that differ from the fill."""
-    words = -(-images.used_bytes(memories) // 8)
     word_order.vram_words(hw, memories.vram).tofile(path / "vram.in")
     word_order.msram_words(hw, memories.msram).tofile(path / "msram.in")
     word_order.fpmem_words(hw, memories.fpmem).tofile(path / "fpmem.in")
     word_order.intmem_words(memories.intmem).tofile(path / "intmem.in")
+    if keep_hbm:
+        return 0
+    words = -(-images.used_bytes(memories) // 8)
     word_order.hbm_words(memories.hbm[: words * 8], fill).tofile(path / "hbm.in")
     return words
 
@@ -105,7 +108,7 @@ def read_job(path: Path, hw: Hardware, job: Job, fill: int, seconds: float) -> J
     if unknown:
         raise SimulationError(f"{path}/registers: unknown bits in lines {unknown}")
     words = [int(line, 16) for line in lines]
-    hang, high_water, protocol_errors, read_beats, write_beats, *values = words
+    hang, low_water, high_water, protocol_errors, read_beats, write_beats, *values = words
     observed, values = values[: len(OBSERVED)], values[len(OBSERVED) :]
     if len(values) != len(_OFFSETS):
         raise SimulationError(f"{path}/registers: {len(values)} words, expected {len(_OFFSETS)}")
@@ -122,13 +125,14 @@ def read_job(path: Path, hw: Hardware, job: Job, fill: int, seconds: float) -> J
         bus_beats=(read_beats, write_beats),
         observed=dict(zip(OBSERVED, observed, strict=True)),
         registers=_registers(control),
-        images=_read_memories(path, hw, fill),
+        images=_read_memories(path, hw, fill, job.keep_hbm),
         hbm_high_water=high_water - 1,
         control=control,
         trace=np.fromfile(path / "trace.out", "<u4").reshape(-1, 3) if job.trace else None,
         protocol_errors=protocol_errors,
         seconds=seconds,
         undrained=bool(_field(control, "STATUS", "UNDRAINED")),
+        hbm_written=_read_written(path, low_water, high_water, fill) if job.keep_hbm else None,
     )
 
 
@@ -143,14 +147,25 @@ def _status(control: dict[int, int], hang: bool) -> str:
     return "trap" if _field(control, "STATUS", "TRAPPED") else "stopped"
 
 
-def _read_memories(path: Path, hw: Hardware, fill: int) -> MemoryImages:
+def _read_written(path: Path, low: int, high: int, fill: int) -> tuple[int, NDArray[np.uint8]]:
+    """Bytes low..high-1 of HBM, which come in whole words, and where they begin."""
+    if not high:
+        return 0, np.empty(0, np.uint8)
+    words = np.fromfile(path / "hbm.out", np.uint8) ^ np.uint8(fill)
+    return low, words[low % 8 : low % 8 + high - low]
+
+
+def _read_memories(path: Path, hw: Hardware, fill: int, keep_hbm: bool) -> MemoryImages:
     """The memories after the run."""
+    hbm = np.empty(0, np.uint8)
+    if not keep_hbm:
+        hbm = word_order.hbm_image(hw, np.fromfile(path / "hbm.out", np.uint8), fill)
     return MemoryImages(
         vram=word_order.vram_image(hw, np.fromfile(path / "vram.out", "<u2")),
         msram=word_order.msram_image(hw, np.fromfile(path / "msram.out", "<u2")),
         fpmem=word_order.fpmem_image(hw, np.fromfile(path / "fpmem.out", "<u2")),
         intmem=word_order.intmem_image(np.fromfile(path / "intmem.out", "<u4")),
-        hbm=word_order.hbm_image(hw, np.fromfile(path / "hbm.out", np.uint8), fill),
+        hbm=hbm,
     )
 
 

@@ -56,9 +56,10 @@ module memory_files #(
     end
   end
 
-  // Loads every memory of a job: 64-bit words of hbm.in from byte 0, those of program.in from byte program_at.
-  task automatic load(input int job, input logic [63:0] image_words, input logic [63:0] program_at,
-                      input logic [63:0] program_words);
+  // Loads every memory of a job: 64-bit words of hbm.in from byte 0 (with keep_hbm none), those of program.in from byte
+  // program_at.
+  task automatic load(input int job, input logic keep_hbm, input logic [63:0] image_words,
+                      input logic [63:0] program_at, input logic [63:0] program_words);
     int file, got;
     vram_file = $fopen($sformatf("job%0d/vram.in", job), "rb");
     msram_file = $fopen($sformatf("job%0d/msram.in", job), "rb");
@@ -74,12 +75,14 @@ module memory_files #(
     got  = $fread(plena_tb.u_core.u_intmem.mem, file, 0, INT_WORDS);
     if (got != INT_WORDS * 4) $fatal(1, "intmem.in is short: %0d", got);
     $fclose(file);
-    for (int k = 0; k < used_words; k++) plena_tb.u_memory.mem[k] = 64'd0;
     for (int k = 0; k < used_program_words; k++) plena_tb.u_memory.mem[used_program_at+k] = 64'd0;
-    used_words = int'(image_words);
+    if (!keep_hbm) begin
+      for (int k = 0; k < used_words; k++) plena_tb.u_memory.mem[k] = 64'd0;
+      used_words = int'(image_words);
+    end
     used_program_at = int'(program_at / 8);
     used_program_words = int'(program_words);
-    if (image_words != 0) begin
+    if (!keep_hbm && image_words != 0) begin
       file = $fopen($sformatf("job%0d/hbm.in", job), "rb");
       got  = $fread(plena_tb.u_memory.mem, file, 0, used_words);
       if (got != used_words * 8) $fatal(1, "hbm.in is short: %0d", got);
@@ -98,10 +101,14 @@ module memory_files #(
     if (msram_bytes != MSRAM_ROWS * MLEN * 2) $fatal(1, "msram.in is short: %0d", msram_bytes);
   endtask
 
-  // Dumps every memory of a job; of HBM what was loaded and what lies below byte high_water.
-  task automatic dump(input int job, input logic [63:0] high_water);
-    int file;
+  // Dumps every memory of a job; of HBM what was loaded and what lies below byte high_water, with keep_hbm only the words
+  // from byte low_water to there.
+  task automatic dump(input int job, input logic keep_hbm, input logic [63:0] low_water,
+                      input logic [63:0] high_water);
+    int file, first, stop;
     if (high_water > 64'(used_words) * 8) used_words = int'((high_water + 7) / 8);
+    first = keep_hbm && high_water != 0 ? int'(low_water / 8) : 0;
+    stop = keep_hbm ? int'((high_water + 7) / 8) : used_words;
     vram_file = $fopen($sformatf("job%0d/vram.out", job), "wb");
     msram_file = $fopen($sformatf("job%0d/msram.out", job), "wb");
     dump_banks = 1'b1;
@@ -113,7 +120,7 @@ module memory_files #(
     for (int r = 0; r < INT_WORDS; r++) $fwrite(file, "%u", plena_tb.u_core.u_intmem.mem[r]);
     $fclose(file);
     file = $fopen($sformatf("job%0d/hbm.out", job), "wb");
-    for (int k = 0; k < used_words; k++) $fwrite(file, "%u", plena_tb.u_memory.mem[k]);
+    for (int k = first; k < stop; k++) $fwrite(file, "%u", plena_tb.u_memory.mem[k]);
     $fclose(file);
     #0.1 dump_banks = 1'b0;
     $fclose(vram_file);

@@ -40,6 +40,7 @@ module plena_tb #(
   logic do_resume;  // CTRL.RESUME instead of CTRL.START
   logic do_trace;  // write the retired instructions to a file
   logic do_abort;  // CTRL.ABORT first, then wait for the late writes
+  logic keep_hbm;  // load no HBM but the program, dump of HBM what the job wrote
   logic [63:0] base;  // program base register
   logic [31:0] length;  // program length register, words
   logic [63:0] limit;  // HBM limit register
@@ -71,7 +72,7 @@ module plena_tb #(
       if (got != 1) $fatal(1, "job%0d/settings: word %0d is missing", job, k);
     end
     $fclose(file);
-    {do_abort, do_trace, do_resume, do_load, do_reset} = setting[0][4:0];
+    {keep_hbm, do_abort, do_trace, do_resume, do_load, do_reset} = setting[0][5:0];
     base = setting[1];
     length = setting[2][31:0];
     limit = setting[3];
@@ -94,13 +95,12 @@ module plena_tb #(
   endtask
 
   wire irq, awvalid, wvalid, arvalid, awready, wready, bvalid, arready, rvalid;
-  wire [ 1:0] trace_valid;
+  wire [1:0] trace_valid, bresp, rresp;
   wire [31:0] trace_pc;
   wire [63:0] trace_instr;
   wire [11:0] awaddr, araddr;
   wire [31:0] wdata;
   wire [31:0] rdata;
-  wire [1:0] bresp, rresp;
 
   wire [3:0] m_arid, m_rid, m_awid, m_bid;
   wire [63:0] m_araddr, m_awaddr, m_wstrb;
@@ -172,10 +172,10 @@ module plena_tb #(
   );
 
   // For the eye: the opcodes that retire in this cycle, 0 (no instruction) in the others.
-  wire [ 5:0] retired_opcode = trace_valid[0] ? trace_instr[5:0] : 6'd0;
-  wire [ 5:0] retired_opcode_2 = trace_valid[1] ? trace_instr[37:32] : 6'd0;
+  wire [5:0] retired_opcode = trace_valid[0] ? trace_instr[5:0] : 6'd0;
+  wire [5:0] retired_opcode_2 = trace_valid[1] ? trace_instr[37:32] : 6'd0;
 
-  wire [63:0] high_water;
+  wire [63:0] low_water, high_water;
   wire [31:0] protocol_errors;
 
   axi_memory #(
@@ -217,6 +217,7 @@ module plena_tb #(
       .bresp(m_bresp),
       .bvalid(m_bvalid),
       .bready(m_bready),
+      .low_water(low_water),
       .high_water(high_water)
   );
 
@@ -351,7 +352,7 @@ module plena_tb #(
     @(posedge clk);
     stall_restart <= 1'b0;
     if (do_abort) abort_machine();
-    if (do_load) u_files.load(job, image_words, program_at, program_words);
+    if (do_load) u_files.load(job, keep_hbm, image_words, program_at, program_words);
 
     u_host.write(plena_pkg::CSR_IRQ_STATUS, 32'd3);
     u_host.write(plena_pkg::CSR_IRQ_ENABLE, 32'd3);
@@ -374,13 +375,12 @@ module plena_tb #(
     @(posedge clk);
     if (abort_at != 0) u_host.write(plena_pkg::CSR_CTRL, 32'd1 << plena_pkg::CSR_CTRL_ABORT_LSB);
 
-    u_files.dump(job, high_water);
+    u_files.dump(job, keep_hbm, low_water, high_water);
     if (do_trace) u_trace.close();
     file = $fopen($sformatf("job%0d/registers", job), "w");
-    $fwrite(file, "%h\n%h\n%h\n%h\n%h\n", !irq, high_water, protocol_errors, read_beats,
-            write_beats);
-    $fwrite(file, "%h\n%h\n%h\n%h\n%h\n", fetch_lines, open_cycles, withheld[0], withheld[1],
-            withheld[2]);
+    $fwrite(file, "%h\n%h\n%h\n%h\n", !irq, low_water, high_water, protocol_errors);
+    $fwrite(file, "%h\n%h\n%h\n%h\n", read_beats, write_beats, fetch_lines, open_cycles);
+    $fwrite(file, "%h\n%h\n%h\n", withheld[0], withheld[1], withheld[2]);
     u_host.read_all(job, file);
     $fclose(file);
     u_host.write(plena_pkg::CSR_IRQ_STATUS, 32'd3);

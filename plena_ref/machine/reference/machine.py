@@ -19,6 +19,9 @@ from plena_ref.machine.reference.decoders import DECODERS
 from plena_ref.machine.reference.step import WORD, Break, Coded, Step, trapping
 from plena_ref.machine.state import Registers
 
+#: The one instruction whose meaning depends on where it stands.
+_LOOP_START = isa.INSTRUCTIONS["C_LOOP_START"].opcode
+
 
 @dataclass(frozen=True)
 class StopReport:
@@ -78,7 +81,7 @@ class Machine(Core):
             raise ValueError(f"pc = {pc} is negative")
         if not resume:
             self.reset()
-        steps = [self._decode(at, int(word)) for at, word in enumerate(words)]
+        steps = self._decode_all(words)
         if watch is not None:
             steps = [watch(at, step) for at, step in enumerate(steps)]
         steps.append(self._run_off_the_end)
@@ -111,6 +114,20 @@ class Machine(Core):
             instructions=self._instructions,
             registers=self.registers,
         )
+
+    def _decode_all(self, words: Sequence[int]) -> list[Step]:
+        """A closure for every word; equal words share one, but for loop starts, which know their pc."""
+        shared: dict[int, Step] = {}
+        steps = []
+        for pc, given in enumerate(words):
+            word = int(given)
+            step = shared.get(word)
+            if step is None:
+                step = self._decode(pc, word)
+                if isa.opcode(word) != _LOOP_START:
+                    shared[word] = step
+            steps.append(step)
+        return steps
 
     def _decode(self, pc: int, word: int) -> Step:
         """The closure that executes `word` at `pc`; a word that does not decode becomes one that traps."""

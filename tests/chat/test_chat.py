@@ -1,0 +1,140 @@
+"""A language model on the RTL: passes in one session, what is compared, and the command as it is typed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from plena_ref.configs.models import DECODERS
+from plena_ref.kernels.language_model.model_memory import ModelMemory
+from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.state import MemoryImages
+from plena_ref.models.hbm_image import write_weights
+from plena_ref.models.staging import stage_rotation
+from tb.bench.job import Job, JobResult
+from tb.bench.session import Session
+from tb.chat import command
+from tb.chat.machines import Reference, Rtl, differences, first_images, make_pass
+from tb.engine import simulate
+from tests.models.files import drawn_weights, reduced_checkpoint
+from tests.models.packages import require_model_packages
+
+HW = Hardware(16, 4, hbm_bytes=1 << 20, vram_elems=1 << 16)
+
+
+@pytest.fixture(autouse=True)
+def _simulator() -> None:
+    simulate.require(simulate.default_simulator())
+
+
+def _memory() -> tuple[ModelMemory, MemoryImages]:
+    """The reduced decoder on a small machine, and the memories before its first pass."""
+    config = DECODERS["reduced"]
+    memory, weights = ModelMemory(HW, config, positions=24, chunk=8), drawn_weights(config)
+    image = np.zeros(memory.limit, np.uint8)
+    write_weights(memory, weights, image)
+    stage_rotation(memory, image)
+    return memory, first_images(memory, weights, image)
+
+
+def _altered(result: JobResult, what: str) -> JobResult:
+    """A result with one bit changed."""
+    if what == "hbm":
+        start, written = result.hbm_written
+        written = written.copy()
+        written[len(written) // 2] ^= 1
+        return replace(result, hbm_written=(start, written))
+    if what == "window":
+        start, written = result.hbm_written
+        return replace(result, hbm_written=(start + 8, written[8:]))
+    if what == "gp5":
+        registers = replace(result.registers, gp=list(result.registers.gp))
+        registers.gp[5] ^= 1
+        return replace(result, registers=registers)
+    images = replace(result.images, **{what: getattr(result.images, what).copy()})
+    getattr(images, what)[3] ^= 1
+    return replace(result, images=images)
+
+
+def test_passes_of_a_session_are_bit_exact_and_a_changed_bit_is_found() -> None:
+    memory, images = _memory()
+    progress: list[int] = []
+    with Session(HW) as session:
+        rtl, position = Rtl(memory, images, session), 0
+        reference = Reference(memory, images)
+        for tokens in ([3, 1, 4, 1, 5, 9, 2, 95], [0], [3, 5, 8]):
+            made = make_pass(memory, len(tokens), position)
+            running = rtl.start(made, tokens, lambda cycles, _seconds: progress.append(cycles))
+            report, got = reference.run(made, tokens), running.result()
+            assert differences(memory, got, report, reference) == []
+            assert (got.hbm_written is None) == (position == 0)
+            rtl.end(got)
+            position += len(tokens)
+        assert got.images.hbm.size == 0 and 0 < len(got.hbm_written[1]) < HW.hbm_bytes // 4
+        np.testing.assert_array_equal(rtl.whole_hbm(), images.hbm)
+        for what in ("vram", "msram", "fpmem", "intmem", "hbm", "gp5"):
+            assert len(differences(memory, _altered(got, what), report, reference)) == 1, what
+
+
+def test_what_a_job_does_not_write_is_no_part_of_its_dump() -> None:
+    images = MemoryImages.zeros(HW)
+    with Session(HW) as session:
+        session.run(Job([0x34], images))
+        result = session.run(Job([0x34], images, keep_hbm=True))
+    assert result.hbm_written[1].size == 0 and result.status == "stopped"
+
+
+def _ask(folder: Path, *arguments: str) -> list[str]:
+    """A command line for the reduced decoder on a small machine."""
+    usual = {"MODEL": str(reduced_checkpoint(folder)), "MLEN": "16", "BLEN": "4"}
+    usual |= {"HBM_BYTES": "1048576", "MSRAM_TILES": "64", "VRAM_ELEMS": "65536"}
+    typed = dict(argument.split("=", 1) for argument in arguments)
+    return [f"{key}={value}" for key, value in (usual | typed).items()]
+
+
+def test_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_model_packages()
+    monkeypatch.setattr("tb.engine.paths.BUILD", tmp_path)
+    arguments = _ask(tmp_path, "PROMPT=ab", "TOKENS=3", "SIM=reference")
+    assert command.main(arguments) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("> ab\n") and out.rstrip().endswith("PASS")
+    assert len(list((tmp_path / "weights").glob("*.hbm"))) == 1
+    assert command.main([*arguments, "TEMPERATURE=2", "SEED=4"]) == 0
+    assert len(list((tmp_path / "weights").glob("*.hbm"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["PROMPT=a", "TOKENS=511"], "do not fit caches of 512 positions"),
+        (["TOKENS=4"], "give PROMPT=, or PROMPTS="),
+        (["PROMPT=a", "TOKNS=4"], "unknown option TOKNS"),
+        (["PROMPT=a", "MLEN=64"], "head_dim = 32 of the model must be a multiple of MLEN = 64"),
+        (["PROMPT=a", "MODEL=none.gguf"], "none.gguf: "),
+        (["PROMPT=a", "TEMPERATURE=warm"], "TEMPERATURE=warm is no number"),
+        (["PROMPTS=none.txt"], "PROMPTS=none.txt: No such file"),
+        (["PROMPT=a", "SIM=none"], "none"),
+    ],
+)
+def test_what_is_refused(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    require_model_packages()
+    assert command.main(_ask(tmp_path, *arguments)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1 and message in error
+
+
+def test_one_pass_of_the_real_model_on_the_rtl(capsys: pytest.CaptureFixture[str]) -> None:
+    """The whole prompt through all 30 layers, bit-exact, and its best token float64's."""
+    require_model_packages()
+    arguments = ["PROMPT=What is the capital of France?", "TOKENS=1", "SIM=verilator"]
+    assert command.main(arguments) == 0
+    out = capsys.readouterr().out
+    assert "\nThe\n" in out and "same" in out and "bit-exact with the reference machine: yes" in out
