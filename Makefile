@@ -61,7 +61,7 @@ model: ready
 sim: ready ## run a case: TEST=mha_batch2 [MLEN= BLEN= BATCH= SEQ= HEADS= HEAD_DIM= CAUSAL= SEED= SIM= WAVES=1 ...]
 	@$(RUN) scripts.run_case $(options)
 
-run: ready ## run a machine-code file: PROGRAM=p.mem OUT=dir [HBM= VRAM= FPMEM= INTMEM= MLEN= BLEN= SIM= ...]
+run: ready ## run a machine-code file: PROGRAM=p.mem OUT=dir [HBM= VRAM= ... SIM=], or BUILD=dir of PLENA's tools
 	@$(RUN) scripts.run_program $(options)
 
 chat: ready model ## ask SmolLM2-135M, on the RTL: PROMPT="..." [TOKENS= TEMPERATURE= SEED= MLEN= BLEN= SIM= MODEL= PROMPTS=]

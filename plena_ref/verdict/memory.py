@@ -28,7 +28,7 @@ def _equal(left: NDArray, right: NDArray) -> bool:
     )
 
 
-def _name_of(hw: Hardware, memory: str, index: int) -> str:
+def word_name(hw: Hardware, memory: str, index: int) -> str:
     """A word of a memory as a person would look for it."""
     if memory == "vram":
         return f"VRAM element {index} (row {index // hw.mlen}, column {index % hw.mlen})"
@@ -56,7 +56,7 @@ def memory_difference(
     first = int(differs[0])
     digits = 2 * got.dtype.itemsize
     return (
-        f"{_name_of(hw, memory, first)}: got 0x{int(got[first]):0{digits}X}, "
+        f"{word_name(hw, memory, first)}: got 0x{int(got[first]):0{digits}X}, "
         f"reference 0x{int(reference[first]):0{digits}X} ({len(differs)} words differ)"
     )
 
@@ -89,5 +89,5 @@ def out_of_bounds(work: Judged, got: MemoryImages) -> tuple[int, str | None]:
         stray &= ~region_mask([*work.outputs, *work.scratch], memory, len(after))
         count += int(stray.sum())
         if first is None and stray.any():
-            first = _name_of(hw, memory, int(np.argmax(stray)))
+            first = word_name(hw, memory, int(np.argmax(stray)))
     return count, first

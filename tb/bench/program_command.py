@@ -13,11 +13,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from plena_ref.isa.csr import DRAIN_LIMIT_RESET
+from plena_ref.isa.disassembler import disassemble
 from plena_ref.isa.machine_code import MachineCodeError, read_program
 from plena_ref.machine import image_files as images
 from plena_ref.machine.hardware import Hardware, HardwareError
 from plena_ref.machine.reference import InstructionLimitError
-from tb.bench import case_runner, command, options, output_folder, program_runner, waves
+from tb.bench import case_runner, command, options, output_folder, program_runner, unwritten, waves
 from tb.bench.program_runner import ProgramOutcome
 from tb.engine import simulate
 
@@ -36,6 +37,7 @@ class Request:
     watchdog: int
     drain_limit: int
     max_instructions: int | None
+    unwritten: bool
     hardware: Hardware
     image_files: dict[str, Path]
 
@@ -60,6 +62,7 @@ def _parse(arguments: list[str]) -> Request:
         options.take_integer(given, "WATCHDOG", 0, 0, 2**63),
         options.take_integer(given, "DRAIN_LIMIT", DRAIN_LIMIT_RESET, 0, 2**32 - 1),
         options.take_integer(given, "MAX_INSTRUCTIONS", 0, 1, 2**63) or None,
+        bool(options.take_integer(given, "UNWRITTEN", 0, 0, 1)),
         Hardware(
             **{
                 field.name: given.pop(key)
@@ -75,11 +78,13 @@ def _parse(arguments: list[str]) -> Request:
             if key in given
         },
     )
+    if request.unwritten and request.run.sim != program_runner.REFERENCE:
+        raise options.UsageError("UNWRITTEN= is for SIM=reference")
     if given:
         known = [
             *_HARDWARE,
             *program_runner.IMAGE_OPTIONS,
-            "SIM",
+            *("SIM", "UNWRITTEN"),
             *options.RTL_OPTIONS,
             *options.REFERENCE_OPTIONS,
         ]
@@ -97,6 +102,7 @@ def main(arguments: list[str]) -> int:
         salvage = _SIMULATION if request.run.waves else None
         with output_folder.staged(request.out, images.FILES, salvage) as folder:
             outcome = _run(request, words, folder)
+            astray = _unwritten(request, words) if request.unwritten else None
             images.write(folder, outcome.images, outcome.hbm_bytes)
             (folder / images.STATS).write_text(json.dumps(outcome.to_json(), indent=2) + "\n")
             if request.run.waves:
@@ -117,6 +123,8 @@ def main(arguments: list[str]) -> int:
     ) as error:
         return options.fail(error)
     _report(outcome, words, request.out)
+    if astray is not None:
+        print(astray)
     return 0 if outcome.status == "stopped" and not outcome.axi_violations else 1
 
 
@@ -139,6 +147,13 @@ def _run(request: Request, words: Sequence[int], folder: Path) -> ProgramOutcome
         timeout=run.sim_timeout,
         max_instructions=request.max_instructions,
     )
+
+
+def _unwritten(request: Request, words: Sequence[int]) -> str:
+    """The first read of a word that nobody wrote and that reaches VRAM or HBM, in words."""
+    found = program_runner.unwritten_read(request.hardware, words, request.image_files)
+    where = None if found is None else f"pc {found.pc}: {disassemble(words[found.pc])}"
+    return unwritten.describe(request.hardware, found, where, "what the program leaves in VRAM and HBM")
 
 
 def _report(outcome: ProgramOutcome, words: Sequence[int], out: Path) -> None:

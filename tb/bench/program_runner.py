@@ -11,11 +11,13 @@ from plena_ref.isa.counters import Counters
 from plena_ref.isa.csr import DRAIN_LIMIT_RESET
 from plena_ref.machine import image_files as images
 from plena_ref.machine.hardware import Hardware
-from plena_ref.machine.reference import Machine
+from plena_ref.machine.reference import Machine, StopReport
 from plena_ref.machine.state import MemoryImages, Registers
 from tb.bench import harness
-from tb.bench.harness import Job
+from tb.bench.harness import Job, JobResult
 from tb.bench.options import REFERENCE
+from tb.bench.provenance import UnwrittenRead
+from tb.bench.unwritten import first_unwritten_read, known_words
 
 #: Memories that a program may be given, by the name of the option that carries the file.
 IMAGE_OPTIONS = {"VRAM": "vram", "FPMEM": "fpmem", "INTMEM": "intmem", "HBM": "hbm"}
@@ -41,6 +43,38 @@ class ProgramOutcome:
     hbm_bytes: int
     undrained: bool = False
     axi_violations: int | None = None
+
+    @classmethod
+    def of_job(cls, got: JobResult, staged: int) -> ProgramOutcome:
+        """What the RTL left; ``staged`` bytes of HBM were given."""
+        return cls(
+            got.status,
+            got.cause,
+            got.pc,
+            got.cycles,
+            got.instructions,
+            got.counters,
+            got.registers,
+            got.images,
+            max(staged, got.hbm_high_water + 1),
+            got.undrained,
+            got.protocol_errors,
+        )
+
+    @classmethod
+    def of_machine(cls, machine: Machine, report: StopReport, staged: int) -> ProgramOutcome:
+        """What the reference machine left; ``staged`` bytes of HBM were given."""
+        return cls(
+            report.status,
+            report.cause,
+            report.pc,
+            None,
+            report.instructions,
+            None,
+            report.registers,
+            machine.images,
+            max(staged, machine.hbm_high_water + 1),
+        )
 
     def to_json(self) -> dict[str, object]:
         """The contents of ``stats.json``."""
@@ -97,20 +131,21 @@ def run_program(
     timing = {"latency": latency, "jitter": jitter, "seed": seed}
     job = Job(words, memories, watchdog=watchdog, drain_limit=drain_limit, **timing)
     run = harness.run(hw, [job], simulator, waves, folder, x_seed=x_seed, timeout=timeout)
-    got = run.jobs[0]
-    return ProgramOutcome(
-        got.status,
-        got.cause,
-        got.pc,
-        got.cycles,
-        got.instructions,
-        got.counters,
-        got.registers,
-        got.images,
-        max(staged, got.hbm_high_water + 1),
-        got.undrained,
-        got.protocol_errors,
-    )
+    return ProgramOutcome.of_job(run.jobs[0], staged)
+
+
+def unwritten_read(
+    hw: Hardware, words: Sequence[int], image_files: Mapping[str, Path]
+) -> UnwrittenRead | None:
+    """The first read of a word that neither an image nor the program wrote; see tb/bench/unwritten.py.
+
+    Raises:
+        ImageError: an image is missing or does not fit.
+    """
+    memories, sizes = MemoryImages.zeros(hw), {}
+    for memory, path in image_files.items():
+        sizes[memory] = images.read_into(memories, memory, path) // getattr(memories, memory).itemsize
+    return first_unwritten_read(hw, words, memories, known_words(hw, sizes))
 
 
 def _staged(hw: Hardware, image_files: Mapping[str, Path]) -> tuple[MemoryImages, int]:
@@ -126,14 +161,4 @@ def _on_reference(
     """Run on the reference machine; ``staged`` bytes of HBM were given."""
     machine = Machine(hw, memories)
     report = machine.run(words, max_instructions=max_instructions)
-    return ProgramOutcome(
-        report.status,
-        report.cause,
-        report.pc,
-        None,
-        report.instructions,
-        None,
-        report.registers,
-        machine.images,
-        max(staged, machine.hbm_high_water + 1),
-    )
+    return ProgramOutcome.of_machine(machine, report, staged)

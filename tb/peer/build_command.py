@@ -16,24 +16,20 @@ from rich.console import Console
 
 from plena_ref.isa.csr import DRAIN_LIMIT_RESET
 from plena_ref.machine.hardware import HardwareError
-from tb.bench import options, program_runner, waves
+from plena_ref.machine.reference.machine import InstructionLimitError
+from tb.bench import command, options, output_folder, waves
 from tb.engine import simulate
 from tb.peer import build_report, build_run, dumps, shape, stage_profile
 from tb.peer.build_run import BuildOutcome
 from tb.peer.errors import PeerError
 
 STATS, REPORT, PROFILE = "stats.json", "report.txt", "stage_profile.json"
-_OPTIONS = (
-    "BUILD",
-    "SETTINGS",
-    "OUT",
-    "SIM",
-    *options.RTL_OPTIONS,
-)
+_LEFT = (*dumps.NAMES.values(), STATS, REPORT, PROFILE)
+_SIMULATION = "simulation"
 
 
 @dataclass(frozen=True)
-class Command:
+class Request:
     """A command line that was understood; the attributes are named after their keys."""
 
     build: Path
@@ -43,10 +39,12 @@ class Command:
     seed: int
     watchdog: int
     drain_limit: int
-    hardware: dict[str, int]
+    max_instructions: int | None
+    unwritten: bool
+    hardware: dict[str, int | str]
 
 
-def _parse(arguments: list[str]) -> Command:
+def _parse(arguments: list[str]) -> Request:
     """Read a command line.
 
     Raises:
@@ -58,7 +56,7 @@ def _parse(arguments: list[str]) -> Command:
     options.refuse_what_has_no_meaning(given)
     build = Path(given.pop("BUILD"))
     settings, out = given.pop("SETTINGS", None), given.pop("OUT", None)
-    command = Command(
+    request = Request(
         build,
         None if settings is None else Path(settings),
         simulate.BUILD / "runs" / f"build-{build.resolve().name}" if out is None else Path(out),
@@ -66,58 +64,74 @@ def _parse(arguments: list[str]) -> Command:
         options.take_integer(given, "SEED", 1, 0, 2**32 - 1),
         options.take_integer(given, "WATCHDOG", 0, 0, 2**63),
         options.take_integer(given, "DRAIN_LIMIT", DRAIN_LIMIT_RESET, 0, 2**32 - 1),
+        options.take_integer(given, "MAX_INSTRUCTIONS", 0, 1, 2**63) or None,
+        bool(options.take_integer(given, "UNWRITTEN", 0, 0, 1)),
         {
-            name: options.take_integer(given, key, 0, 0, 2**40)
-            for key, name in shape.OPTIONS.items()
+            field.name: given.pop(key)
+            if isinstance(field.default, str)
+            else options.take_integer(given, key, 0, 0, 2**40)
+            for key, field in shape.OPTIONS.items()
             if key in given
         },
     )
     if given:
-        known = ", ".join((*_OPTIONS, *shape.OPTIONS))
+        own = ("BUILD", "SETTINGS", "OUT", "UNWRITTEN", "SIM")
+        known = ", ".join((*own, *options.RTL_OPTIONS, *options.REFERENCE_OPTIONS, *shape.OPTIONS))
         raise options.UsageError(f"unknown option {next(iter(given))}; with BUILD there are {known}")
-    return command
+    return request
 
 
 def main(arguments: list[str]) -> int:
     """Run the directory that the arguments describe and return the exit status."""
     try:
-        command = _parse(arguments)
-        dumps.remove(command.out, STATS, REPORT, PROFILE)
-        build = build_run.read(command.build, command.settings, command.hardware)
-        if command.run.sim != program_runner.REFERENCE:
-            simulate.find_tool(command.run.sim)
-        simulation = command.out / "simulation"
-        outcome = build_run.run(
-            build,
-            command.run,
-            seed=command.seed,
-            watchdog=command.watchdog,
-            drain_limit=command.drain_limit,
-            folder=simulation if command.run.waves else None,
-        )
-        _leave_files(command, outcome)
+        request = _parse(arguments)
+        dumps.remove(request.out, STATS, REPORT, PROFILE)
+        build = build_run.read(request.build, request.settings, request.hardware)
+        if request.run.sim != options.REFERENCE:
+            simulate.find_tool(request.run.sim)
+        with output_folder.staged(request.out, _LEFT, _SIMULATION) as folder:
+            outcome = build_run.run(
+                build,
+                request.run,
+                seed=request.seed,
+                watchdog=request.watchdog,
+                drain_limit=request.drain_limit,
+                max_instructions=request.max_instructions,
+                folder=folder / _SIMULATION if request.run.waves else None,
+                unwritten=request.unwritten,
+            )
+            _leave_files(folder, outcome)
+            if request.run.waves:
+                waves.write_save_file(folder / _SIMULATION)
+    except InstructionLimitError as error:
+        options.fail(error)
+        return 1
     except OSError as error:
-        return options.fail(f"{error.filename}: {error.strerror}")
-    except (options.UsageError, PeerError, HardwareError, simulate.SimulationError, ValueError) as error:
+        return options.fail(f"{error.filename or request.out}: {error.strerror}")
+    except (
+        options.UsageError,
+        output_folder.OutputError,
+        PeerError,
+        HardwareError,
+        simulate.SimulationError,
+        ValueError,
+    ) as error:
         return options.fail(error)
-    if command.run.waves and command.run.sim != program_runner.REFERENCE:
-        waves.write_save_file(simulation)
+    width = max(shutil.get_terminal_size((110, 24)).columns, 100)
+    command.show(lambda console: build_report.print_report(outcome, console), width)
+    print(f"dumps, {STATS} and {REPORT} in {request.out}")
     return 0 if outcome.ours.passed else 1
 
 
-def _leave_files(command: Command, outcome: BuildOutcome) -> None:
-    """Print the report; leave dumps, ``stats.json`` and ``report.txt``."""
+def _leave_files(folder: Path, outcome: BuildOutcome) -> None:
+    """Leave dumps, ``stats.json``, ``report.txt`` and the profile by stage."""
     text = io.StringIO()
-    width = max(shutil.get_terminal_size((110, 24)).columns, 100)
-    for console in (Console(width=width), Console(file=text, width=110)):
-        build_report.print_report(outcome, console)
-    command.out.mkdir(parents=True, exist_ok=True)
-    dumps.write(command.out, outcome.run.images, outcome.run.hbm_bytes)
-    (command.out / STATS).write_text(json.dumps(build_report.to_json(outcome), indent=2) + "\n")
-    (command.out / REPORT).write_text(text.getvalue())
+    build_report.print_report(outcome, Console(file=text, width=110))
+    dumps.write(folder, outcome.run.images, outcome.run.hbm_bytes)
+    (folder / STATS).write_text(json.dumps(build_report.to_json(outcome), indent=2) + "\n")
+    (folder / REPORT).write_text(text.getvalue())
     uses = build_report.stage_uses(outcome)
     if uses is not None:
         hw = outcome.build.program.shape.hardware
         profile = stage_profile.to_json(uses, hw, 1.0, len(outcome.build.program.words))
-        (command.out / PROFILE).write_text(json.dumps(profile, indent=2) + "\n")
-    print(f"dumps, {STATS} and {REPORT} in {command.out}")
+        (folder / PROFILE).write_text(json.dumps(profile, indent=2) + "\n")

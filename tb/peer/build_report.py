@@ -8,7 +8,7 @@ from rich.table import Table
 from plena_ref.verdict.report import batch_json
 from plena_ref.verdict.tolerance import STRICT
 from tb.bench import utilisation
-from tb.bench.program_runner import REFERENCE
+from tb.bench.options import REFERENCE
 from tb.peer import stage_profile, wrong_result
 from tb.peer.build_run import BuildOutcome
 
@@ -32,6 +32,7 @@ def to_json(outcome: BuildOutcome) -> dict[str, object]:
         "machine": build.program.shape.hardware.rtl_parameters(),
         "hbm_limit": build.program.shape.limit,
         "settings": None if build.settings.path is None else str(build.settings.path),
+        "unwritten": outcome.unwritten,
         "golden": {"file": golden.path.name, "two_decimals": golden.two_decimals},
         "peer": {
             "passed": peer.passed,
@@ -87,6 +88,8 @@ def print_report(outcome: BuildOutcome, console: Console) -> None:
         stage_profile.print_table(uses, hw, console)
     _print_peer(outcome, console)
     _print_ours(outcome, console)
+    if outcome.unwritten is not None:
+        console.print(outcome.unwritten, markup=False, soft_wrap=True)
     console.print(conclusion(outcome))
 
 

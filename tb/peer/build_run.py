@@ -10,9 +10,10 @@ from plena_ref.machine.reference import Machine, StopReport
 from plena_ref.machine.state import MemoryImages, Registers, WrittenMaps
 from plena_ref.verdict.memory import register_differences
 from tb.bench import harness
+from tb.bench import unwritten as unwritten_words
 from tb.bench.harness import Job, JobResult
-from tb.bench.options import RunOptions
-from tb.bench.program_runner import REFERENCE, ProgramOutcome
+from tb.bench.options import REFERENCE, RunOptions
+from tb.bench.program_runner import ProgramOutcome
 from tb.peer import comparison, directory, golden, model, settings, shape, stages, verdict
 from tb.peer.comparison import Comparison
 from tb.peer.golden import Golden
@@ -52,6 +53,7 @@ class BuildOutcome:
         peer, ours: the two verdicts.
         job: what the RTL left; None on the reference machine.
         build_seconds: time to build the model; 0.0 from the cache.
+        unwritten: the first read of a word that nobody wrote, in words; None: nobody asked.
     """
 
     build: Build
@@ -61,9 +63,10 @@ class BuildOutcome:
     ours: OurVerdict
     job: JobResult | None
     build_seconds: float
+    unwritten: str | None
 
 
-def read(folder: Path, settings_file: Path | None, options: dict[str, int]) -> Build:
+def read(folder: Path, settings_file: Path | None, options: dict[str, int | str]) -> Build:
     """Read a build directory.
 
     Args:
@@ -78,7 +81,7 @@ def read(folder: Path, settings_file: Path | None, options: dict[str, int]) -> B
     words, preload = directory.read_directory(folder)
     params = comparison.read(folder)
     wanted = golden.read(folder, params.num_batches)
-    path = settings.find(settings_file, (folder, folder.resolve().parent))
+    path = settings.find(settings_file, None, (folder, folder.resolve().parent))
     if path is None:
         chosen = settings.Settings(mlen=params.row_dim)
         remarks = ["no settings file: MLEN is row_dim, the rest as PLENA's tools have it by default"]
@@ -104,7 +107,9 @@ def run(
     seed: int,
     watchdog: int,
     drain_limit: int,
+    max_instructions: int | None,
     folder: Path | None,
+    unwritten: bool = False,
 ) -> BuildOutcome:
     """Run a build and judge it.
 
@@ -112,71 +117,61 @@ def run(
         build: what to run.
         options: where and how.
         seed, watchdog, drain_limit: see :class:`tb.bench.job.Job`; not for the reference machine.
+        max_instructions: after which the reference machine gives up; None: never.
         folder: where a run with waves leaves its files; None makes one that is removed.
+        unwritten: look for a read of a word that nobody wrote, on the reference machine.
 
     Raises:
         PeerError: a file does not fit its memory.
+        InstructionLimitError: the reference machine gave up.
         SimulatorMissing, SimulationError: see tb/engine/simulate.py.
     """
     program, hw = build.program, build.program.shape.hardware
-    before = program.images()
+    astray = _unwritten_read(build) if unwritten else None
+    before, staged = program.images(), program.preload.hbm.size
     machine = Machine(hw, before.copy(), program.shape.limit)
-    report = machine.run(program.words)
     if options.sim == REFERENCE:
-        outcome = _reference_outcome(machine, report, program)
-        return _judged(build, REFERENCE, outcome, machine.written, None, None, None, 0.0)
-    model.ready(hw, options.sim, options.waves, print)
-    job = Job(
-        program.words,
-        before,
-        limit=program.shape.limit,
-        latency=options.latency,
-        jitter=options.jitter,
-        seed=seed,
-        watchdog=watchdog,
-        drain_limit=drain_limit,
-        trace=True,
-    )
+        report = machine.run(program.words, max_instructions=max_instructions)
+        outcome = ProgramOutcome.of_machine(machine, report, staged)
+        return _judged(build, REFERENCE, outcome, machine.written, None, None, None, 0.0, astray)
+    model.ready(hw, options.sim, options.waves, options.x_seed, print)
+    timing = {"latency": options.latency, "jitter": options.jitter, "seed": seed}
+    limits = {"limit": program.shape.limit, "watchdog": watchdog, "drain_limit": drain_limit}
+    job = Job(program.words, before, **timing, **limits, trace=True)
     result = harness.run(
-        hw, [job], options.sim, options.waves, folder, x_seed=options.x_seed, timeout=options.sim_timeout
+        hw,
+        [job],
+        options.sim,
+        options.waves,
+        folder,
+        x_seed=options.x_seed,
+        timeout=options.sim_timeout,
     )
     got = result.jobs[0]
-    outcome = _rtl_outcome(got, program)
-    differences = _differences(hw, got, machine.images, before, report)
+    outcome = ProgramOutcome.of_job(got, staged)
+    differences: tuple[str, ...] = ()
+    if got.status in ("stopped", "trap") and got.cause != "WATCHDOG":
+        report = machine.run(program.words)
+        differences = _differences(hw, got, machine.images, before, report)
     outside = verdict.changed_outside(got.images, before, machine.written)
     return _judged(
-        build, options.sim, outcome, machine.written, differences, outside, got, result.build_seconds
+        build, options.sim, outcome, machine.written, differences, outside, got, result.build_seconds, astray
     )
 
 
-def _reference_outcome(machine: Machine, report: StopReport, program: Prepared) -> ProgramOutcome:
-    hbm_bytes = max(program.preload.hbm.size, machine.hbm_high_water + 1)
-    return ProgramOutcome(
-        report.status,
-        report.cause,
-        report.pc,
-        None,
-        report.instructions,
-        None,
-        report.registers,
-        machine.images,
-        hbm_bytes,
+def _unwritten_read(build: Build) -> str:
+    """The first read of a word that nobody wrote and that reaches the result, in words."""
+    program, params = build.program, build.comparison
+    hw = program.shape.hardware
+    known = unwritten_words.known_words(
+        hw, {name: getattr(program.preload, name).size for name in program.preload.files}
     )
-
-
-def _rtl_outcome(got: JobResult, program: Prepared) -> ProgramOutcome:
-    return ProgramOutcome(
-        got.status,
-        got.cause,
-        got.pc,
-        got.cycles,
-        got.instructions,
-        got.counters,
-        got.registers,
-        got.images,
-        max(program.preload.hbm.size, got.hbm_high_water + 1),
-        got.undrained,
+    result = {"vram": params.places(params.columns(build.golden.values.shape[1]))}
+    found = unwritten_words.first_unwritten_read(
+        hw, program.words, program.images(), known, result, program.shape.limit
     )
+    place = None if found is None else program.place(found.pc)
+    return unwritten_words.describe(hw, found, place, "the result")
 
 
 def _differences(
@@ -213,10 +208,11 @@ def _judged(
     outside: int | None,
     job: JobResult | None,
     build_seconds: float,
+    astray: str | None,
 ) -> BuildOutcome:
     wanted = verdict.judged_golden(build.golden, build.comparison)
     got = verdict.result_of(outcome.images.vram, build.comparison, wanted.shape[1])
     ended = _ending(build.program, outcome.status, outcome.cause, outcome.pc, outcome.registers)
     peer = verdict.peer_verdict(got, wanted, build.comparison)
     ours = verdict.our_verdict(got, wanted, build.comparison, written, differences, outside, ended)
-    return BuildOutcome(build, simulator, outcome, peer, ours, job, build_seconds)
+    return BuildOutcome(build, simulator, outcome, peer, ours, job, build_seconds, astray)

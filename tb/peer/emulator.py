@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from plena_ref.isa.formats import FORMATS
 from plena_ref.machine.hardware import HBM_BYTES_MAX, Hardware, HardwareError
-from tb.bench import harness
+from tb.bench import command, harness, options
 from tb.bench.job import DEFAULT_LATENCY, Job, JobResult
 from tb.engine import simulate
 from tb.peer import comparison, directory, dumps, model, settings, shape, stage_profile, stages
@@ -73,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--stage-profile-out", type=Path, help="where the profile goes, JSON")
     parser.add_argument("--clock-period-ns", type=_period, default=1.0, help="of the latency that is printed")
     parser.add_argument("--memory-latency", type=int, default=DEFAULT_LATENCY, help="cycles to HBM's answer")
+    parser.add_argument("--element", choices=tuple(FORMATS), default=shape.ELEMENT, help="of HBM's E4M3")
     parser.add_argument("--sim", help="simulator: verilator (default) or icarus")
     return parser
 
@@ -84,7 +86,7 @@ def read(given: argparse.Namespace, folder: Path) -> tuple[Prepared, list[str]]:
         PeerError: a file is missing, odd, or does not fit.
         HardwareError: there is no such machine.
     """
-    path = settings.find(given.settings, (folder.resolve().parent,))
+    path = settings.find(given.settings, os.environ.get(settings.VARIABLE), (folder.resolve().parent,))
     chosen = settings.Settings() if path is None else settings.read(path)
     remarks = ["no settings file: a machine as PLENA's tools have it by default"] if path is None else []
     words = directory.read_program(given.opcode)
@@ -93,7 +95,9 @@ def read(given: argparse.Namespace, folder: Path) -> tuple[Prepared, list[str]]:
     if not 0 < size <= HBM_BYTES_MAX and given.hbm_size is None:
         size = directory.usual_hbm_size(preload.hbm.size)
     size = -(-size // directory.BEAT) * directory.BEAT
-    made = shape.shape(chosen, {}, words, preload, size, _result_end(given.opcode.parent))
+    made = shape.shape(
+        chosen, {"element": given.element}, words, preload, size, _result_end(given.opcode.parent)
+    )
     found = None
     if given.stage_profile_asm is not None:
         text = stages.read(given.stage_profile_asm)
@@ -149,7 +153,7 @@ def _run(given: argparse.Namespace, say: Callable[[str], None]) -> int:
     say(_topology(hw))
     for remark in remarks:
         say(remark)
-    model.ready(hw, simulator, False, say)
+    model.ready(hw, simulator, False, None, say)
     profiled = program.stages is not None
     job = Job(program.words, images, limit=program.shape.limit, latency=given.memory_latency, trace=profiled)
     got = harness.run(hw, [job], simulator).jobs[0]
@@ -167,11 +171,9 @@ def _run(given: argparse.Namespace, say: Callable[[str], None]) -> int:
     return 0
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Run the emulator's command line and return the exit status."""
     parser = _parser()
-    if not (simulate.REPO / "rtl").is_dir():
-        parser.error(f"{simulate.REPO} holds no rtl: install from a checkout with `pip install -e .`")
     given = parser.parse_args(arguments)
     if (given.stage_profile_asm is None) != (given.stage_profile_out is None):
         parser.error("--stage-profile-asm and --stage-profile-out go together")
@@ -192,14 +194,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             log = given.log_file.open("w", encoding="utf-8")
         return _run(given, say)
     except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return options.fail(f"{error.filename}: {error.strerror}")
     except (PeerError, HardwareError, simulate.SimulationError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        return options.fail(error)
     finally:
         if log is not None:
             log.close()
-    return 2
+
+
+def console() -> NoReturn:
+    """The console command."""
+    sys.exit(command.run(main, sys.argv[1:]))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console()

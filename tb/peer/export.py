@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from plena_ref.workloads.build import place
 from plena_ref.workloads.case import Case
 from plena_ref.workloads.placement import comparison_of
 from tb.peer import comparison, directory, golden, settings
+from tb.peer.shape import ELEMENT
 
 
 def _used(words: NDArray) -> NDArray:
@@ -42,6 +43,7 @@ def write_directory(case: Case, folder: Path) -> None:
         CaseError: the case cannot be built, its heads have padding between them, or FP_MEM does not fit
             float16.
     """
+    case = replace(case, hardware=replace(case.hardware, element=ELEMENT))
     placed, hbm_end = place(case)
     program = Program(case.hardware, placed.operator.title)
     placed.operator.emit(program)
@@ -89,10 +91,14 @@ def _settings_text(case: Case) -> str:
         "HBM_V_Prefetch_Amount": hw.vpref,
         "HBM_V_Writeback_Amount": hw.vstore,
     }
+    plain = 'DATA_TYPE = { type = "Fp", sign = true, exponent = 8, mantissa = 7 }'
     element = 'ELEM = { type = "Fp", sign = true, exponent = 4, mantissa = 3 }'
     scale = 'SCALE = { type = "Fp", sign = false, exponent = 8, mantissa = 0 }'
     lines = [f"[TRANSACTIONAL.CONFIG.{key}]\nvalue = {value}" for key, value in config.items()]
-    for key in settings.TRANSFERS:
+    for key, transfers in settings.TRANSFERS.items():
+        if transfers in hw.hbm_bf16.split(","):
+            lines.append(f'[TRANSACTIONAL.PRECISION.{key}]\nformat = "Plain"\n{plain}')
+            continue
         lines.append(
             f'[TRANSACTIONAL.PRECISION.{key}]\nformat = "Mx"\nblock = {hw.mx_block}\n{element}\n{scale}'
         )

@@ -10,14 +10,16 @@ from tb.engine.model import Model
 from tb.engine.tools import NotBuilt
 
 
-def ready(hw: Hardware, simulator: str, waves: bool, say: Callable[[str], object]) -> Model:
+def ready(
+    hw: Hardware, simulator: str, waves: bool, x_seed: int | None, say: Callable[[str], object]
+) -> Model:
     """The model of a machine from the cache, or built; `say` is told before a build begins.
 
     Raises:
         SimulatorMissing, SimulationError: see tb/engine/simulate.py.
     """
     try:
-        return harness.build(hw, simulator, waves, compile=False)
+        return harness.build(hw, simulator, waves, x_seed=x_seed, compile=False)
     except NotBuilt:
         say(f"building the {simulator} model of this machine; it is kept, the next run finds it")
-        return harness.build(hw, simulator, waves)
+        return harness.build(hw, simulator, waves, x_seed=x_seed)

@@ -6,16 +6,15 @@ holds number formats. docs/plena_tools.md lists what each key means here.
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tb.peer.errors import PeerError, read_bytes
 
-#: Names the settings file where the command line does not.
+#: Names the settings file where the command line of the emulator does not.
 VARIABLE = "PLENA_SETTINGS_TOML"
 #: Its usual name.
 FILE = "plena_settings.toml"
@@ -42,12 +41,12 @@ _WITHOUT_MEANING = (
     *("HBM_WIDTH", "HBM_GEN", "HBM_CHANNELS", "HBM_NUM_CHANNELS", "HBM_DRAM_IMPL", "HBM_ORG_PRESET"),
     *("HBM_TIMING_PRESET", "CLOCK_PERIOD_PS", "DC_EN", "DRAIN_OVERLAPPED", "MAX_LOOP_INSTRUCTIONS"),
 )
-#: Transfers between HBM and the chip by the type that names their format: unit and precision.
+#: Classes of transfers (plena_ref/isa/formats.py) by the type that says how their rows lie in HBM.
 TRANSFERS = {
-    "HBM_M_WEIGHT_TYPE": ("m", 0),
-    "HBM_M_KV_TYPE": ("m", 1),
-    "HBM_V_ACT_TYPE": ("v", 0),
-    "HBM_V_KV_TYPE": ("v", 1),
+    "HBM_M_WEIGHT_TYPE": "m0",
+    "HBM_M_KV_TYPE": "m1",
+    "HBM_V_ACT_TYPE": "v0",
+    "HBM_V_KV_TYPE": "v1",
 }
 _ON_CHIP = ("MATRIX_SRAM_TYPE", "VECTOR_SRAM_TYPE", "SCALAR_FP")
 #: Tables of PRECISION that describe and choose nothing.
@@ -70,7 +69,7 @@ class Settings:
         hbm_size: bytes; None: whatever the program's own files say.
         fp_words, int_words: words of FP_MEM and INT_MEM; None: as many as this machine usually has.
         mx_block: elements that share a scale.
-        plain: transfers (unit, precision) that move bf16 without scales.
+        plain: classes of transfers that move bf16 without scales.
     """
 
     path: Path | None = None
@@ -85,15 +84,15 @@ class Settings:
     fp_words: int | None = None
     int_words: int | None = None
     mx_block: int = 8
-    plain: frozenset[tuple[str, int]] = field(default_factory=frozenset)
+    plain: frozenset[str] = frozenset()
 
 
-def find(given: Path | None, folders: tuple[Path, ...]) -> Path | None:
-    """The settings file: the given one, else that of the environment, else one in a folder, else None."""
+def find(given: Path | None, named: str | None, folders: tuple[Path, ...]) -> Path | None:
+    """The settings file: the given one, else the one that the environment named, else one in a folder."""
     if given is not None:
         return given
-    if os.environ.get(VARIABLE):
-        return Path(os.environ[VARIABLE])
+    if named:
+        return Path(named)
     for folder in folders:
         if (folder / FILE).is_file():
             return folder / FILE
@@ -148,7 +147,7 @@ def _value(path: Path, key: str, entry: object) -> Any:
     return value
 
 
-def _formats(path: Path, precision: object) -> tuple[int, frozenset[tuple[str, int]]]:
+def _formats(path: Path, precision: object) -> tuple[int, frozenset[str]]:
     """The MX block and the plain transfers of PRECISION."""
     if not isinstance(precision, dict):
         raise PeerError(path, "TRANSACTIONAL.PRECISION", "must be a table")

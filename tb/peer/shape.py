@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
-from plena_ref.machine.hardware import HBM_BYTES_MAX, VRAM_BANKS, Hardware
+from plena_ref.machine.hardware import HBM_BYTES_MAX, NO_CLASS, VRAM_BANKS, Hardware
 from tb.peer import address_walk
 from tb.peer.directory import Preload
 from tb.peer.errors import PeerError
@@ -16,8 +17,10 @@ from tb.peer.settings import Settings
 _VRAM_ELEMS, _FP_WORDS, _INT_WORDS, _HBM_BYTES, _LOOPS = 1 << 20, 1024, 1024, 64 << 20, 8
 #: VRAM where the addresses of a program are not known before it runs.
 _UNKNOWN_VRAM = 1 << 22
+#: The format of elements in images that PLENA's tools make.
+ELEMENT = "plena"
 #: Fields of Hardware that options of the same name set.
-OPTIONS = {field.name.upper(): field.name for field in fields(Hardware)}
+OPTIONS = {field.name.upper(): field for field in fields(Hardware)}
 
 
 @dataclass(frozen=True)
@@ -41,20 +44,22 @@ def _power_of_two(value: int) -> int:
     return 1 << (max(value, 1) - 1).bit_length()
 
 
-def lengths(settings: Settings, options: Mapping[str, int]) -> Hardware:
+def lengths(settings: Settings, options: Mapping[str, int | str]) -> Hardware:
     """The machine's lengths with memories of the usual sizes; options go before settings.
 
     Raises:
         HardwareError: there is no such machine.
     """
-    mlen = options.get("mlen", settings.mlen)
-    chosen = {
+    mlen = int(options.get("mlen", settings.mlen))
+    chosen: dict[str, Any] = {
         "mlen": mlen,
         "blen": settings.blen,
         "hlen": min(settings.hlen, mlen) if settings.path is None or "mlen" in options else settings.hlen,
         "vpref": settings.vpref,
         "vstore": settings.vstore,
         "mx_block": settings.mx_block,
+        "element": ELEMENT,
+        "hbm_bf16": ",".join(sorted(settings.plain)) or NO_CLASS,
         **{name: value for name, value in options.items() if name != "mlen"},
     }
     return Hardware(**chosen)
@@ -62,7 +67,7 @@ def lengths(settings: Settings, options: Mapping[str, int]) -> Hardware:
 
 def shape(
     settings: Settings,
-    options: Mapping[str, int],
+    options: Mapping[str, int | str],
     words: Sequence[int],
     preload: Preload,
     hbm_size: int,
@@ -85,7 +90,7 @@ def shape(
     base = lengths(settings, options)
     extents = address_walk.walk(base, words, preload.intmem)
     where = settings.path or Path("settings")
-    remarks: list[str] = []
+    remarks = _formats(base)
     if base.hlen != settings.hlen and "hlen" not in options:
         remarks.append(f"HLEN {base.hlen}: {settings.hlen} is wider than MLEN")
     capacity = _capacity(settings, base, where)
@@ -93,7 +98,7 @@ def shape(
     if not extents.complete:
         needed = max(needed, _UNKNOWN_VRAM)
         remarks.append("not every address is known before the run; VRAM is sized generously")
-    sizes = {
+    sizes: dict[str, Any] = {
         "vram_elems": min(max(_VRAM_ELEMS, _power_of_two(needed)), capacity),
         "msram_tiles": _tiles(settings, base, where),
         "fp_words": _scalar_words(settings.fp_words, _FP_WORDS, extents.fp_words, preload.fpmem.size, base),
@@ -111,6 +116,15 @@ def shape(
         remarks.append(f"HBM ends at byte {limit}; {hbm_size} bytes were asked for")
     chosen["hbm_bytes"] = min(chosen["hbm_bytes"], HBM_BYTES_MAX)
     return Shape(Hardware(**chosen), limit, _names(settings), remarks)
+
+
+def _formats(hw: Hardware) -> list[str]:
+    """What is chosen of the formats of HBM, for people."""
+    other = "ocp" if hw.element == ELEMENT else ELEMENT
+    found = [f"elements of HBM as {hw.element.upper()} has E4M3 (ELEMENT={other} for the other form)"]
+    if hw.hbm_bf16 != NO_CLASS:
+        found.append(f"transfers {hw.hbm_bf16} move bf16, two bytes an element and no scales")
+    return found
 
 
 def _capacity(settings: Settings, hw: Hardware, where: Path) -> int:

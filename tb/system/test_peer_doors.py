@@ -111,7 +111,7 @@ def test_a_stand_in_for_their_runner(tmp_path: Path) -> None:
     (place / dumps.NAMES["hbm"]).write_bytes(b"old")
     started = time.monotonic()
     done = subprocess.run(
-        [str(binary), *command_line(folder), "--clock-period-ns", "0.5"],
+        [str(binary), *command_line(folder), "--clock-period-ns", "0.5", "--sim", SIMULATOR],
         cwd=place,
         env=os.environ | {"RUST_LOG": "warn"},
         stdout=subprocess.PIPE,

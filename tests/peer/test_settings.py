@@ -45,21 +45,19 @@ def test_sizes_and_formats(tmp_path: Path) -> None:
     found = settings.read(path)
     assert (found.mlen, found.hlen, found.blen, found.vpref) == (32, 8, 4, 4)
     assert (found.msram_rows, found.hbm_size, found.fp_words) == (64, 17179869184, 512)
-    assert found.plain == {("v", 1)} and found.mx_block == 8
+    assert found.plain == {"v1"} and found.mx_block == 8
 
 
-def test_where_the_file_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_file_is_looked_for(tmp_path: Path) -> None:
     inside, above = tmp_path / "b", tmp_path
     inside.mkdir()
-    monkeypatch.delenv(settings.VARIABLE, raising=False)
-    assert settings.find(None, (inside, above)) is None
+    assert settings.find(None, None, (inside, above)) is None
     write(above)
-    assert settings.find(None, (inside, above)) == above / settings.FILE
+    assert settings.find(None, None, (inside, above)) == above / settings.FILE
     write(inside)
-    assert settings.find(None, (inside, above)) == inside / settings.FILE
-    monkeypatch.setenv(settings.VARIABLE, "named.toml")
-    assert settings.find(None, (inside, above)) == Path("named.toml")
-    assert settings.find(Path("given.toml"), (inside, above)) == Path("given.toml")
+    assert settings.find(None, None, (inside, above)) == inside / settings.FILE
+    assert settings.find(None, "named.toml", (inside, above)) == Path("named.toml")
+    assert settings.find(Path("given.toml"), "named.toml", (inside, above)) == Path("given.toml")
 
 
 @pytest.mark.parametrize(
