@@ -5,6 +5,7 @@ from __future__ import annotations
 from plena_ref.workloads.attention import Attention
 from plena_ref.workloads.base import Problem
 from plena_ref.workloads.cached_attention import CachedAttention
+from plena_ref.workloads.decoder_layer import DecoderLayer
 from plena_ref.workloads.embedding import Embedding
 from plena_ref.workloads.layer_norm import LayerNorm
 from plena_ref.workloads.linear import Linear
@@ -19,6 +20,7 @@ FAMILIES: tuple[type[Problem], ...] = (
     Attention,
     CachedAttention,
     Embedding,
+    DecoderLayer,
     Linear,
     RmsNorm,
     LayerNorm,

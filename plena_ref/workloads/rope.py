@@ -12,7 +12,8 @@ from plena_ref.analysis.rope_roundings import RopeRoundings
 from plena_ref.golden.rope import angles
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.rules import round_up
-from plena_ref.kernels.rope import RopeKernel, RopeShape, place_tables
+from plena_ref.kernels.rope import RopeKernel, RopeShape, RopeTables, place_tables
+from plena_ref.kernels.rotate_half import HeadColumns
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.machine.rules import RuleError
@@ -29,15 +30,17 @@ if TYPE_CHECKING:
 PRODUCT_ROUNDINGS = 2
 
 
-def stage_tables(kernel: RopeKernel, start: int, theta: float, images: MemoryImages) -> None:
+def stage_tables(
+    columns: HeadColumns, tables: RopeTables, start: int, theta: float, images: MemoryImages
+) -> None:
     """cos and sin of positions start and up in VRAM, and the tiles of rotate_half in HBM.
 
     Args:
-        kernel: an operator that uses the tables; they have as many rows as the kernel has positions.
+        columns: of the heads that are turned.
+        tables: a row a position.
         start, theta: as for `golden.rope.angles`.
         images: where they are written.
     """
-    columns, tables = kernel.columns, kernel.tables
     angle = angles(start, tables.cos.rows, columns.head_dim, theta)
     numbers = columns.angle_numbers
     for tensor, function in ((tables.cos, np.cos), (tables.sin, np.sin)):
@@ -132,7 +135,7 @@ class Rope(Problem):
         spread = staged.reshape(self.batch, self.seq, -1, placed.head_cols)
         spread[:, :, : self.heads, : self.head_dim] = rows
         kernel.x.store(images.vram, staged)
-        stage_tables(kernel, self.start, self.theta, images)
+        stage_tables(kernel.columns, kernel.tables, self.start, self.theta, images)
         model = self.roundings(case)
         bound = self._bound(model)
         return Answer(model.exact, (model.exact - bound, model.exact + bound))
