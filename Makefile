@@ -92,4 +92,4 @@ waves: ready ## open the waves of `make sim TEST=.. WAVES=1`
 	@$(RUN) scripts.open_waves $(options)
 
 clean: ## remove everything that was built (the virtual environment stays)
-	@cd $(ROOT) && rm -rf build .pytest_cache .ruff_cache .hypothesis
+	@cd $(ROOT) && rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from plena_ref.analysis.roundings import sum_of
 from plena_ref.machine.reference import Machine
 from plena_ref.verdict.accuracy import result_values
 from plena_ref.verdict.tolerance import STRICT, Tolerance
@@ -45,7 +46,7 @@ class Errors:
 
 def _subsets(stages: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Each stage alone, all but the scores where there are scores, and all."""
-    subsets = {name: (name,) for name in stages}
+    subsets: dict[str, tuple[str, ...]] = {name: (name,) for name in stages}
     if "S" in stages:
         subsets["all but S"] = tuple(name for name in stages if name != "S")
     return {**subsets, "all": tuple(stages)}
@@ -74,7 +75,7 @@ def measure(case: Case, seeds: int) -> list[Errors]:
         for name, result in results.items():
             errors.setdefault(name, []).append(np.abs(result - roundings.exact).reshape(-1))
         variances = roundings.variances()
-        variances["all"] = variances["machine"] = sum(variances.values())
+        variances["all"] = variances["machine"] = sum_of(variances.values())
         for name, variance in variances.items():
             mean_squares.setdefault(name, []).append(float(variance.mean()))
     every = np.concatenate(exact)

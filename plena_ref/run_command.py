@@ -14,7 +14,7 @@ from plena_ref.machine.hardware import Hardware, HardwareError
 from plena_ref.machine.reference import Machine, StopReport
 from plena_ref.machine.state import MemoryImages
 
-_FIELDS = {field.name.upper(): field.name for field in dataclasses.fields(Hardware)}
+_FIELDS = {field.name.upper(): field for field in dataclasses.fields(Hardware)}
 
 
 def hardware(given: Sequence[str]) -> Hardware:
@@ -23,15 +23,16 @@ def hardware(given: Sequence[str]) -> Hardware:
     Raises:
         HardwareError: a word is no field of a machine, or there is no such machine.
     """
-    values = {}
+    values: dict[str, int | str] = {}
     for word in given:
         key, _, value = word.partition("=")
         try:
-            values[_FIELDS[key.upper()]] = int(value, 0)
+            one = _FIELDS[key.upper()]
+            values[one.name] = value if isinstance(one.default, str) else int(value, 0)
         except (KeyError, ValueError):
             known = ", ".join(_FIELDS)
-            raise HardwareError(f"'{word}' is not KEY=NUMBER with a key of {known}") from None
-    return Hardware(**values)
+            raise HardwareError(f"'{word}' is not KEY=VALUE with a key of {known}") from None
+    return Hardware.of(values)
 
 
 def run(

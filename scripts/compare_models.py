@@ -29,7 +29,9 @@ def ours(
 ) -> tuple[list[int], list[int], list[float]]:
     """Prompt ids, greedy ids, and how far the best logit lies above the second at each step."""
     ids = tokenizer.encode_chat(prompt)
-    cache, new, answer, margins = KvCache(), ids, [], []
+    cache, new = KvCache(), ids
+    answer: list[int] = []
+    margins: list[float] = []
     while len(answer) < count and (not answer or answer[-1] != tokenizer.end):
         logits = forward(model.weights, new, cache)[-1]
         second, best = np.sort(logits)[-2:]

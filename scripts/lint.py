@@ -122,8 +122,9 @@ def slang() -> bool:
 
 
 def python() -> bool:
-    """Ruff and its formatter over the Python code, and the files generated from tables."""
+    """Ruff, its formatter and mypy over the Python code, and the files generated from tables."""
     clean = _run("ruff", [sys.executable, "-m", "ruff", "check", "."])
+    clean &= _run("mypy", [sys.executable, "-m", "mypy"])
     clean &= _run("ruff format", [sys.executable, "-m", "ruff", "format", "--check", "."])
     return _run("generated files", [sys.executable, "-m", "plena_ref", "codegen", "--check"]) and clean
 

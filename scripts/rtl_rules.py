@@ -50,7 +50,7 @@ class Write:
         conditions: names in each condition on its way, and whether it stands where the condition holds.
     """
 
-    target: ast.Symbol
+    target: ast.ValueSymbol
     read: frozenset[str]
     conditions: tuple[tuple[frozenset[str], bool], ...]
 
@@ -120,9 +120,9 @@ def _module_of(symbol: ast.Symbol) -> str:
     return symbol.declaringDefinition.name
 
 
-def _named(expression: object) -> Iterator[ast.Symbol]:
+def _named(expression: object) -> Iterator[ast.ValueSymbol]:
     """Every variable that an expression or statement names."""
-    found: list[ast.Symbol] = []
+    found: list[ast.ValueSymbol] = []
 
     def collect(node: object) -> None:
         if isinstance(node, (ast.NamedValueExpression, ast.HierarchicalValueExpression)):
@@ -132,7 +132,7 @@ def _named(expression: object) -> Iterator[ast.Symbol]:
     return iter(found)
 
 
-def _targets(expression: ast.Expression) -> Iterator[ast.Symbol]:
+def _targets(expression: ast.Expression) -> Iterator[ast.ValueSymbol]:
     """The variables that the left side of an assignment writes."""
     if isinstance(expression, ast.ConcatenationExpression):
         for part in expression.operands:

@@ -256,7 +256,7 @@ def synthesise(folder: Path) -> list[Mapped]:
         sources = [root / "rtl/float/plena_fp.sv", root / f"tb/synthesis/{name}.sv"]
         jobs.append((name, f"\\{name}", elaborate(sources, name, {}, folder)))
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        return list(pool.map(lambda job: map_module(*job, folder), jobs))
+        return list(pool.map(lambda job: map_module(job[0], job[1], job[2], folder), jobs))
 
 
 def _table(results: Sequence[Mapped]) -> Table:

@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "workloads": {"analysis", "configs", "golden", "kernels", "machine", "verdict"},
     "__main__": {"isa", "machine", "run_command"},
     "run_command": {"isa", "machine"},
-    "error_analysis": {"machine", "verdict", "workloads"},
+    "error_analysis": {"analysis", "machine", "verdict", "workloads"},
 }
 #: What judges, and what it must not depend on by any path.
 JUDGES, JUDGED = ("golden", "analysis", "verdict"), ("kernels", "workloads")

@@ -31,11 +31,11 @@ STAGES: dict[str, str] = {
 }
 
 #: Looks up what a stage does to its numbers: round them, or leave them alone.
-Rounding = Callable[[str], Callable[[F64], F64]]
+Rounding = Callable[[str], Callable[[F64 | np.float64], F64]]
 
 
-def _kept(x: F64) -> F64:
-    return x
+def _kept(x: F64 | np.float64) -> F64:
+    return np.asarray(x)
 
 
 def attention(problem: AttentionProblem, schedule: Schedule, rounded: Collection[str]) -> F64:
@@ -50,7 +50,7 @@ def attention(problem: AttentionProblem, schedule: Schedule, rounded: Collection
         batch x heads x seq x head_dim.
     """
 
-    def stage(name: str) -> Callable[[F64], F64]:
+    def stage(name: str) -> Callable[[F64 | np.float64], F64]:
         return round_to_bf16 if name in rounded else _kept
 
     k, v = problem.keys_and_values()
@@ -99,6 +99,8 @@ def _query_tile(
         for product in products:
             product = stage("PV")(product)
             output = product if output is None else stage("r")(output + product)
+    if output is None:
+        raise ValueError("a query tile sees no key")
     return stage("O")(output * stage("1/l")(1 / total))
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from plena_ref.analysis.attention_problem import AttentionProblem, KeyBlock, QueryTile, Schedule, query_tiles
-from plena_ref.analysis.roundings import F64, relative_variance, round_to_bf16, variance
+from plena_ref.analysis.roundings import F64, relative_variance, round_to_bf16, sum_of, variance
 from plena_ref.golden.attention import softmax_scale
 
 
@@ -154,7 +154,7 @@ class _TileVariances:
         together = self.schedule.product_tiles
         for first in range(0, len(by_tile), together):
             parts = zip(by_tile[first : first + together], values[first : first + together], strict=True)
-            product = sum(part @ value for part, value in parts)
+            product = sum_of(part @ value for part, value in parts)
             self.variances["PV"] += variance(product) * unit**2
             if self.accumulator is None:
                 self.accumulator = product

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plena_ref.analysis.roundings import F64, Roundings
+from plena_ref.analysis.roundings import F64, Roundings, sum_of
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Prediction:
 def predict(roundings: Roundings) -> Prediction:
     """Predict the errors against the float64 golden from the data."""
     error = np.abs(roundings.rounded(tuple(roundings.stages)) - roundings.exact)
-    variance = sum(roundings.variances().values())
+    variance = sum_of(roundings.variances().values())
     return Prediction(float(error.max()), expected_maximum(variance), variance)
 
 

@@ -57,8 +57,8 @@ class LayerNormRoundings:
     def differences(self, stages: Collection[str]) -> list[F64]:
         """X less its mean after each centring, before that one's rounding of differences."""
 
-        def stage(name: str, value: F64) -> F64:
-            return round_to_bf16(value) if name in stages else value
+        def stage(name: str, value: F64 | np.float64) -> F64:
+            return round_to_bf16(value) if name in stages else np.asarray(value)
 
         inverse = stage("centre", np.float64(1 / self.x.shape[-1]))
         found, left = [], self.x

@@ -89,7 +89,7 @@ def attention_cycles(hw: Hardware, shape: Sizes, latency: int) -> int:
 def _head_cycles(hw: Hardware, steps: list[_Step]) -> float:
     """The scores of the first step, then step by step the row groups."""
     groups = hw.mlen // hw.blen
-    cycles = groups * _product(hw, steps[0].tiles) - HEAD_OVERLAP
+    cycles: float = groups * _product(hw, steps[0].tiles) - HEAD_OVERLAP
     for step, following in zip(steps, [*steps[1:], None], strict=True):
         softmax = _softmax(hw, step)
         array = _product(hw, step.tiles) + (_product(hw, following.tiles) if following else 0)

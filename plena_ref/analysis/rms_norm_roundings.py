@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from plena_ref.analysis.roundings import F64, relative_variance, round_to_bf16, variance
+from plena_ref.analysis.roundings import F64, relative_variance, round_to_bf16, sum_of, variance
 from plena_ref.golden.rms_norm import rms_norm
 
 STAGES: dict[str, str] = {
@@ -30,7 +30,7 @@ def tree_sums(values: F64, width: int, rounding: Callable[[F64], F64]) -> list[F
         width: numbers that are summed exactly.
         rounding: what is done to each sum.
     """
-    levels = []
+    levels: list[F64] = []
     while not levels or values.shape[-1] > 1:
         count = -(-values.shape[-1] // width)
         padded = np.zeros((*values.shape[:-1], count * width))
@@ -71,8 +71,8 @@ class RmsNormRoundings:
     def rounded(self, stages: Collection[str]) -> F64:
         """RMSNorm with the named stages rounded."""
 
-        def stage(name: str, value: F64) -> F64:
-            return round_to_bf16(value) if name in stages else value
+        def stage(name: str, value: F64 | np.float64) -> F64:
+            return round_to_bf16(value) if name in stages else np.asarray(value)
 
         squares = stage("x^2", self.x**2)
         total = tree_sums(squares, self.mlen, lambda sums: stage("sum", sums))[-1]
@@ -88,7 +88,7 @@ class RmsNormRoundings:
         mean, inverse = total / features, np.float64(1 / features)
         power = mean + self.eps
         levels = tree_sums(squares, self.mlen, lambda sums: sums)
-        of_sum = sum(variance(level).sum(axis=-1, keepdims=True) for level in levels)
+        of_sum = sum_of(variance(level).sum(axis=-1, keepdims=True) for level in levels)
         constants = ((float(round_to_bf16(inverse)) / inverse - 1) * mean) ** 2
         constants = constants + (float(round_to_bf16(np.float64(self.eps))) - self.eps) ** 2
         rms = np.sqrt(power)

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from plena_ref.analysis.roundings import F64, round_to_bf16, variance
+from plena_ref.analysis.roundings import F64, round_to_bf16, sum_of, variance
 from plena_ref.golden.rope import angles, rope, rotate_half
 
 STAGES: dict[str, str] = {
@@ -66,7 +66,7 @@ class RopeRoundings:
         """The closed form by stage; the errors of the tables are known."""
         pairs = tuple(zip((self.x, rotate_half(self.x)), self.tables, strict=True))
         return {
-            "table": sum((x * (round_to_bf16(table) - table)) ** 2 for x, table in pairs),
-            "products": sum(variance(x * table) for x, table in pairs),
+            "table": sum_of((x * (round_to_bf16(table) - table)) ** 2 for x, table in pairs),
+            "products": sum_of(variance(x * table) for x, table in pairs),
             "y": variance(self.exact),
         }

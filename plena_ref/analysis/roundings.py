@@ -5,7 +5,8 @@ Models know positions, sizes and the rules of rounding; nothing of programs, mem
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import functools
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,8 +26,13 @@ class Roundings(Protocol):
         exact: the float64 golden, batch x seq x heads x head_dim.
     """
 
-    stages: Mapping[str, str]
-    exact: F64
+    @property
+    def stages(self) -> Mapping[str, str]:
+        """What is rounded: name to explanation."""
+
+    @property
+    def exact(self) -> F64:
+        """The float64 golden."""
 
     def rounded(self, stages: Collection[str]) -> F64:
         """The result with the named stages rounded and all else in float64, shaped as `exact`."""
@@ -35,9 +41,14 @@ class Roundings(Protocol):
         """Variance of each element's error by the stage that makes it, each shaped as `exact`."""
 
 
-def round_to_bf16(x: F64) -> F64:
+def round_to_bf16(x: F64 | np.float64) -> F64:
     """The nearest bf16 value, in float64."""
     return bf16_to_f32(bf16_from_float(x)).astype(np.float64)
+
+
+def sum_of(variances: Iterable[F64]) -> F64:
+    """The sum of arrays of one shape, of which there is at least one."""
+    return functools.reduce(np.add, variances)
 
 
 def rounding_variance(x: F64) -> F64:

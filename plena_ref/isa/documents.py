@@ -20,7 +20,7 @@ def instruction_table() -> str:
     ]
     for entry in isa.INSTRUCTIONS.values():
         text = entry.text_form if entry.legal else entry.mnemonic
-        fields = ", ".join(f"{o.name} = {o.field.name}" for o in entry.encoded) or "none"
+        fields = ", ".join(f"{o.name} = {o.place.name}" for o in entry.encoded) or "none"
         if entry.ignored:
             fields += "; ignored: " + ", ".join(field.name for field in entry.ignored)
         mask = f"{entry.zero_mask:08X}" if entry.legal else "-"

@@ -112,6 +112,17 @@ class Operand:
     role: str
     optional: bool = False
 
+    @property
+    def place(self) -> Field:
+        """The field of an encoded operand.
+
+        Raises:
+            ValueError: it leaves no trace in the word.
+        """
+        if self.field is None:
+            raise ValueError(f"operand {self.name} is not encoded")
+        return self.field
+
     @cached_property
     def limit(self) -> int:
         """Number of legal values of an encoded operand: 0..limit-1."""

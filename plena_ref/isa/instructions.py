@@ -186,12 +186,12 @@ class Instruction:
             if not 0 <= value < operand.limit:
                 top = operand.limit - 1
                 raise ValueError(f"{self.mnemonic}: {operand.name} = {value} is outside 0..{top}")
-            word |= value << operand.field.lsb
+            word |= value << operand.place.lsb
         return word
 
     def decode(self, word: int) -> tuple[int, ...]:
         """The values of the encoded operands in `word`, in text order (not checked for legality)."""
-        return tuple(operand.field.get(word) for operand in self.encoded)
+        return tuple(operand.place.get(word) for operand in self.encoded)
 
 
 _NO_SEMANTICS = "No defined semantics; always traps as ILLEGAL_OPCODE."

@@ -144,7 +144,7 @@ def _field_functions() -> list[str]:
             "  endfunction",
         ]
     out += ["", "  // The f or a register that a field names"]
-    named = {(o.kind, o.field) for entry in _legal() for o in entry.encoded if o.kind in (Kind.F, Kind.A)}
+    named = {(o.kind, o.place) for entry in _legal() for o in entry.encoded if o.kind in (Kind.F, Kind.A)}
     for kind, field in sorted(named, key=lambda pair: (pair[0].name, pair[1].lsb)):
         name = f"{kind.name.lower()}_{field.name}_of"
         out += [
@@ -152,7 +152,7 @@ def _field_functions() -> list[str]:
             f"    {name} = word[{field.name.upper()}_LSB+:3];",
             "  endfunction",
         ]
-    flags = {o.name: o.field for entry in _legal() for o in entry.encoded if o.kind is Kind.FLAG}
+    flags = {o.name: o.place for entry in _legal() for o in entry.encoded if o.kind is Kind.FLAG}
     for flag, field in flags.items():
         bit = f"word[{field.name.upper()}_LSB]"
         values = {e.mnemonic: bit for e in _legal() if flag in (o.name for o in e.encoded)}

@@ -19,13 +19,11 @@ from plena_ref.machine.regions import Region
 
 
 class Operator(Protocol):
-    """What an operator offers once its tensors are placed.
+    """What an operator offers once its tensors are placed."""
 
-    Attributes:
-        title: what it does, in a line.
-    """
-
-    title: str
+    @property
+    def title(self) -> str:
+        """What it does, in a line."""
 
     def emit(self, p: Program) -> None:
         """Write its instructions."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from plena_ref.isa.formats import ELEMENT, FORMATS, TRANSFER_CLASSES
 from plena_ref.machine.hbm_format import HbmFormat
+from plena_ref.machine.resolved import Resolved, resolved
 
 #: Bounds that the hardware description shares with the RTL's elaboration checks.
 MLEN_MIN, MLEN_MAX = 8, 256
@@ -58,19 +61,28 @@ class Hardware:
 
     mlen: int = 64
     blen: int = 16
-    hlen: int | None = None
+    hlen: Resolved[int] = resolved()
     vram_elems: int = 1 << 20
     msram_tiles: int = 64
     fp_words: int = 1024
     int_words: int = 1024
-    vpref: int | None = None
-    vstore: int | None = None
+    vpref: Resolved[int] = resolved()
+    vstore: Resolved[int] = resolved()
     mx_block: int = 8
     loop_depth: int = 8
     dispatch_width: int = 2
     element: str = ELEMENT
     hbm_bf16: str = NO_CLASS
     hbm_bytes: int = 64 << 20
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Hardware:
+        """The machine of some fields by name; their types, which no checker knows, are checked as all are.
+
+        Raises:
+            HardwareError: a rule is broken.
+        """
+        return cls(**values)
 
     def __post_init__(self) -> None:
         """Resolve the defaults that depend on other parameters, then check every rule."""

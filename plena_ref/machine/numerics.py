@@ -101,7 +101,7 @@ def bf16_mul(a: U16, b: U16) -> U16:
     return f32_to_bf16(bf16_to_f32(a) * bf16_to_f32(b))
 
 
-def bf16_max(a: U16, b: U16) -> U16:
+def bf16_max(a: U16 | int, b: U16 | int) -> U16:
     """The larger of raw bf16 `a` and `b`, flushed: any NaN operand gives NaN, and +0 is larger than -0."""
     return _OF_KEY.take(np.maximum(_MAX_KEY.take(a), _MAX_KEY.take(b)))
 

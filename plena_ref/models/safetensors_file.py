@@ -128,6 +128,7 @@ def _tokenizer(path: Path, end: object) -> TokenizerData:
     if model.get("type") != "BPE" or not isinstance(end, int):
         raise ModelFileError(f"{path}: no BPE tokenizer, or no eos_token_id in config.json")
     tokens = sorted(model["vocab"], key=model["vocab"].__getitem__)
-    merges = [tuple(pair.split(" ")) if isinstance(pair, str) else tuple(pair) for pair in model["merges"]]
+    pairs = (pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"])
+    merges = [(first, second) for first, second in pairs]
     special = [token["content"] for token in stated.get("added_tokens", []) if token.get("special")]
     return TokenizerData(tokens, merges, special, end)

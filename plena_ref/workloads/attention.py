@@ -33,6 +33,7 @@ from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.rules import round_up
 from plena_ref.kernels.rules import KernelError
 from plena_ref.machine.numerics import bf16_from_float
+from plena_ref.machine.resolved import Resolved, resolved
 from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict import error_bound
 from plena_ref.workloads.base import F64, Answer, Placed, Problem
@@ -82,9 +83,9 @@ class Attention(Problem):
 
     batch: int = 1
     seq: int = 4
-    kv_seq: int | None = None
+    kv_seq: Resolved[int] = resolved()
     heads: int = 2
-    kv_heads: int | None = None
+    kv_heads: Resolved[int] = resolved()
     head_dim: int = 64
     causal: bool = False
     window: int | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.resolved import Resolved, resolved
 from plena_ref.machine.rules import RuleError
 from plena_ref.verdict.tolerance import Tolerance
 from plena_ref.workloads import overrides
@@ -42,7 +43,7 @@ class Case:
     seed: int = 0
     sigma: float = 1.5
     data: str = "normal"
-    tolerance: Tolerance | None = None
+    tolerance: Resolved[Tolerance] = resolved()
     simulators: tuple[str, ...] = ("verilator",)
 
     def __post_init__(self) -> None:

@@ -63,8 +63,8 @@ def _parse(arguments: list[str]) -> Request:
         options.take_integer(given, "DRAIN_LIMIT", DRAIN_LIMIT_RESET, 0, 2**32 - 1),
         options.take_integer(given, "MAX_INSTRUCTIONS", 0, 1, 2**63) or None,
         bool(options.take_integer(given, "UNWRITTEN", 0, 0, 1)),
-        Hardware(
-            **{
+        Hardware.of(
+            {
                 field.name: given.pop(key)
                 if isinstance(field.default, str)
                 else options.take_integer(given, key, 0, 0, 2**40)
@@ -78,7 +78,7 @@ def _parse(arguments: list[str]) -> Request:
             if key in given
         },
     )
-    if request.unwritten and request.run.sim != program_runner.REFERENCE:
+    if request.unwritten and request.run.sim != options.REFERENCE:
         raise options.UsageError("UNWRITTEN= is for SIM=reference")
     if given:
         known = [
@@ -97,7 +97,7 @@ def main(arguments: list[str]) -> int:
     try:
         request = _parse(arguments)
         words = read_program(request.program)
-        if request.run.sim != program_runner.REFERENCE:
+        if request.run.sim != options.REFERENCE:
             simulate.find_tool(request.run.sim)
         salvage = _SIMULATION if request.run.waves else None
         with output_folder.staged(request.out, images.FILES, salvage) as folder:

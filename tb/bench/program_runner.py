@@ -128,8 +128,7 @@ def run_program(
     memories, staged = _staged(hw, image_files)
     if simulator == REFERENCE:
         return _on_reference(hw, words, memories, staged, max_instructions)
-    timing = {"latency": latency, "jitter": jitter, "seed": seed}
-    job = Job(words, memories, watchdog=watchdog, drain_limit=drain_limit, **timing)
+    job = Job(words, memories, None, latency, jitter, seed, watchdog=watchdog, drain_limit=drain_limit)
     run = harness.run(hw, [job], simulator, waves, folder, x_seed=x_seed, timeout=timeout)
     return ProgramOutcome.of_job(run.jobs[0], staged)
 

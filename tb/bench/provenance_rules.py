@@ -136,6 +136,7 @@ def _write_out(sums: str, strided: bool) -> Rule:
     def rule(p: Provenance, _pc: int, word: int) -> Done:
         hw, target = p.core.hw, p.sums[sums]
         address = p.address(word, RD, IMM18)
+        labels: NDArray[np.int32]
         if target.ndim == 3:
             labels = target.reshape(-1, hw.mlen).copy()
             where = p.rows(address, len(labels))

@@ -56,9 +56,11 @@ def imported(text: str, package: str) -> frozenset[str]:
 def _declared(text: str) -> tuple[str, ...]:
     """The patterns of data files that a module's text declares."""
     for statement in ast.parse(text).body:
-        targets = statement.targets if isinstance(statement, ast.Assign) else []
-        if any(isinstance(target, ast.Name) and target.id == _DECLARATION for target in targets):
-            return ast.literal_eval(statement.value)
+        if not isinstance(statement, ast.Assign):
+            continue
+        if any(isinstance(target, ast.Name) and target.id == _DECLARATION for target in statement.targets):
+            declared: tuple[str, ...] = ast.literal_eval(statement.value)
+            return declared
     return ()
 
 

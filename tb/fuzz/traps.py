@@ -18,6 +18,8 @@ class Traps(Instructions):
 
     def trap(self) -> None:
         """One instruction that traps with the program's cause, after whatever must come before it."""
+        if self.cause is None:
+            raise ValueError("this program does not trap")
         other = _PACKED_TRAPS.get(self.cause)
         if other is not None and self.chance(0.4):
             other(self)
@@ -135,7 +137,10 @@ class Traps(Instructions):
         """A policy, and a register that holds the address of logits for it."""
         fitting = [value for value, policy in enumerate(POLICIES) if policy.logits <= self.hw.vram_elems]
         value = self.pick(fitting)
-        return value, self.rows_from(-(-POLICIES[value].logits // self.hw.mlen))
+        place = self.rows_from(-(-POLICIES[value].logits // self.hw.mlen))
+        if place is None:
+            raise ValueError("no place for logits in VRAM")
+        return value, place
 
     def trap_fp_mem_range(self) -> None:
         if self.chance(0.3):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,12 +138,12 @@ def _walk(nodes: list[ast.stmt]) -> Iterator[ast.AST]:
         waiting = [*ast.iter_child_nodes(node), *waiting]
 
 
-def _replacements(node: ast.expr, source) -> Iterator[str]:
+def _replacements(node: ast.expr, source: Callable[[ast.expr], str]) -> Iterator[str]:
     """What may stand in the place of an expression; `source` gives the text of a part of it."""
     if isinstance(node, ast.Constant) and type(node.value) is int:
         yield str(node.value + 1)
-    elif _is_ceiling(node):
-        yield f"({source(node.operand.left.operand)}) // ({source(node.operand.right)})"
+    elif (parts := _ceiling(node)) is not None:
+        yield f"({source(parts[0])}) // ({source(parts[1])})"
     elif isinstance(node, ast.BinOp) and type(node.op) in _OPERATIONS:
         left, right = source(node.left), source(node.right)
         yield f"({left}) {_OPERATIONS[type(node.op)]} ({right})"
@@ -166,13 +166,9 @@ def _replacements(node: ast.expr, source) -> Iterator[str]:
             yield f"({source(argument)})"
 
 
-def _is_ceiling(node: ast.expr) -> bool:
-    """The idiom -(-a // b)."""
-    return (
-        isinstance(node, ast.UnaryOp)
-        and isinstance(node.op, ast.USub)
-        and isinstance(node.operand, ast.BinOp)
-        and isinstance(node.operand.op, ast.FloorDiv)
-        and isinstance(node.operand.left, ast.UnaryOp)
-        and isinstance(node.operand.left.op, ast.USub)
-    )
+def _ceiling(node: ast.expr) -> tuple[ast.expr, ast.expr] | None:
+    """The parts a and b of the idiom -(-a // b), or None for anything else."""
+    match node:
+        case ast.UnaryOp(ast.USub(), ast.BinOp(ast.UnaryOp(ast.USub(), left), ast.FloorDiv(), right)):
+            return left, right
+    return None

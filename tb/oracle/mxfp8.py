@@ -39,7 +39,7 @@ def mx_scale(magnitude: Fraction) -> int:
 
 
 #: Magnitude of each finite element byte.
-_E4M3_MAGNITUDES = [e4m3_value(byte) for byte in range(0x7F)]
+_E4M3_MAGNITUDES = [value for byte in range(0x7F) if (value := e4m3_value(byte)) is not None]
 
 
 def e4m3_round(magnitude: Fraction) -> int:

@@ -135,9 +135,17 @@ def run(
         outcome = ProgramOutcome.of_machine(machine, report, staged)
         return _judged(build, REFERENCE, outcome, machine.written, None, None, None, 0.0, astray)
     model.ready(hw, options.sim, options.waves, options.x_seed, print)
-    timing = {"latency": options.latency, "jitter": options.jitter, "seed": seed}
-    limits = {"limit": program.shape.limit, "watchdog": watchdog, "drain_limit": drain_limit}
-    job = Job(program.words, before, **timing, **limits, trace=True)
+    job = Job(
+        program.words,
+        before,
+        program.shape.limit,
+        options.latency,
+        options.jitter,
+        seed,
+        watchdog=watchdog,
+        drain_limit=drain_limit,
+        trace=True,
+    )
     result = harness.run(
         hw,
         [job],

@@ -62,7 +62,7 @@ def lengths(settings: Settings, options: Mapping[str, int | str]) -> Hardware:
         "hbm_bf16": ",".join(sorted(settings.plain)) or NO_CLASS,
         **{name: value for name, value in options.items() if name != "mlen"},
     }
-    return Hardware(**chosen)
+    return Hardware.of(chosen)
 
 
 def shape(

@@ -118,7 +118,7 @@ def profile(
     ]
     known: dict[int, _Work] = {}
     for pc in np.flatnonzero(count):
-        word, times, use = int(words[pc]), int(count[pc]), uses[stage_of_pc[pc]]
+        word, times, use = int(words[int(pc)]), int(count[pc]), uses[stage_of_pc[pc]]
         work = known.get(word) or known.setdefault(word, _work(word, hw))
         use.units[work.unit] += times
         use.macs += times * work.macs

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from plena_ref.kernels.attention.constants import fp_sinks
 from plena_ref.kernels.rules import KernelError
 from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.resolved import Resolved, resolved
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class AttentionShape:
     head_dim: int
     causal: bool
     packed_output: bool = False
-    kv_heads: int | None = None
+    kv_heads: Resolved[int] = resolved()
     window: int | None = None
     sinks: bool = False
 

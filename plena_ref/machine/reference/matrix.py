@@ -84,7 +84,7 @@ def _block_write_out(core: Core, code: Coded, sums: BlockSums, count: int, strid
             where = slice(first, last + 1, step_rows)
             core.rows[where, columns] = block
         else:
-            where = first
+            where = slice(first, first + 1)
             core.rows[where, columns] = block[-1]
         core.rows_written[where, columns] = True
 
