@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from plena_ref.machine.hardware import Hardware
@@ -135,17 +135,9 @@ def run(
         outcome = ProgramOutcome.of_machine(machine, report, staged)
         return _judged(build, REFERENCE, outcome, machine.written, None, None, None, 0.0, astray)
     model.ready(hw, options.sim, options.waves, options.x_seed, print)
-    job = Job(
-        program.words,
-        before,
-        program.shape.limit,
-        options.latency,
-        options.jitter,
-        seed,
-        watchdog=watchdog,
-        drain_limit=drain_limit,
-        trace=True,
-    )
+    timing = (options.latency, options.jitter, seed)
+    job = Job(program.words, before, program.shape.limit, *timing, None, watchdog, trace=True)
+    job = replace(job, drain_limit=drain_limit)
     result = harness.run(
         hw,
         [job],
