@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 
 from plena_ref.verdict.accuracy import BatchRow
 from plena_ref.verdict.compare import Verdict
+from plena_ref.verdict.stages import StageVerdict
 
 
 def to_json(verdict: Verdict) -> dict[str, object]:
@@ -49,6 +51,23 @@ def batch_json(row: BatchRow) -> dict[str, object]:
 
 def _number(value: float) -> float | str:
     return value if math.isfinite(value) else str(value)
+
+
+def print_stages(stages: Sequence[StageVerdict], console: Console) -> None:
+    """Print a table, a line a stage: its largest error by its bound, and how large its values are."""
+    table = Table(title="stages, each from what it read", title_justify="left")
+    for name in ("layer", "stage", "error / bound", "bound (median)", "size (rms)", "right"):
+        table.add_column(name, justify="right")
+    for verdict in stages:
+        table.add_row(
+            str(verdict.stage.layer),
+            verdict.stage.name,
+            f"{verdict.ratio:.3f}",
+            f"{verdict.bound:.2g}",
+            f"{verdict.size:.4g}",
+            "yes" if verdict.passed else "NO",
+        )
+    console.print(table)
 
 
 def print_verdict(verdict: Verdict, console: Console) -> None:

@@ -16,6 +16,8 @@ F64 = NDArray[np.float64]
 
 #: What flushed numbers and products leave, as long as no factor exceeds 2^20.
 FLUSHED = 2.0**-100
+#: Largest relative error of one rounding to f32.
+F32_UNIT = 2.0**-24
 #: Roundings that stand for sums in f32 and for second order.
 F32_ROUNDINGS = 0.5
 #: Of RMSNorm, behind the square root: sqrt, reciprocal, x/rms, times weight.
@@ -41,6 +43,25 @@ def rms_norm_error(sum_levels: int) -> float:
 def counted(relative: float) -> Tolerance:
     """Every element within a relative error."""
     return Tolerance(atol=FLUSHED, rtol=relative, match_percent=100.0, outer=relative)
+
+
+def counted_error(golden: F64, relative: float) -> F64:
+    """The largest error of each element, by its largest relative error."""
+    return relative * np.abs(golden) + FLUSHED
+
+
+def product_error(x: F64, w: F64) -> F64:
+    """The largest error of x w where x and w are exact: one rounding, and sums in f32 one after the other.
+
+    A product passes through at most in_features additions and a tree; each rounds to F32_UNIT (Higham 2002,
+    section 3.1).
+
+    Args:
+        x: ... x in_features.
+        w: in_features x out_features, as the machine reads it.
+    """
+    spread = (x.shape[-1] + 1) * F32_UNIT * (np.abs(x) @ np.abs(w))
+    return spread + UNIT * (np.abs(x @ w) + spread) + FLUSHED
 
 
 def linear_error(x: F64, x_error: F64, w: F64) -> F64:

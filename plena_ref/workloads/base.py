@@ -8,7 +8,7 @@ lists the steps that add one.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,6 +19,7 @@ from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.regions import Region
 from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict.comparison import ComparisonParameters
+from plena_ref.verdict.stages import StagePlan
 from plena_ref.verdict.tolerance import BF16_LIMITED, STRICT, Tolerance
 
 if TYPE_CHECKING:
@@ -111,6 +112,15 @@ class Problem(ABC):
     def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
         """Draw the case's inputs, write them into `images`, and compute the golden of what was written."""
 
+    def stages(self, case: Case, placed: Placed, marks: Sequence[tuple[int, str]]) -> StagePlan | None:
+        """The stages that are judged one by one; None: the result is all that is judged.
+
+        Args:
+            case, placed: the case, and its tensors.
+            marks: of the program (`Program.marks`).
+        """
+        return None
+
     @abstractmethod
     def roundings(self, case: Case) -> Roundings:
         """The model of the program's roundings on the case's data: positions and sizes, no layout."""
@@ -140,6 +150,7 @@ class Workload:
         golden: float64, batch x seq x heads x head_dim.
         interval: bounds of every element, each shaped as golden; None: the case's tolerance judges.
         head_cols: columns of a head in the physical result, padding included.
+        stages: what is judged stage by stage while the reference machine runs; None: nothing.
     """
 
     case: Case
@@ -153,6 +164,7 @@ class Workload:
     golden: F64
     interval: tuple[F64, F64] | None
     head_cols: int
+    stages: StagePlan | None = None
 
     @property
     def hardware(self) -> Hardware:

@@ -56,4 +56,5 @@ def build(case: Case) -> Workload:
         golden=answer.golden,
         interval=answer.interval,
         head_cols=placed.head_cols,
+        stages=case.problem.stages(case, placed, program.marks),
     )

@@ -6,6 +6,7 @@ each stage from its own inputs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar
 
@@ -23,8 +24,10 @@ from plena_ref.kernels.layout.rules import round_up
 from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.machine.rules import RuleError
 from plena_ref.machine.state import MemoryImages
+from plena_ref.verdict.stages import StagePlan
 from plena_ref.verdict.tolerance import element_tolerance
 from plena_ref.workloads.base import F64, Answer, Placed, Problem
+from plena_ref.workloads.decoder_stages import decoder_plan
 from plena_ref.workloads.decoder_staging import stage_caches, stage_layer, stage_norms, stage_shared
 from plena_ref.workloads.placement import stage_rows
 from plena_ref.workloads.rms_norm import WEIGHT_SIGMA
@@ -175,6 +178,11 @@ class DecoderLayer(Problem):
         shared = DecoderShared.place(hw, shape, positions, room)
         operator = DecoderLayers(hw, shape, stack, shared, room)
         return Placed(operator, shared.x, shared.x.parent.physical_cols)
+
+    def stages(self, case: Case, placed: Placed, marks: Sequence[tuple[int, str]]) -> StagePlan:
+        """Every operator of every layer, from its own inputs."""
+        weights = [self._as_read(case, one) for one in self.draw(case).layers]
+        return decoder_plan(placed.operator, self.config, weights, marks)
 
     def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
         """X, all weights, the caches, tables and constants."""

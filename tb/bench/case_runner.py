@@ -14,7 +14,8 @@ from plena_ref.machine import image_files as images
 from plena_ref.machine.reference import Machine, StopReport
 from plena_ref.verdict import compare
 from plena_ref.verdict.compare import Verdict
-from plena_ref.verdict.report import print_verdict, to_json
+from plena_ref.verdict.report import print_stages, print_verdict, to_json
+from plena_ref.verdict.stages import StageVerdict, StageWatch, first_wrong
 from plena_ref.workloads.base import Workload
 from plena_ref.workloads.build import build
 from plena_ref.workloads.case import Case
@@ -35,6 +36,7 @@ class CaseOutcome:
         got: what the RTL left.
         reference: how the reference machine stopped.
         build_seconds: time to build the model, 0.0 if it came from the cache.
+        stages: verdict stage by stage, where the case has stages.
     """
 
     case: Case
@@ -43,6 +45,7 @@ class CaseOutcome:
     got: JobResult
     reference: StopReport
     build_seconds: float
+    stages: tuple[StageVerdict, ...] = ()
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -58,6 +61,9 @@ class CaseOutcome:
             found.append(f"ended with {_ending(got.status, got.cause, got.pc)}")
         if got.instructions != reference.instructions:
             found.append(f"{got.instructions} instructions completed, reference {reference.instructions}")
+        wrong = first_wrong(self.stages)
+        if wrong is not None:
+            found.append(wrong.reason)
         if got.protocol_errors:
             found.append(f"{got.protocol_errors} violations of the AXI protocol")
         return tuple(found)
@@ -105,6 +111,8 @@ class CaseOutcome:
         utilisation.print_bars(console, self.got.counters, self.got.cycles, hw)
         for reason in self.reasons:
             console.print(f"  {reason}", markup=False, soft_wrap=True)
+        if self.stages:
+            print_stages(self.stages, console)
         print_verdict(self.verdict, console)
         if self.verdict.passed and not self.passed:
             console.print("FAIL: the results match, but the run did not end as it must")
@@ -152,12 +160,13 @@ def judge(
     hw = workload.case.hardware
     with phase("reference"):
         machine = Machine(hw, workload.images.copy(), workload.limit)
-        report = machine.run(workload.words)
+        watch = StageWatch(workload.stages, machine.images) if workload.stages else None
+        report = machine.run(workload.words, watch=watch)
     with phase("comparison"):
         verdict = compare.compare(workload, got.images, machine.images, got.registers, report.registers)
-    return CaseOutcome(
-        workload.case, simulator or simulate.default_simulator(), verdict, got, report, build_seconds
-    )
+    simulator = simulator or simulate.default_simulator()
+    stages = tuple(watch.verdicts) if watch else ()
+    return CaseOutcome(workload.case, simulator, verdict, got, report, build_seconds, stages)
 
 
 def describe_trap(words: Sequence[int], cause: str | None, pc: int) -> str:

@@ -1,0 +1,176 @@
+"""The verdict stage by stage: what is right passes, and each mutant is caught by its own stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from plena_ref.kernels import decoder_layer
+from plena_ref.kernels.cache_store import CacheStore
+from plena_ref.kernels.program import F0, GP0, Program
+from plena_ref.kernels.residual_add import ResidualAddKernel
+from plena_ref.kernels.rms_norm import RmsNormKernel
+from plena_ref.kernels.rope import RopeKernel
+from plena_ref.kernels.swiglu import SwigluKernel
+from plena_ref.machine.reference import Machine
+from plena_ref.verdict.stages import Stage, StageVerdict, StageWatch, first_wrong, judge_stage
+from plena_ref.workloads.build import build
+from plena_ref.workloads.case import make_case
+from tests.kernels.checking import hardware
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+def run_stages(**values: object) -> list[StageVerdict]:
+    """The stages of a reduced layer on the reference machine."""
+    values = {"model": "reduced", "batch": 2, "seq": 3, "past": 9, **values}
+    workload = build(make_case("l", hardware=hardware(16, 4), kernel="decoder_layer", sigma=1.0, **values))
+    machine = Machine(workload.hardware, workload.images, workload.limit)
+    watch = StageWatch(workload.stages, machine.images)
+    assert machine.run(workload.words, watch=watch).status == "stopped"
+    return watch.verdicts
+
+
+class Changed:
+    """A program some of whose instructions are others."""
+
+    def __init__(self, p: Program, **changes: Callable[..., None]) -> None:
+        self._p, self._changes = p, changes
+
+    def __getattr__(self, name: str) -> object:
+        return self._changes.get(name) or getattr(self._p, name)
+
+
+def no_norm_weight(patch: pytest.MonkeyPatch) -> None:
+    scale = RmsNormKernel._scale
+
+    def without(kernel: RmsNormKernel, p: Program, *rest: object) -> None:
+        scale(kernel, Changed(p, V_MUL_VV=lambda row, x, _weight: p.V_ADD_VF(row, x, F0)), *rest)
+
+    patch.setattr(RmsNormKernel, "_scale", without)
+
+
+def half_of_rope(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(RopeKernel, "_add", lambda *_: None)
+
+
+def swapped_gate_and_up(patch: pytest.MonkeyPatch) -> None:
+    made = SwigluKernel.__init__
+    patch.setattr(
+        SwigluKernel, "__init__", lambda kernel, hw, gate, up, *rest: made(kernel, hw, up, gate, *rest)
+    )
+
+
+def another_head(patch: pytest.MonkeyPatch) -> None:
+    """Keys of what lies a head further."""
+    operands = decoder_layer.cached_operands
+
+    def wrong(*given: object) -> object:
+        found = operands(*given)
+        moved = type(found.k)(found.k.name, found.k.base + found.head_cols, *list(vars(found.k).values())[2:])
+        return type(found)(**{**vars(found), "k": moved})
+
+    patch.setattr(decoder_layer, "cached_operands", wrong)
+
+
+def no_residual(patch: pytest.MonkeyPatch) -> None:
+    emit = ResidualAddKernel.emit
+
+    def without(kernel: ResidualAddKernel, p: Program) -> None:
+        emit(kernel, Changed(p, V_ADD_VV=lambda row, _x, y: p.V_SHFT_V(row, y, GP0)))
+
+    patch.setattr(ResidualAddKernel, "emit", without)
+
+
+def late_cache(patch: pytest.MonkeyPatch) -> None:
+    made = CacheStore.__init__
+
+    def late(store: CacheStore, hw: object, rows: object, cache: object, per: int, at: int, room: object):
+        made(store, hw, rows, cache, per, at + 1, room)
+
+    patch.setattr(CacheStore, "__init__", late)
+
+
+def missing_panel(patch: pytest.MonkeyPatch) -> None:
+    """The second panel of every linear layer is the first one again."""
+    from plena_ref.kernels.linear import LinearKernel
+
+    made = LinearKernel.__init__
+
+    def wrong(kernel: LinearKernel, hw: object, shape: object, x: object, w: list, *rest: object) -> None:
+        made(kernel, hw, shape, x, [w[0], w[0], *w[2:]], *rest)
+
+    patch.setattr(LinearKernel, "__init__", wrong)
+
+
+MUTANTS: dict[str, tuple[Patch, str]] = {
+    "norm weight skipped": (no_norm_weight, "attention norm"),
+    "half of RoPE": (half_of_rope, "rotated q"),
+    "gate and up swapped": (swapped_gate_and_up, "activation"),
+    "KV head off by one": (another_head, "attention"),
+    "residual left out": (no_residual, "attention residual"),
+    "cache one row late": (late_cache, "k cache"),
+    "a panel twice": (missing_panel, "q"),
+}
+
+
+def test_every_stage_of_every_layer_passes() -> None:
+    verdicts = run_stages(layers=2)
+    assert [v.reason for v in verdicts if not v.passed] == []
+    names = [(v.stage.layer, v.stage.name) for v in verdicts]
+    assert len(names) == len(set(names)) == 2 * 17
+    assert names[0] == (0, "attention norm") and names[-1] == (1, "mlp residual")
+
+
+def test_bounds_are_tight() -> None:
+    """Within 3% of the size of what they judge; the bound of a product is nearly reached."""
+    for verdict in run_stages():
+        assert verdict.bound <= 0.03 * verdict.size, verdict.stage.name
+    assert max(v.ratio for v in run_stages() if v.stage.name in ("q", "gate", "down")) > 0.8
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_mutant_is_caught_by_its_own_stage(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    patch, stage = MUTANTS[mutant]
+    patch(monkeypatch)
+    verdicts = run_stages()
+    found = first_wrong(verdicts)
+    assert found is not None and found.stage.name == stage
+    assert found.reason.startswith(f"layer 0, {stage} (")
+
+
+def constant(value: float, bound: float) -> Stage:
+    """A stage that must be `value`."""
+    size = (1, 2, 3)
+    return Stage(
+        4, "s", "o", (), lambda _: np.zeros(size), lambda: np.full(size, value), lambda: np.full(size, bound)
+    )
+
+
+def test_the_worst_element_is_named() -> None:
+    got = np.ones((1, 2, 3))
+    got[0, 1, 2] = 1.5
+    verdict = judge_stage(constant(1.0, 0.1), [], got)
+    assert (verdict.batch, verdict.row, verdict.column) == (0, 1, 2) and not verdict.passed
+    assert verdict.reason == (
+        "layer 4, s (o): batch 0, row 1, column 2 is 1.5, float64 of what it read 1: 5 times the bound"
+    )
+
+
+def test_nan_and_exact_stages() -> None:
+    got = np.ones((1, 2, 3))
+    assert judge_stage(constant(1.0, 0.0), [], got).passed
+    got[0, 0, 1] = np.nan
+    assert judge_stage(constant(1.0, 0.1), [], got).ratio == np.inf
+
+
+def test_a_bound_that_says_nothing_is_refused() -> None:
+    verdict = judge_stage(constant(1.0, 0.3), [], np.ones((1, 2, 3)))
+    assert verdict.ratio == 0 and not verdict.passed and "says nothing" in verdict.reason
+
+
+def test_shapes_must_agree() -> None:
+    with pytest.raises(ValueError, match=r"s: output \(2,\), golden"):
+        judge_stage(constant(1.0, 0.3), [], np.ones(2))
