@@ -47,6 +47,8 @@ def to_json(outcome: BuildOutcome) -> dict[str, object]:
             "passed": ours.passed,
             "atol": ours.tolerance.atol,
             "rtol": ours.tolerance.rtol,
+            "min_match_percent": ours.tolerance.match_percent,
+            "outer": ours.tolerance.outer,
             "vacuous": ours.vacuous,
             "batches": [batch_json(row) for row in ours.batches],
             "bit_exact": None if ours.differences is None else not ours.differences,
@@ -109,10 +111,7 @@ def _print_peer(outcome: BuildOutcome, console: Console) -> None:
 
 def _print_ours(outcome: BuildOutcome, console: Console) -> None:
     ours = outcome.ours
-    title = (
-        f"our verdict per batch: {ours.tolerance.atol:.4g} + {ours.tolerance.rtol:g}*|golden|, all must be"
-    )
-    table = Table(title=title, title_justify="left")
+    table = Table(title=f"our verdict per batch: {ours.rule}", title_justify="left")
     for name in ("batch", "rows", "match %", "max error", "worst (row, column)", "golden", "got", ""):
         table.add_column(name, justify="right")
     for row in ours.batches:
@@ -129,8 +128,8 @@ def _print_ours(outcome: BuildOutcome, console: Console) -> None:
         )
     console.print(table)
     if ours.vacuous:
-        rule = f"{STRICT.atol} + {STRICT.rtol}*|golden|"
-        console.print(f"vacuous: zeros would be within {rule}; judged in proportion to the largest element")
+        usual = f"{STRICT.atol} + {STRICT.rtol}*|golden|"
+        console.print(f"vacuous: zeros would be within {usual}; judged in proportion to the largest element")
     else:
         console.print("vacuous: no")
     if ours.differences is None:

@@ -9,10 +9,14 @@ import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from plena_ref.isa.assembler import assemble
 from plena_ref.isa.machine_code import write_program
+from plena_ref.machine.hbm_format import HbmFormat
+from plena_ref.machine.mx import encode_rows
+from plena_ref.machine.numerics import bf16_from_float
 from plena_ref.workloads.case import make_case
 from plena_ref.workloads.registry import CASES
 from tb.engine import simulate
@@ -79,7 +83,7 @@ def test_both_doors_leave_the_same(
     check_profile(stages, stats)
     params = comparison.read(folder)
     values = golden.read(folder, params.num_batches).values
-    values[-1, -1] += 0.03 + 0.05 * abs(values[-1, -1])
+    values[-1, -1] += 0.3 + 0.3 * abs(values[-1, -1])
     write_golden(folder, values)
     assert run_build(folder, out) == 1
     assert "peer: PASS, ours: FAIL" in capsys.readouterr().out
@@ -99,6 +103,46 @@ def check_profile(stages: dict, stats: dict) -> None:
         assert sum(use["unit_instructions"][unit] for use in uses) == totals[f"{unit}_instructions"]
     assert stages["total_hbm_bytes_read"] <= 64 * totals["read_beats"]
     assert len(stages["stages"]) > 2
+
+
+def test_a_tensor_at_any_multiple_of_8(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Elements from byte 24 on, scales from an odd byte on, loaded, doubled and stored at byte 1,000."""
+    folder, rows = tmp_path / "build", 4
+    write_directory(PROGRAMS["batch 2"], folder)
+    values = np.arange(-32, 32).reshape(rows, 16) / 4.0
+    elements, scales = encode_rows(bf16_from_float(values), 8, "plena")
+    image = np.zeros(333, np.uint8)
+    image[24 : 24 + elements.size] = elements.reshape(-1)
+    image[325:] = scales.reshape(-1)
+    image.tofile(folder / directory.HBM)
+    (folder / directory.HBM_SIZE).write_text("1333")
+    text = """
+        S_ADDI_INT gp1, gp0, 24
+        C_SET_ADDR_REG a3, gp0, gp1
+        S_ADDI_INT gp2, gp0, 301
+        C_SET_SCALE_REG gp2
+        H_PREFETCH_V gp0, gp0, a3, 0, 0
+        C_LOOP_START gp4, 4
+        V_ADD_VV gp3, gp3, gp3
+        S_ADDI_INT gp3, gp3, 16
+        C_LOOP_END gp4
+        S_ADDI_INT gp5, gp0, 976
+        H_STORE_V gp0, gp5, a3, 0, 1
+    """
+    write_program(folder / directory.PROGRAM, assemble(text))
+    params = {
+        "start_row_idx": 0,
+        "num_rows": rows,
+        "num_batches": rows,
+        "elements_per_batch": 16,
+        "row_dim": 16,
+    }
+    (folder / comparison.FILE).write_text(json.dumps(params))
+    write_golden(folder, 2 * HbmFormat("plena", 8).values(bf16_from_float(values)))
+    assert run_build(folder, tmp_path / "out") == 0
+    assert "bit-exact with the reference machine: yes" in capsys.readouterr().out
+    hbm = np.fromfile(tmp_path / "out" / dumps.NAMES["hbm"], np.uint8)
+    assert np.array_equal(hbm[1000 : 1000 + elements.size], elements.reshape(-1))
 
 
 def test_a_stand_in_for_their_runner(tmp_path: Path) -> None:
