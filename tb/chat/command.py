@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from plena_ref.kernels.language_model.model_memory import ModelMemory
+from plena_ref.kernels.language_model.model_pass import ModelPass, PassShape
 from plena_ref.machine.hardware import HardwareError
 from plena_ref.machine.rules import RuleError
 from plena_ref.models.checkpoint import ModelFileError
@@ -19,6 +20,7 @@ from plena_ref.models.hbm_image import read_weights
 from plena_ref.models.load import load
 from plena_ref.models.tokenizer import Tokenizer
 from tb.bench import options
+from tb.chat import many
 from tb.chat.conversation import Conversation, Loaded, Outcome, Step
 from tb.chat.settings import CHUNK, POSITIONS, Settings, parse
 from tb.chat.weights_cache import weights_image
@@ -41,11 +43,16 @@ def main(arguments: list[str]) -> int:
                     f"{POSITIONS} positions"
                 )
         memory = ModelMemory(settings.hardware, checkpoint.config, POSITIONS, CHUNK)
+        ModelPass(memory, PassShape(1, 0))
     except (
         options.UsageError, HardwareError, RuleError, ModelFileError, simulate.SimulatorMissing
     ) as error:  # fmt: skip
         return options.fail(error)
     image = weights_image(memory, checkpoint)
+    count = many.at_once()
+    if len(settings.prompts) > 1 and count > 1:
+        others = [argument for argument in arguments if not argument.upper().startswith("PROMPTS=")]
+        return many.answer_all(settings.prompts, others, count)
     quantised = read_weights(memory, checkpoint.weights, image)
     loaded = Loaded(memory, image, tokenizer, quantised, checkpoint.weights)
     passed = True

@@ -100,13 +100,28 @@ def test_the_command(
 ) -> None:
     require_model_packages()
     monkeypatch.setattr("tb.engine.paths.BUILD", tmp_path)
-    arguments = _ask(tmp_path, "PROMPT=ab", "TOKENS=3", "SIM=reference")
+    prompt = "cab" * 20  # two tokens each: three passes, and one for each token of the answer but the last
+    arguments = _ask(tmp_path, f"PROMPT={prompt}", "TOKENS=3", "SIM=reference")
     assert command.main(arguments) == 0
     out = capsys.readouterr().out
-    assert out.startswith("> ab\n") and out.rstrip().endswith("PASS")
+    assert out.startswith(f"> {prompt}\n") and out.rstrip().endswith("PASS")
+    assert out.count(" PASS ") == 5
     assert len(list((tmp_path / "weights").glob("*.hbm"))) == 1
     assert command.main([*arguments, "TEMPERATURE=2", "SEED=4"]) == 0
     assert len(list((tmp_path / "weights").glob("*.hbm"))) == 1
+
+
+def test_prompts_of_a_file_are_answered_in_their_order(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In processes of their own, two at a time; one that fails is the exit status of all."""
+    require_model_packages()
+    monkeypatch.setattr("tb.chat.many.at_once", lambda: 2)
+    monkeypatch.setenv("PLENA_BUILD", str(tmp_path))
+    (tmp_path / "prompts").write_text("ab\n\nabc\n")
+    prompts = f"PROMPTS={tmp_path / 'prompts'}"
+    assert command.main(_ask(tmp_path, prompts, "TOKENS=1", "SIM=reference")) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if line[:1] == ">"] == ["> ab", "> abc"]
 
 
 @pytest.mark.parametrize(
@@ -120,6 +135,9 @@ def test_the_command(
         (["PROMPT=a", "TEMPERATURE=warm"], "TEMPERATURE=warm is no number"),
         (["PROMPTS=none.txt"], "PROMPTS=none.txt: No such file"),
         (["PROMPT=a", "SIM=none"], "none"),
+        (["PROMPT=a", "MSRAM_TILES=20"], "the weights need MSRAM_TILES > "),
+        (["PROMPT=a", "VRAM_ELEMS=4096"], "VRAM is full: "),
+        (["PROMPT=a", "HBM_BYTES=65536"], "HBM is full: "),
     ],
 )
 def test_what_is_refused(

@@ -1,0 +1,91 @@
+"""Cycles of one pass by operator, beside what each operator needs of every resource.
+
+``python -m scripts.pass_cycles [ROWS=16] [POSITION=0] [MODEL=file]`` runs a pass of SmolLM2-135M on the RTL
+at MLEN 64, BLEN 16 with a trace of retired instructions. A cycle counts for the operator whose instruction
+was dispatched last, so waiting for a full queue counts for whoever fills it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plena_ref.isa.instructions import BY_OPCODE
+from plena_ref.kernels.language_model.model_memory import ModelMemory
+from plena_ref.kernels.language_model.model_pass import ModelPass, PassShape
+from plena_ref.kernels.program import Program
+from plena_ref.machine.hardware import Hardware
+from plena_ref.models.load import load
+from plena_ref.models.staging import stage_pass
+from tb.bench.job import Job
+from tb.bench.session import Session
+from tb.chat.machines import first_images
+from tb.chat.settings import CHUNK, HBM_BYTES, POSITIONS
+from tb.chat.weights_cache import weights_image
+
+#: Comments that begin an operator: products of a matrix, a store to the cache, and all others by first word.
+_PRODUCTS = re.compile(r"; (?:layer \d+|output head): (\w+), outputs \d+ and up")
+_STORE = re.compile(r"; layer \d+: .* to the cache")
+_OTHER = re.compile(r"; (?:embedding|final norm|layer \d+ [^:]*): (\w+)")
+
+
+def operator_of_word(listing: str) -> list[str]:
+    """The operator that each word of a program belongs to, by the comments of its listing."""
+    name, found = "start", []
+    for line in listing.splitlines():
+        text = line.strip()
+        if not text.startswith(";"):
+            found.append(name)
+        elif match := _PRODUCTS.match(text):
+            name = f"products: {match[1]}"
+        elif _STORE.match(text):
+            name = "cache store"
+        elif match := _OTHER.match(text):
+            name = match[1]
+    return found
+
+
+def by_operator(trace: NDArray[np.uint32], owner: list[str], hw: Hardware) -> dict[str, NDArray[np.float64]]:
+    """For each operator: cycles, and what array, DMA, vector unit and dispatch need at least."""
+    beats = (hw.tile_elems + hw.tile_elems // hw.mx_block) // 64
+    spent: dict[str, NDArray[np.float64]] = defaultdict(lambda: np.zeros(5))
+    cycles = np.diff(trace[:, 2].astype(np.int64), prepend=0)
+    units = {opcode: entry.mnemonic for opcode, entry in BY_OPCODE.items()}
+    for (pc, word, _), taken in zip(trace.tolist(), cycles.tolist(), strict=True):
+        name = units[word & 0x3F]
+        product = name[0] == "M" and not name.endswith("_WO")
+        needs = (taken, hw.blen * product, beats * (name == "H_PREFETCH_M"), name[0] == "V", 1 / 2)
+        spent[owner[pc]] += needs
+    return spent
+
+
+def main(arguments: list[str]) -> int:
+    """Run the pass and print the table."""
+    given = dict(argument.split("=", 1) for argument in arguments)
+    rows, position = int(given.get("ROWS", CHUNK)), int(given.get("POSITION", 0))
+    checkpoint = load(Path(given["MODEL"]) if "MODEL" in given else None)
+    hw = Hardware(hbm_bytes=HBM_BYTES)
+    memory = ModelMemory(hw, checkpoint.config, POSITIONS, CHUNK)
+    images = first_images(memory, checkpoint.weights, weights_image(memory, checkpoint))
+    stage_pass(memory, list(range(rows)), position, images)
+    program = Program(hw)
+    ModelPass(memory, PassShape(rows, position)).emit(program)
+    words, listing = program.finish()
+    with Session(hw) as session:
+        result = session.run(Job(words, images, memory.limit, trace=True))
+    table = by_operator(result.trace, operator_of_word(listing), hw)
+    total = sum(table.values())
+    print(f"{rows} tokens at position {position}: {result.cycles} cycles, {len(words)} words")
+    print("| operator | cycles | array | DMA | vector | dispatch |\n|---|---|---|---|---|---|")
+    for name, values in [*sorted(table.items(), key=lambda item: -item[1][0]), ("all", total)]:
+        print(f"| {name} | " + " | ".join(f"{value:,.0f}" for value in values) + " |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,46 @@
+"""Several prompts at a time, each in a process of its own: an answer keeps two cores busy."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from tb.engine import paths
+
+#: Cores of one answer: the RTL's, and that of the reference machine and the judge.
+CORES = 2
+
+
+def at_once() -> int:
+    """Answers that this host's cores can work on at a time."""
+    return max(1, len(os.sched_getaffinity(0)) // CORES)
+
+
+def answer_all(prompts: Sequence[str], others: Sequence[str], count: int) -> int:
+    """Answer all prompts, `count` at a time; prints each one's output when it is its turn.
+
+    Args:
+        prompts: what is asked.
+        others: the other arguments of the command line.
+        count: answers at a time.
+
+    Returns:
+        The largest exit status.
+    """
+
+    def answer(prompt: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "tb.chat.command", f"PROMPT={prompt}", *others]
+        environment = {**os.environ, "PYTHONPATH": str(paths.REPO)}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    worst = 0
+    with ThreadPoolExecutor(max_workers=count) as pool:
+        for done in pool.map(answer, prompts):
+            print(done.stdout, end="", flush=True)
+            errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+            print(*errors, sep="\n", end="\n" if errors else "", file=sys.stderr)
+            worst = max(worst, done.returncode)
+    return worst
