@@ -78,8 +78,9 @@ def main(arguments: list[str]) -> int:
     words, listing = program.finish()
     with Session(hw) as session:
         result = session.run(Job(words, images, memory.limit, trace=True))
+    assert result.trace is not None
     table = by_operator(result.trace, operator_of_word(listing), hw)
-    total = sum(table.values())
+    total = np.sum(list(table.values()), axis=0)
     print(f"{rows} tokens at position {position}: {result.cycles} cycles, {len(words)} words")
     print("| operator | cycles | array | DMA | vector | dispatch |\n|---|---|---|---|---|---|")
     for name, values in [*sorted(table.items(), key=lambda item: -item[1][0]), ("all", total)]:

@@ -189,9 +189,10 @@ class Conversation:
         report = self.reference.run(made, tokens)
         seconds = time.monotonic() - started
         logits = self.reference.logits(len(tokens))
+        expected = self.judge.expect(tokens)
         next_made = made if following is None else make_pass(self.memory, *following)
         cycles, wrong = None, []
-        if running is not None:
+        if rtl is not None and running is not None:
             got = running.result()
             rtl.end(got)
             cycles, seconds = got.cycles, got.seconds
@@ -200,6 +201,6 @@ class Conversation:
             logits = read_logits(self.memory, got.images.vram, len(tokens))
         elif report.status != "stopped":
             wrong = [f"the reference machine ended with {report.status} {report.cause} at pc {report.pc}"]
-        verdict = self.judge.judge(tokens, logits)
+        verdict = expected.judge(logits)
         step = Step(len(tokens), None, cycles, report.instructions, seconds, tuple(wrong), verdict)
         return step, logits[-1], next_made

@@ -28,7 +28,6 @@ class StepVerdict:
     Attributes:
         best: the machine's best token.
         exact_best: that of float64 on the same quantised weights.
-        float_best: that of float64 on the weights of the file.
         gap: how far float64 has its own best above the machine's; 0 where they are the same.
         predicted: the predicted error of the difference of two logits.
         error: root mean square error of the logits, without what they have in common.
@@ -39,7 +38,6 @@ class StepVerdict:
 
     best: int
     exact_best: int
-    float_best: int
     gap: float
     predicted: float
     error: float
@@ -51,6 +49,36 @@ class StepVerdict:
     def passed(self) -> bool:
         """The best token is float64's, or as good within the predicted error; no logits are further off."""
         return bool(self.gap <= self.predicted and self.error <= EXCESS * self.deviation)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the models say of one pass.
+
+    Attributes:
+        exact: logits of float64 on the quantised weights, n x vocabulary.
+        original: those on the weights of the file.
+        deviation: predicted standard deviation of the machine's logits at the last position.
+    """
+
+    exact: F64
+    original: F64
+    deviation: float
+
+    def judge(self, logits: F64) -> StepVerdict:
+        """Judge the logits (n x vocabulary) that the machine made."""
+        last = self.exact[-1]
+        best, exact_best = int(logits[-1].argmax()), int(last.argmax())
+        return StepVerdict(
+            best=best,
+            exact_best=exact_best,
+            gap=float(last[exact_best] - last[best]),
+            predicted=float(DEVIATIONS * np.sqrt(2) * self.deviation),
+            error=float((logits[-1] - last).std()),
+            deviation=self.deviation,
+            agreeing=int((logits.argmax(axis=1) == self.original.argmax(axis=1)).sum()),
+            positions=len(logits),
+        )
 
 
 class Judge:
@@ -72,20 +100,8 @@ class Judge:
         self._stored = stored
         self._errors = ErrorModel(quantised, stored)
 
-    def judge(self, tokens: Sequence[int], logits: F64) -> StepVerdict:
-        """Judge the logits (n x vocabulary) that the machine made of the pass's tokens."""
+    def expect(self, tokens: Sequence[int]) -> Expected:
+        """What the models make of the tokens of the next pass; it takes no result of the machine."""
         exact = forward(self._quantised, tokens, self._cache, stored=self._stored)
         original = forward(self._original, tokens, self._float_cache)
-        deviation = self._errors.deviation(tokens, exact)[-1]
-        best, exact_best = int(logits[-1].argmax()), int(exact[-1].argmax())
-        return StepVerdict(
-            best=best,
-            exact_best=exact_best,
-            float_best=int(original[-1].argmax()),
-            gap=float(exact[-1, exact_best] - exact[-1, best]),
-            predicted=float(DEVIATIONS * np.sqrt(2) * deviation),
-            error=float((logits[-1] - exact[-1]).std()),
-            deviation=float(deviation),
-            agreeing=int((logits.argmax(axis=1) == original.argmax(axis=1)).sum()),
-            positions=len(tokens),
-        )
+        return Expected(exact, original, float(self._errors.deviation(tokens, exact)[-1]))

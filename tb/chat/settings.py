@@ -7,7 +7,7 @@ from pathlib import Path
 
 from plena_ref.machine.hardware import Hardware
 from tb.bench import options
-from tb.bench.program_runner import REFERENCE
+from tb.bench.options import REFERENCE
 from tb.engine import simulate
 
 #: Positions that the caches hold, and tokens of a pass at most.

@@ -7,6 +7,7 @@ newest `KEPT` images stay, others are removed when one is made; nothing else cle
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import tempfile
 from pathlib import Path
@@ -34,7 +35,7 @@ def _key(memory: ModelMemory, checkpoint: Checkpoint) -> str:
         while chunk := file.read(1 << 22):
             digest.update(chunk)
     for module in _MODULES:
-        digest.update(Path(module.__file__).read_bytes())
+        digest.update(inspect.getsource(module).encode())
     places = (memory.hw.mlen, memory.hw.hbm_format("m", 0), memory.positions, memory.config, memory.limit)
     digest.update(repr((places, memory.weights, memory.embedding, memory.rope.rotation)).encode())
     return digest.hexdigest()[:24]

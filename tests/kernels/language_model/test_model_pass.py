@@ -46,7 +46,7 @@ def _answer(memory: ModelMemory, weights: ModelWeights, machine_weights: ModelWe
         made = make_pass(memory, len(tokens), position)
         report = reference.run(made, tokens)
         assert (report.status, report.cause) == ("stopped", None)
-        passed.append(judge.judge(tokens, reference.logits(len(tokens))).passed)
+        passed.append(judge.expect(tokens).judge(reference.logits(len(tokens))).passed)
         position += len(tokens)
         first, stop = reference.take_written()
         caches = [cache for layer in memory.layers for cache in (*layer.keys, *layer.values)]
