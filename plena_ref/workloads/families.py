@@ -7,6 +7,7 @@ from plena_ref.workloads.base import Problem
 from plena_ref.workloads.cached_attention import CachedAttention
 from plena_ref.workloads.decoder_layer import DecoderLayer
 from plena_ref.workloads.embedding import Embedding
+from plena_ref.workloads.gelu import Gelu
 from plena_ref.workloads.layer_norm import LayerNorm
 from plena_ref.workloads.linear import Linear
 from plena_ref.workloads.norm_linear_residual import NormLinearResidual
@@ -28,6 +29,7 @@ FAMILIES: tuple[type[Problem], ...] = (
     NormLinearResidual,
     Rope,
     Swiglu,
+    Gelu,
 )
 
 #: The family of each kernel, by what KERNEL= calls it.

@@ -48,6 +48,8 @@ PROBLEMS: dict[str, dict[str, object]] = {
     "norm_linear_residual": {"batch": 2, "seq": 5, "features": 44},
     "rope": {"batch": 2, "seq": 5, "heads": 3, "head_dim": 24},
     "swiglu": {"batch": 2, "seq": 5, "features": 40},
+    "gelu": {"batch": 2, "seq": 5, "features": 40},
+    "gelu_tanh": {"batch": 2, "seq": 5, "features": 40},
 }
 
 

@@ -89,6 +89,7 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
         "norm_linear_residual_ragged",
         "rope_ragged",
         "swiglu_ragged",
+        "gelu",
         "embedding",
         "decoder_layer_8x4",
     ]
