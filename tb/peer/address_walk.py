@@ -19,6 +19,7 @@ from plena_ref.machine.hardware import Hardware
 #: Instructions that a walk takes at most: about half a second.
 STEPS = 300_000
 _WORD = 0xFFFF_FFFF
+_LOOP_START = isa.INSTRUCTIONS["C_LOOP_START"].opcode
 #: Spaces whose extent is wanted.
 _SPACES = (Space.VRAM, Space.MSRAM, Space.FP_MEM, Space.INT_MEM)
 
@@ -67,10 +68,17 @@ def walk(hw: Hardware, words: Sequence[int], intmem: NDArray[np.uint32]) -> Exte
         intmem: INT_MEM before the run, from its first word on.
     """
     state = _State([0] * 17, {at: int(word) for at, word in enumerate(intmem)})
-    steps = [_step(state, hw, pc, word) for pc, word in enumerate(words)]
+    known: dict[int, _Step] = {}
     pc, left = 0, STEPS
-    while 0 <= pc < len(steps) and left:
-        target = steps[pc]()
+    while 0 <= pc < len(words) and left:
+        word = words[pc]
+        # Equal words are equal steps, but for a loop's start, whose body begins where it stands.
+        step = known.get(word)
+        if step is None:
+            step = _step(state, hw, pc, word)
+            if isa.opcode(word) != _LOOP_START:
+                known[word] = step
+        target = step()
         pc = pc + 1 if target is None else target
         left -= 1
     found = state.found

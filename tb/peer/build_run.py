@@ -137,7 +137,7 @@ def run(
     model.ready(hw, options.sim, options.waves, options.x_seed, print)
     timing = (options.latency, options.jitter, seed)
     job = Job(program.words, before, program.shape.limit, *timing, None, watchdog, trace=True)
-    job = replace(job, drain_limit=drain_limit)
+    job = replace(job, drain_limit=drain_limit, program_base=program.program_base)
     result = harness.run(
         hw,
         [job],

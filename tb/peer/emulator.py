@@ -155,7 +155,14 @@ def _run(given: argparse.Namespace, say: Callable[[str], None]) -> int:
         say(remark)
     model.ready(hw, simulator, False, None, say)
     profiled = program.stages is not None
-    job = Job(program.words, images, limit=program.shape.limit, latency=given.memory_latency, trace=profiled)
+    job = Job(
+        program.words,
+        images,
+        limit=program.shape.limit,
+        latency=given.memory_latency,
+        program_base=program.program_base,
+        trace=profiled,
+    )
     got = harness.run(hw, [job], simulator).jobs[0]
     if got.status != "stopped":
         reason = program.trap(got.cause, got.pc, got.registers) if got.cause else f"{got.status}: no stop"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from plena_ref.isa.disassembler import disassemble
 from plena_ref.machine.state import MemoryImages, Registers
-from tb.peer.directory import Preload
+from tb.bench.job_files import PROGRAM_BYTES
+from tb.peer.directory import BEAT, Preload
 from tb.peer.shape import Shape
 from tb.peer.stages import Stages
 from tb.peer.trap_advice import advice
@@ -38,6 +39,13 @@ class Prepared:
         images = MemoryImages.zeros(self.shape.hardware)
         self.preload.put_into(images)
         return images
+
+    @property
+    def program_base(self) -> int | None:
+        """HBM byte of a program too large for its usual place: behind the data; else None."""
+        if 4 * len(self.words) <= PROGRAM_BYTES:
+            return None
+        return -(-self.shape.limit // BEAT) * BEAT
 
     def place(self, pc: int) -> str:
         """An instruction for people: its pc, text, and stage where it is known."""

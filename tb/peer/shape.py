@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from plena_ref.machine.hardware import HBM_BYTES_MAX, NO_CLASS, VRAM_BANKS, Hardware
+from tb.bench.job_files import PROGRAM_BYTES
 from tb.peer import address_walk
-from tb.peer.directory import Preload
+from tb.peer.directory import BEAT, Preload
 from tb.peer.errors import PeerError
 from tb.peer.settings import Settings
 
@@ -104,7 +105,7 @@ def shape(
         "fp_words": _scalar_words(settings.fp_words, _FP_WORDS, extents.fp_words, preload.fpmem.size, base),
         "int_words": _scalar_words(settings.int_words, _INT_WORDS, extents.int_words, preload.intmem.size),
         "loop_depth": min(max(_LOOPS, _power_of_two(extents.loops)), 255),
-        "hbm_bytes": max(_HBM_BYTES, _power_of_two(hbm_size)),
+        "hbm_bytes": max(_HBM_BYTES, _power_of_two(hbm_size + _program_bytes(words))),
     }
     sizes.update({name: options[name] for name in sizes if name in options})
     chosen = {field.name: getattr(base, field.name) for field in fields(Hardware)} | sizes
@@ -116,6 +117,11 @@ def shape(
         remarks.append(f"HBM ends at byte {limit}; {hbm_size} bytes were asked for")
     chosen["hbm_bytes"] = min(chosen["hbm_bytes"], HBM_BYTES_MAX)
     return Shape(Hardware(**chosen), limit, _names(settings), remarks)
+
+
+def _program_bytes(words: Sequence[int]) -> int:
+    """Bytes of HBM for a program that is too large for the room behind HBM; else 0."""
+    return 4 * len(words) + BEAT if 4 * len(words) > PROGRAM_BYTES else 0
 
 
 def _formats(hw: Hardware) -> list[str]:

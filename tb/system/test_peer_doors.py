@@ -25,11 +25,13 @@ from tb.peer.export import write_directory, write_golden
 
 SIMULATOR = simulate.default_simulator()
 SMALL = CASES["mha_ragged"].hardware
-#: The programs: batches with heads wider than a tile, causal tiles, one operator, three in one program.
+#: The programs: batches with heads wider than a tile, causal tiles, one operator, three in one program, a
+#: whole decoder layer.
 PROGRAMS = {
     "batch 2": CASES["mha_batch2_sub64"],
     "causal tiles": CASES["mha_ragged"],
     "rms_norm": make_case("rms_norm", SMALL, "rms_norm", seq=7, features=40),
+    "decoder layer": CASES["decoder_layer"],
     "three operators": make_case("three", SMALL, "norm_linear_residual", seq=5, features=24),
 }
 DUMPS = [dumps.NAMES[memory] for memory in ("vram", "msram", "fpmem", "intmem")]

@@ -117,3 +117,17 @@ def test_the_console_command_is_this_function() -> None:
     entry = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]["scripts"]["plena-emulator"]
     module, function = entry.replace("plena_sim", "tb").split(":")
     assert getattr(import_module(module), function) is emulator.console
+
+
+def test_a_program_too_large_for_its_usual_place_lies_behind_the_data(tmp_path: Path) -> None:
+    folder = build_directory(tmp_path)
+    program, _ = emulator.read(
+        emulator._parser().parse_args(arguments(folder, "--hbm-size", "64M")), tmp_path
+    )
+    assert program.program_base is None and program.shape.hardware.hbm_bytes == 64 << 20
+    (folder / directory.PROGRAM).write_text("34\n" * ((1 << 20) + 1))
+    program, _ = emulator.read(
+        emulator._parser().parse_args(arguments(folder, "--hbm-size", "64M")), tmp_path
+    )
+    assert program.program_base == program.shape.limit == 64 << 20
+    assert program.shape.hardware.hbm_bytes == 128 << 20
