@@ -114,6 +114,29 @@ def _codes_without_carry(entry: ElementFormat, values: F64) -> U8:
     return (codes | np.where(np.signbit(values), 0x80, 0)).astype(np.uint8)
 
 
+@cache
+def _code_table(element: str) -> U8:
+    """uint8[65536]: the element byte of every bf16 bit pattern of at most twice the largest magnitude."""
+    entry = FORMATS[element]
+    values = bf16_to_f32(np.arange(1 << 16, dtype=np.uint16)).astype(np.float64)
+    wanted = np.abs(values) <= 2 * entry.magnitude(entry.largest)
+    codes = _codes_without_carry if entry.rules is Rules.PLENA else _codes
+    table = codes(entry, np.where(wanted, values, 0.0))
+    table.setflags(write=False)
+    return table
+
+
+def _scaled(blocks: U16, exponents: I64) -> U16:
+    """Raw bf16 `blocks` [..., n, block], flushed and finite, times 2^-exponents [..., n].
+
+    What comes out below the normal numbers becomes 0: it is nothing next to the smallest element.
+    """
+    shift = (exponents << 7).astype(np.int32)[..., None]
+    moved = (blocks & np.uint16(0x7FFF)).astype(np.int32) - shift
+    kept = (moved >= 1 << 7) & ((blocks & np.uint16(0x7F80)) != 0)
+    return np.where(kept, moved, 0).astype(np.uint16) | (blocks & np.uint16(0x8000))
+
+
 def encode_rows(bits: U16, block: int = MX_BLOCK, element: str = ELEMENT) -> tuple[U8, U8]:
     """Encode raw bf16 rows uint16[..., n] into (elements uint8[..., n], scales uint8[..., n / block]).
 
@@ -133,8 +156,6 @@ def encode_rows(bits: U16, block: int = MX_BLOCK, element: str = ELEMENT) -> tup
     scales = np.where(special, SCALE_NAN, block_scales(finite_maxima, element))
     exponents = np.where(special, 0, scales.astype(np.int64) - SCALE_BIAS)
     finite = np.where(special[..., None], np.uint16(0), blocks)
-    # Eight significant bits scaled by a power of two: exact in float64, and at most the largest element.
-    scaled = np.ldexp(bf16_to_f32(finite).astype(np.float64), -exponents[..., None])
-    codes = _codes_without_carry if entry.rules is Rules.PLENA else _codes
-    elements = np.where(special[..., None], np.uint8(entry.nan), codes(entry, scaled))
+    codes = _code_table(element).take(_scaled(finite, exponents))
+    elements = np.where(special[..., None], np.uint8(entry.nan), codes)
     return elements.reshape(bits.shape), scales.astype(np.uint8)
