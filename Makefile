@@ -79,7 +79,7 @@ sweep: ready ## run the declared matrix of shapes: [MLEN=8,16 BLEN= BATCH= SEQ= 
 lint: ready ## Verilator, Icarus, slang, verible, Yosys and ruff over everything
 	@cd $(ROOT) && $(RUN) scripts.lint
 
-bench: ready ## measure build times and simulation speed
+bench: ready model ## measure build times, simulation speed, and passes of the real model
 	@$(RUN) scripts.bench
 
 cycles: ready ## measure the committed table of cycle counts again: tb/system/cycles.json

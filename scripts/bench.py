@@ -1,4 +1,4 @@
-"""Measure machine and bench: ``python -m scripts.bench [machine] [bench]``. Writes ``build/bench.json``.
+"""Measure machine and bench: ``python -m scripts.bench [machine] [bench] [model]``; writes build/bench.json.
 
 Cycle counts are exact. Times are wall clock; a rate or a start-up time is the best of some runs: other work
 on the host only ever adds to it. Builds start from an empty folder and without a compiler cache. Exits 1 when
@@ -23,6 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from plena_ref.machine.hardware import Hardware
+from plena_ref.models.checkpoint import ModelFileError
+from scripts.pass_cycles import run_pass
 from tb.bench import harness, options
 from tb.bench.harness import JobResult
 from tb.engine import simulate
@@ -105,6 +107,16 @@ def machine_figures() -> Iterator[Figure]:
         yield Figure(f"{test}: multiply-accumulates of the peak", array_use(test), "%", 95, False)
 
 
+def model_figures() -> Iterator[Figure]:
+    """Cycles of the passes of SmolLM2-135M, of what their weights take at 64 bytes a cycle."""
+    for name, rows, position, bound in (
+        ("prefill of 16 tokens", 16, 0, 1.15),
+        ("decode at position 16", 1, 16, 1.10),
+    ):
+        done = run_pass(rows, position)
+        yield Figure(f"SmolLM2-135M, {name}", done.result.cycles / done.bound, "of bound", bound, True)
+
+
 # The bench: seconds
 
 
@@ -170,7 +182,7 @@ def _show(figures: Iterable[Figure]) -> Table:
     for column in ("figure", "measured", "target", ""):
         table.add_column(column, justify="left" if column == "figure" else "right")
     for figure in figures:
-        digits = {"s": 1, "%": 1, "cycles/instr.": 3}.get(figure.unit, 0)
+        digits = {"s": 1, "%": 1, "cycles/instr.": 3, "of bound": 3}.get(figure.unit, 0)
         sign = "at most" if figure.at_most else "at least"
         table.add_row(
             figure.name,
@@ -181,18 +193,18 @@ def _show(figures: Iterable[Figure]) -> Table:
     return table
 
 
-#: The two parts, by the name that the command line takes.
-PARTS = {"machine": machine_figures, "bench": bench_figures}
+#: The parts, by the name that the command line takes.
+PARTS = {"machine": machine_figures, "bench": bench_figures, "model": model_figures}
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure the named parts, or both; print, and write the JSON file."""
+    """Measure the named parts, or all; print, and write the JSON file."""
     unknown = [name for name in arguments if name not in PARTS]
     if unknown:
         return options.fail(f"unknown part {unknown[0]}; there are {', '.join(PARTS)}")
     try:
         figures = [figure for name in arguments or PARTS for figure in PARTS[name]()]
-    except (RuntimeError, cycles.CyclesError) as error:
+    except (RuntimeError, ModelFileError, cycles.CyclesError) as error:
         return options.fail(error)
     console = Console(width=max(110, shutil.get_terminal_size().columns))
     console.print(_show(figures))
