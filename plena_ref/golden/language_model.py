@@ -1,8 +1,8 @@
 """A Llama-style decoder in float64: token ids to logits, with a KV cache that grows from pass to pass.
 
-It is written from the papers (Touvron et al. 2023; Su et al. 2021 for RoPE; Shazeer 2020 for SwiGLU) and
-knows nothing of a program or a layout. `stage` is called on what every stage hands on, so that a caller can
-watch the stages, or round them; `stored` on what goes into the cache.
+The layers are those of Touvron et al. (2023). It knows nothing of a program or a layout. `stage` is called on
+what every stage hands on, so that a caller can watch the stages, or round them; `stored` on what goes into
+the cache.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from plena_ref.golden.attention import attention
 from plena_ref.golden.linear import linear
 from plena_ref.golden.residual_add import residual_add
 from plena_ref.golden.rms_norm import rms_norm
+from plena_ref.golden.rope import rope
+from plena_ref.golden.swiglu import swiglu
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -96,20 +98,6 @@ class KvCache:
         return self.keys[layer], self.values[layer]
 
 
-def rotated(x: F64, positions: NDArray[np.int64], theta: float) -> F64:
-    """RoPE in its rotate-half form: x is heads x n x head_dim, one position for each of the n."""
-    half = x.shape[-1] // 2
-    angles = positions[:, None] * theta ** (-np.arange(half) / half)
-    cosine, sine = np.cos(angles), np.sin(angles)
-    low, high = x[..., :half], x[..., half:]
-    return np.concatenate([low * cosine - high * sine, high * cosine + low * sine], axis=-1)
-
-
-def silu(x: F64) -> F64:
-    """x times the logistic function of x."""
-    return x / (1.0 + np.exp(-x))
-
-
 def forward(
     model: ModelWeights,
     tokens: Sequence[int],
@@ -126,14 +114,14 @@ def forward(
         stage: what is done to the values that each stage hands on, n rows each.
         stored: what is done to keys and values, kv_heads x n x head_dim, before they go into the cache.
     """
-    positions = cache.length + np.arange(len(tokens))
+    start = cache.length
     x = stage("embedding", model.embedding[list(tokens)].astype(np.float64))
     for index, layer in enumerate(model.layers):
 
         def named(name: str, values: F64, at: str = f"layer {index}") -> F64:
             return stage(f"{at} {name}", values)
 
-        x = _attend(model, layer, index, x, positions, cache, named, stored)
+        x = _attend(model, layer, index, x, start, cache, named, stored)
         x = _mlp(model, layer, x, named)
     x = stage("final norm", rms_norm(x, model.final_norm.astype(np.float64), model.rms_eps))
     return stage("head", _project(x, model.head))
@@ -153,7 +141,7 @@ def _attend(
     layer: LayerWeights,
     index: int,
     x: F64,
-    positions: NDArray[np.int64],
+    start: int,
     cache: KvCache,
     stage: Stage,
     stored: Stage,
@@ -165,7 +153,7 @@ def _attend(
         for name, weights in (("q", layer.q), ("k", layer.k), ("v", layer.v))
     )
     q, k = (
-        stage(name, rotated(heads, positions, model.rope_theta))
+        stage(name, rope(heads.transpose(1, 0, 2)[None], start, model.rope_theta)[0].transpose(1, 0, 2))
         for name, heads in (("rotated q", q), ("rotated k", k))
     )
     keys, values = cache.append(index, stored("keys", k), stored("values", v))
@@ -178,5 +166,5 @@ def _mlp(model: ModelWeights, layer: LayerWeights, x: F64, stage: Stage) -> F64:
     """The second half of a layer: x + down(silu(gate) * up) of norm(x)."""
     normed = stage("mlp norm", rms_norm(x, layer.mlp_norm.astype(np.float64), model.rms_eps))
     gate, up = stage("gate", _project(normed, layer.gate)), stage("up", _project(normed, layer.up))
-    down = stage("down", _project(stage("activation", silu(gate) * up), layer.down))
+    down = stage("down", _project(stage("activation", swiglu(gate, up)), layer.down))
     return stage("mlp residual", residual_add(x, down))
