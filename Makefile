@@ -30,7 +30,7 @@ override options = $(foreach v,$(filter-out PYTHON SHELL MAKEFLAGS PYTEST,$(.VAR
   $(call typed,$(v)),$(call quote,$(v)=$(value $(v)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help ready model sim run chat test nightly sweep lint bench cycles synth waves clean
+.PHONY: help ready model sim run chat test nightly sweep lint bench cycles docs synth waves clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(ROOT)/Makefile
@@ -84,6 +84,9 @@ bench: ready model ## measure build times, simulation speed, and passes of the r
 
 cycles: ready ## measure the committed table of cycle counts again: tb/system/cycles.json
 	@$(RUN) scripts.cycles
+
+docs: ready ## build the pages as a web site: build/site/index.html
+	@$(RUN) scripts.site
 
 synth: ready ## cells, memory bits and logic depth of every unit, with Yosys (docs/synthesis.md)
 	@$(RUN) scripts.synth

@@ -91,7 +91,7 @@ _TABLE: tuple[Register, ...] = (
             BitField("LOG2_HLEN", 8, 4, "log2(HLEN)"),
             BitField("LOG2_MX_BLOCK", 12, 4, "log2(MX_BLOCK)"),
             BitField("LOOP_DEPTH", 16, 8, "hardware loops that may be open at a time"),
-            BitField("ELEMENT", 24, 4, "element format of HBM: 0 ocp, 1 plena (isa.md, section 9)"),
+            BitField("ELEMENT", 24, 4, 'element format of HBM: 0 ocp, 1 plena (isa.md, "Numbers")'),
             BitField("HBM_BF16", 28, 4, "rows that are bf16 in HBM, from bit 28 on: M 0, M 1, V 0, V 1"),
         ),
     ),

@@ -86,7 +86,7 @@ def registers_text() -> str:
         "Registers that say how a program runs (BASE, LENGTH, RESUME_PC, LIMIT, WATCHDOG, DRAIN_LIMIT)",
         "can be written only while STATUS.RUNNING is 0; else a write changes nothing and answers SLVERR.",
         "An event in the cycle in which IRQ_STATUS is cleared stays set; the other bits are cleared.",
-        "What CTRL and STATUS do is in [isa.md](isa.md), section 10.",
+        'What CTRL and STATUS do is in [isa.md](isa.md), "Programs and their control".',
         "",
         "| offset | name | access | reset | meaning |",
         "|---|---|---|---|---|",

@@ -12,7 +12,7 @@ from plena_ref.machine.state import Registers
 
 #: Rules that name no operand's value.
 _RULES = {
-    "ILLEGAL_OPCODE": "there is no instruction with this opcode (docs/isa.md, section 3)",
+    "ILLEGAL_OPCODE": 'there is no instruction with this opcode (docs/isa.md, "Encoding")',
     "LOOP_COUNT": "a loop needs a trip count of at least 1 and a counter other than gp0",
     "LOOP_OVERFLOW": "more loops are open than the loop stack holds: raise LOOP_DEPTH=",
     "LOOP_MISMATCH": "the innermost open loop has another counter, or the program ends inside a loop",

@@ -23,7 +23,7 @@ INSTRUCTIONS = {
 
 
 def work_of(mnemonic: str, policy: int, hw: Hardware) -> tuple[int, int]:
-    """Useful multiply-accumulates and vector rows of one instruction (docs/isa.md sections 4 and 5).
+    """Useful multiply-accumulates and vector rows of one instruction (docs/isa.md, "Matrix instructions").
 
     Args:
         mnemonic: as in the assembly text.

@@ -1,6 +1,7 @@
 """Every control register in every state of the machine, against a model made from the register table.
 
-The model knows from plena_ref/isa/csr.py what a register is, and from docs/isa.md section 10 the states.
+The model knows from plena_ref/isa/csr.py what a register is, and the states from docs/isa.md, "Programs and
+their control".
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def draw(seed: int) -> Variant:
         "unit": kind.unit.name,
         "code": f"{rng.choice(free):02X}",
         "operation_code": str(rng.choice(codes)) if new else str(known[kind.operation]),
-        "prose": f"{kind.meaning} One arithmetic step, as in section 9.",
+        "prose": f'{kind.meaning} One arithmetic step, as in "Numbers".',
     }
     tags = {
         "vector" if kind.unit is _V else "float",

@@ -52,7 +52,7 @@ def test_counters_are_read_by_name() -> None:
     ],
 )
 def test_work_of_an_instruction(mnemonic: str, policy: int, work: tuple[int, int]) -> None:
-    """Numbers of isa.md sections 4 and 5, counted by hand for MLEN 64, BLEN 16."""
+    """Numbers of isa.md, counted by hand for MLEN 64, BLEN 16."""
     assert work_of(mnemonic, policy, HW) == work
 
 

@@ -1,4 +1,4 @@
-"""The instruction table against an independent transcription of docs/isa.md sections 1 and 2."""
+"""The instruction table against an independent transcription of docs/isa.md, "Encoding"."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attention in the plain form that compilers emit (docs/isa.md section 9): yardstick and regression program.
+"""Attention in the plain form that compilers emit, a yardstick (docs/isa.md, "The plain attention kernel").
 
 No step is fused: the running maximum, rescale factor and sum live in FP_MEM, S is scaled after its write-out,
 the masks are tiles of -inf built through FP_MEM, and O is cleared by multiplying it with f0, so that the host

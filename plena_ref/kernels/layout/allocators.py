@@ -114,7 +114,7 @@ class VramAllocator(Lifetimes):
 
 
 class HbmAllocator:
-    """Hands out HBM bytes upwards from `start`, bases rounded as docs/isa.md section 6 says.
+    """Hands out HBM bytes upwards from `start`, bases rounded as docs/isa.md, "HBM instructions", says.
 
     Raises:
         LayoutError: the memory is full.

@@ -1,4 +1,4 @@
-"""Tensors in HBM: row-major elements, directly followed by their scales (docs/isa.md section 8)."""
+"""Tensors in HBM: row-major elements, directly followed by their scales (docs/isa.md, "HBM instructions")."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class HbmTensor:
 
     @property
     def footprint(self) -> int:
-        """Bytes that the tensor takes, both parts padded (docs/isa.md section 8)."""
+        """Bytes that the tensor takes, both parts padded (docs/isa.md, "HBM instructions")."""
         elements, scales = self.element_bytes, self.scale_bytes
         return round_up(elements, HBM_PADDING_BYTES) + round_up(scales, HBM_PADDING_BYTES)
 
@@ -105,5 +105,5 @@ class HbmLast(HbmTensor):
 
 
 def hbm_alignment(hw: Hardware) -> int:
-    """Alignment of an HBM tensor's base in bytes: MLEN, from MLEN 256 on MLEN^2 (docs/isa.md section 8)."""
+    """Alignment of a base in bytes: MLEN, from MLEN 256 on MLEN^2 (docs/isa.md, "HBM instructions")."""
     return hw.tile_elems if hw.mlen >= 256 else hw.mlen

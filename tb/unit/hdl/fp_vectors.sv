@@ -1,6 +1,6 @@
 // fp_vectors: applies one arithmetic function to every operand pair of operands.bin, writes results.bin.
 // Runs at time 0 without a clock, then raises done; +op=N chooses the function by the codes below.
-// The functions are specified in docs/isa.md section 7.
+// The functions are specified in docs/isa.md, "Numbers".
 `timescale 1ns / 1ps
 `default_nettype none
 
