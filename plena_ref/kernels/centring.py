@@ -65,8 +65,10 @@ class CentringKernel:
         """Write its instructions."""
         self.sums.clear(p)
         with ExitStack() as stack:
-            mask = stack.enter_context(p.gp("mask of features")) if self.mask is not None else None
-            if mask is not None:
+            mask = None
+            if self.mask is not None:
+                mask = stack.enter_context(p.gp("mask of features"))
+                p.point(mask, self.mask)
                 self._make_mask(p, mask)
             x, y = (stack.enter_context(p.gp(f"rows of {name}")) for name in "XY")
             p.point(x, self.x)
@@ -80,8 +82,7 @@ class CentringKernel:
                         p.add(y, y, count * self.hw.mlen)
 
     def _make_mask(self, p: Program, mask: Register) -> None:
-        """1 in the features of the last column block, 0 behind them; `mask` points to it."""
-        p.point(mask, self.mask)
+        """1 in the features of the last column block, 0 after them, in the row that `mask` points to."""
         with p.fp("1") as one, p.gp("shift distance") as distance:
             p.S_EXP_FP(one, F0, comment="1")
             p.load_constant(distance, self.hw.mlen)

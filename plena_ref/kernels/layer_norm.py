@@ -35,7 +35,7 @@ class LayerNormKernel:
         constants: int,
         room: Room,
     ) -> None:
-        self.x, self.y = x, y
+        self.x, self.bias, self.y = x, bias, y
         with room.scratch():
             self.centring = CentringKernel(hw, x, y, constants + INVERSE, room)
         with room.scratch():

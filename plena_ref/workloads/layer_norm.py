@@ -45,7 +45,7 @@ def stage_layer_norm(
     """X, weights, bias and constants of a LayerNorm; padding columns are 0."""
     stage_norm(inputs.norm, kernel.norm, eps, images)
     stage_rows(kernel.x, images.vram, inputs.norm.x, len(inputs.norm.x))
-    stage_rows(kernel.norm.bias, images.vram, inputs.bias, 1)
+    stage_rows(kernel.bias, images.vram, inputs.bias, 1)
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,8 @@ def test_equal_features_give_the_bias(value: float) -> None:
 
 
 def test_the_interval_is_that_of_the_golden() -> None:
-    """Narrow; and the results of other data, of no weights and of no mean lie outside."""
-    case = CASES["layer_norm_ragged"]
+    """Narrow: of results without weights (1 +- 0.25) or bias, or of other rows, much lies outside."""
+    case = norm(16, 300, batch=2, seq=5, mean=100.0)
     workload = build(case)
     lower, upper = workload.interval
     assert (lower < workload.golden).all() and (workload.golden < upper).all()
@@ -85,7 +85,7 @@ def test_the_interval_is_that_of_the_golden() -> None:
         replace(model, x=model.x[:, ::-1]),
     ):
         outside = (wrong.exact < lower) | (wrong.exact > upper)
-        assert outside.mean() > 0.5
+        assert outside.mean() > 0.3
 
 
 def test_the_result_may_take_the_place_of_x() -> None:
