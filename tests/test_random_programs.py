@@ -29,6 +29,18 @@ SHAPES = [
     Hardware(mlen=16, blen=4, vram_elems=4096, msram_tiles=4, vpref=3, vstore=5, mx_block=16, hbm_bytes=8192),
     Hardware(mlen=16, blen=16, hlen=4, vram_elems=4096, msram_tiles=5, vpref=1, vstore=1, hbm_bytes=8192),
     Hardware(mlen=64, blen=16, hlen=16, hbm_bytes=1 << 16),
+    Hardware(
+        mlen=32,
+        blen=8,
+        vram_elems=8192,
+        msram_tiles=2,
+        vpref=5,
+        vstore=3,
+        mx_block=16,
+        hbm_bytes=8192,
+        element="plena",
+        hbm_bf16="m1,v0",
+    ),
 ]
 each_shape = pytest.mark.parametrize("hw", SHAPES, ids=lambda hw: f"{hw.mlen}_{hw.blen}")
 

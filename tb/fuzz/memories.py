@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.hardware import NO_CLASS, Hardware
 from plena_ref.machine.state import MemoryImages
 from plena_ref.machine.topk import POLICIES
 
@@ -62,6 +62,10 @@ def random_images(hw: Hardware, rng: np.random.Generator, limit: int) -> MemoryI
     ) << np.uint8(7)
     scales = scales_from(limit)
     data[scales:] = rng.integers(0x70, 0x80, limit - scales, dtype=np.uint8)
+    if hw.hbm_bf16 != NO_CLASS:
+        # Half of the elements for rows of bf16.
+        half = scales // 4 * 2
+        data[:half] = random_bf16(rng, half // 2, share).astype("<u2").view(np.uint8)
     anything = rng.random(limit) < (0.002 if tame else 0.2)
     images.hbm[:limit] = np.where(anything, rng.integers(0, 256, limit, dtype=np.uint8), data)
     return images

@@ -166,8 +166,9 @@ class Traps(Instructions):
 
     def trap_hbm_misaligned(self) -> None:
         name = self.pick(("H_PREFETCH_M", "H_PREFETCH_V", "H_STORE_V"))
-        good = Transfer(0, 0, 0, 2 * self.hw.mlen, self.below(2))
-        half = self.hw.mx_block // 2
+        form = self.form_of(name)
+        row, half = form.row_bytes(self.hw.mlen), form.alignment // 2
+        good = Transfer(form, 0, 0, 0, 2 * row, self.below(2))
         kind = self.below(4)
         if kind == 0:
             bad = replace(good, base=half)
@@ -176,22 +177,23 @@ class Traps(Instructions):
         elif kind == 2:
             bad = replace(good, base=half, offset=half)
         else:
-            bad = replace(good, stride=self.hw.mlen + half, rstride=1)
+            bad = replace(good, stride=row + half, rstride=1)
         self.move(name, bad)
 
     def trap_hbm_error(self) -> None:
         name = self.pick(("H_PREFETCH_M", "H_PREFETCH_V", "H_STORE_V"))
-        rows, mlen, block = self.rows_of(name), self.hw.mlen, self.hw.mx_block
+        rows, form = self.rows_of(name), self.form_of(name)
+        row, unit = form.row_bytes(self.hw.mlen), form.alignment
         kind = self.below(4)
-        if kind == 0:
-            end_of_elements = -(-(self.limit - rows * mlen + 1) // block) * block
-            bad = Transfer(0, max(end_of_elements, 0), 0, mlen, 0)
+        if kind == 0 or (kind == 1 and form.bf16):
+            end_of_elements = -(-(self.limit - rows * row + 1) // unit) * unit
+            bad = Transfer(form, 0, max(end_of_elements, 0), 0, row, 0)
         elif kind == 1:
-            bad = Transfer(0, 0, self.limit - rows * (mlen // block) + 1, mlen, 0)
+            bad = Transfer(form, 0, 0, self.limit - rows * form.scale_bytes(row) + 1, row, 0)
         elif kind == 2:
-            bad = Transfer(64, WORD + 1 - block, 0, mlen, 0)
+            bad = Transfer(form, max(64, unit), WORD + 1 - unit, 0, row, 0)
         else:
-            bad = Transfer(self.limit, 0, 0, 0, 1)
+            bad = Transfer(form, -(-self.limit // unit) * unit, 0, 0, 0, 1)
         self.move(name, bad)
 
     def trap_loop_count(self) -> None:

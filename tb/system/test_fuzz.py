@@ -1,7 +1,7 @@
 """Random programs on the RTL and on the reference machine, with random latency, back-pressure and resets.
 
-One program again: ``python -m tb.system.test_fuzz MLEN BLEN HLEN DISPATCH_WIDTH SEED``. More of them:
-PLENA_FUZZ=1000 in the environment.
+One program again: ``python -m tb.system.test_fuzz MLEN BLEN HLEN DISPATCH_WIDTH ELEMENT HBM_BF16 SEED``. More
+of them: PLENA_FUZZ=1000 in the environment.
 """
 
 from __future__ import annotations
@@ -16,17 +16,24 @@ from tb.bench.harness import Job
 from tb.fuzz.random_programs import generate
 from tb.system.equivalence import repetitions, run_both
 
-#: (MLEN, BLEN, HLEN, DISPATCH_WIDTH), first seed, programs.
+#: MLEN, BLEN, HLEN, DISPATCH_WIDTH, ELEMENT, HBM_BF16.
+Shape = tuple[int, int, int, int, str, str]
+#: Shapes, first seed, programs.
 SHAPES = [
-    ((16, 4, 8, 2), 10_000, 140),
-    ((8, 8, 1, 2), 20_000, 100),
-    ((8, 4, 2, 1), 30_000, 100),
-    ((32, 8, 32, 2), 40_000, 50),
-    pytest.param((64, 16, 16, 2), 50_000, 25, marks=pytest.mark.not_nightly("a large machine")),
+    ((16, 4, 8, 2, "ocp", "none"), 10_000, 140),
+    ((8, 8, 1, 2, "ocp", "none"), 20_000, 100),
+    ((8, 4, 2, 1, "ocp", "none"), 30_000, 100),
+    ((32, 8, 32, 2, "ocp", "none"), 40_000, 50),
+    pytest.param(
+        (64, 16, 16, 2, "ocp", "none"), 50_000, 25, marks=pytest.mark.not_nightly("a large machine")
+    ),
+    ((16, 4, 16, 2, "plena", "m1,v0"), 60_000, 40),
 ]
 
 
-def machine(mlen: int, blen: int, hlen: int, dispatch_width: int) -> Hardware:
+def machine(
+    mlen: int, blen: int, hlen: int, dispatch_width: int, element: str = "ocp", hbm_bf16: str = "none"
+) -> Hardware:
     """A machine of this shape with memories small enough to dump every time, and room for M_BMM_WO."""
     return Hardware(
         mlen,
@@ -36,6 +43,8 @@ def machine(mlen: int, blen: int, hlen: int, dispatch_width: int) -> Hardware:
         msram_tiles=4,
         hbm_bytes=1 << 16 if mlen < 64 else 1 << 18,
         dispatch_width=dispatch_width,
+        element=element,
+        hbm_bf16=hbm_bf16,
     )
 
 
@@ -55,7 +64,7 @@ def job(hw: Hardware, seed: int, first: bool) -> Job:
     )
 
 
-def failures(shape: tuple[int, int, int, int], first: int, count: int) -> list[str]:
+def failures(shape: Shape, first: int, count: int) -> list[str]:
     """Run the programs of seeds first..first+count-1; a line a program that differs."""
     hw = machine(*shape)
     jobs = {str(seed): job(hw, seed, seed == first) for seed in range(first, first + count)}
@@ -68,13 +77,13 @@ def failures(shape: tuple[int, int, int, int], first: int, count: int) -> list[s
 
 
 @pytest.mark.parametrize(("shape", "first", "count"), SHAPES, ids=lambda value: str(value))
-def test_random_programs_are_bit_exact(shape: tuple[int, int, int, int], first: int, count: int) -> None:
+def test_random_programs_are_bit_exact(shape: Shape, first: int, count: int) -> None:
     found = failures(shape, first, repetitions(count))
     assert not found, f"{len(found)} programs differ\n" + "\n".join(found[:5])
 
 
 if __name__ == "__main__":
-    *numbers, last = map(int, sys.argv[1:])
-    found = failures((numbers[0], numbers[1], numbers[2], numbers[3]), last, 1)
+    mlen, blen, hlen, width, element, hbm_bf16, last = sys.argv[1:]
+    found = failures((int(mlen), int(blen), int(hlen), int(width), element, hbm_bf16), int(last), 1)
     print("\n".join(found) or "bit-exact")
     sys.exit(1 if found else 0)

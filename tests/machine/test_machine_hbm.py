@@ -180,3 +180,82 @@ def test_alignment(name: str, addresses: dict[str, int], rstride: int, cause: st
 def test_a_limit_outside_hbm_is_refused() -> None:
     with pytest.raises(ValueError, match=r"limit = 4097 lies outside 0\.\.4096"):
         run("C_BREAK", limit=4097)
+
+
+BF16 = Hardware(
+    mlen=16, blen=4, vram_elems=1024, msram_tiles=2, vpref=5, vstore=3, hbm_bytes=4096, hbm_bf16="m1,v0"
+)
+
+
+@pytest.mark.parametrize(
+    ("rstride", "stride"), [(0, 3), (1, 96), (1, 0), (1, 16), (1, 32)], ids=lambda value: str(value)
+)
+def test_prefetches_of_bf16(rstride: int, stride: int) -> None:
+    """Raw bits, two bytes an element, rows 2*MLEN apart without STRIDE; SCALE may be anything."""
+    images = hbm_images(BF16)
+    text = setup(256, 32, 0xFFFF_FFFF, stride) + constant("gp3", BF16.tile_elems)
+    text += f"H_PREFETCH_M gp3, gp1, a1, {rstride}, 1\nH_PREFETCH_V gp3, gp1, a1, {rstride}, 0\n"
+    machine = stops(text, images, BF16)
+    step = stride if rstride else 2 * BF16.mlen
+    rows = [
+        [
+            int(images.hbm[288 + n * step + 2 * e]) | int(images.hbm[289 + n * step + 2 * e]) << 8
+            for e in range(16)
+        ]
+        for n in range(BF16.mlen)
+    ]
+    assert machine.images.msram[BF16.tile_elems :].reshape(16, 16).tolist() == rows
+    assert machine.images.vram.reshape(-1, 16)[16:21].tolist() == rows[:5]
+
+
+def test_stores_of_bf16_write_raw_bits_and_no_scales() -> None:
+    images = hbm_images(BF16)
+    before = images.hbm.copy()
+    data = random_bf16(np.random.default_rng(2), (3, 16))
+    images.vram[:48] = data.ravel()
+    machine = stops(setup(512, 64, 7, 48) + "H_STORE_V gp2, gp1, a1, 1, 0", images, BF16)
+    for n in range(3):
+        before[576 + 48 * n : 608 + 48 * n] = data[n].astype("<u2").view(np.uint8)
+    assert np.array_equal(machine.images.hbm, before)
+    assert np.flatnonzero(machine.written.hbm).tolist() == [
+        576 + 48 * n + byte for n in range(3) for byte in range(32)
+    ]
+    assert machine.hbm_high_water == 576 + 96 + 31
+
+
+def test_the_other_precision_of_such_a_machine_is_mxfp8() -> None:
+    images = hbm_images(BF16)
+    machine = stops(setup(256, 32, 1501) + "H_PREFETCH_V gp2, gp1, a1, 0, 1", images, BF16)
+    wanted = expected_rows(images.hbm, 288, 256 + 1501 + 4, 16, 5, BF16)
+    assert machine.images.vram[: 5 * 16].reshape(5, 16).tolist() == wanted
+
+
+@pytest.mark.parametrize(("name", "rows", "precision"), [("H_PREFETCH_M", 16, 1), ("H_STORE_V", 3, 0)])
+def test_bf16_may_end_at_the_limit_and_not_pass_it(name: str, rows: int, precision: int) -> None:
+    text = setup(64, 16, 0xFFFF_FFFF, 48) + f"{name} gp2, gp1, a1, 1, {precision}"
+    end = 64 + 16 + (rows - 1) * 48 + 32
+    assert run(text, hbm_images(BF16), BF16, limit=end)[1].status == "stopped"
+    assert run(text, hbm_images(BF16), BF16, limit=end - 1)[1].cause == "HBM_ERROR"
+
+
+@pytest.mark.parametrize("addresses", [{"base": 8}, {"offset": 24}, {"base": 8, "offset": 8}, {"stride": 40}])
+def test_addresses_of_bf16_are_multiples_of_two_blocks(addresses: dict[str, int]) -> None:
+    """Where precision 1, MXFP8 here, takes them."""
+    program = setup(**addresses) + "H_PREFETCH_V gp2, gp1, a1, 1, "
+    assert run(program + "0", hbm_images(BF16), BF16)[1].cause == "HBM_MISALIGNED"
+    assert run(program + "1", hbm_images(BF16), BF16)[1].status == "stopped"
+
+
+def test_plena_elements_are_read_and_written_by_its_rules() -> None:
+    hw = Hardware(mlen=8, blen=4, vram_elems=512, msram_tiles=1, hbm_bytes=4096, element="plena")
+    images = hbm_images(hw)
+    data = random_bf16(np.random.default_rng(4), (4, 8)) & np.uint16(0xBFFF)
+    images.vram[:32] = data.ravel()
+    text = setup(256, 0, 512) + constant("gp3", 64)
+    machine = stops(text + "H_STORE_V gp2, gp1, a1, 0, 0\nH_PREFETCH_V gp3, gp1, a1, 0, 0", images, hw)
+    for n, row in enumerate(data.tolist()):
+        elements, scale = exact.plena_encode(row)
+        assert machine.images.hbm[256 + 8 * n :][:8].tolist() == elements
+        assert machine.images.hbm[768 + n] == scale
+        read = [exact.plena_decode(element, scale) for element in elements]
+        assert machine.images.vram[64 + 8 * n :][:8].tolist() == read
