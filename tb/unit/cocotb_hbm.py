@@ -66,13 +66,16 @@ async def bf16_and_mxfp8_take_turns(dut) -> None:
     work = []
     for k in range(3):
         base = 8192 * k + 4096 - bench.mlen  # a row lies across a 4 KiB boundary
-        loose = 4 * bench.mlen
+        loose = 2 * bench.mlen + 2 * bench.block
         work.append(bench.contiguous(PREFETCH_M, SCALE_REGION + 8192 * k, tile=k))
         work.append(Transfer(PREFETCH_V, base, 0, 2 * bench.mlen, row=20 + k, bf16=True))
         work.append(Transfer(STORE_V, base, 0, loose, row=20, bf16=True))
         work.append(Transfer(PREFETCH_M, base, 0, loose, tile=3, bf16=True))
         work.append(bench.contiguous(STORE_V, SCALE_REGION + 8192 * k, row=k))
     await bench.execute(work)
+    dut.withhold.value = 230  # rows wait for VRAM, and the scales of the tile behind them are there
+    rows = Transfer(PREFETCH_V, 4096, 0, 2 * bench.mlen, row=5, bf16=True)
+    await bench.execute([rows, bench.contiguous(PREFETCH_M, SCALE_REGION, tile=1)] * 2)
     await bench.check()
     bench.bad = [range(SCALE_REGION, SCALE_REGION + 1)]
     await bench.execute([Transfer(PREFETCH_V, 64, SCALE_REGION, 2 * bench.mlen, row=9, bf16=True)])

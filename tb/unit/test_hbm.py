@@ -38,7 +38,6 @@ def shape(mlen: int, blen: int, block: int, vpref: int, vstore: int, bf16: int =
         shape(64, 16, 8, 16, 16),
         shape(32, 8, 16, 40, 8),
         shape(16, 4, 8, 5, 3, bf16=1),
-        shape(64, 16, 16, 16, 16, bf16=1),
     ],
     ids=lambda parameters: "-".join(map(str, parameters.values())),
 )
