@@ -92,7 +92,7 @@ def run_pass(rows: int, position: int, model: Path | None = None) -> TracedPass:
     """
     checkpoint, hw = load(model), Hardware(hbm_bytes=HBM_BYTES)
     memory = ModelMemory(hw, checkpoint.config, POSITIONS, CHUNK)
-    images = first_images(memory, checkpoint.weights, weights_image(memory, checkpoint))
+    images = first_images(memory, checkpoint.weights, weights_image(memory, checkpoint)[0])
     stage_pass(memory, list(range(rows)), position, images)
     program = Program(hw)
     ModelPass(memory, PassShape(rows, position)).emit(program)

@@ -7,6 +7,7 @@ docs/language_model.md.
 from __future__ import annotations
 
 import sys
+import time
 
 from rich.console import Console
 from rich.table import Table
@@ -48,7 +49,10 @@ def main(arguments: list[str]) -> int:
         options.UsageError, HardwareError, RuleError, ModelFileError, simulate.SimulatorMissing
     ) as error:  # fmt: skip
         return options.fail(error)
-    image = weights_image(memory, checkpoint)
+    started = time.monotonic()
+    image, made = weights_image(memory, checkpoint)
+    seconds = time.monotonic() - started
+    print(f"weights in HBM: {'made' if made else 'from the cache'}, {seconds:.1f} s", file=sys.stderr)
     count = many.at_once()
     if len(settings.prompts) > 1 and count > 1:
         others = [argument for argument in arguments if not argument.upper().startswith("PROMPTS=")]

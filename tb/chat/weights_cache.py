@@ -41,13 +41,16 @@ def _key(memory: ModelMemory, checkpoint: Checkpoint) -> str:
     return digest.hexdigest()[:24]
 
 
-def weights_image(memory: ModelMemory, checkpoint: Checkpoint) -> NDArray[np.uint8]:
-    """LIMIT bytes of HBM: weights, embedding, rotate_half, and caches of zeros; what is between them is 0."""
+def weights_image(memory: ModelMemory, checkpoint: Checkpoint) -> tuple[NDArray[np.uint8], bool]:
+    """LIMIT bytes of HBM, and whether they had to be made.
+
+    They are weights, embedding, rotate_half, and caches of zeros; what is between them is 0.
+    """
     folder = paths.BUILD / "weights"
     path = folder / f"{_key(memory, checkpoint)}.hbm"
     if path.is_file() and path.stat().st_size == memory.limit:
         os.utime(path)
-        return np.fromfile(path, np.uint8)
+        return np.fromfile(path, np.uint8), False
     image = np.zeros(memory.limit, np.uint8)
     hbm_image.write_weights(memory, checkpoint.weights, image)
     staging.stage_rotation(memory, image)
@@ -58,4 +61,4 @@ def weights_image(memory: ModelMemory, checkpoint: Checkpoint) -> NDArray[np.uin
     by_age = sorted(folder.glob("*.hbm"), key=lambda found: found.stat().st_mtime)
     for old in by_age[:-KEPT]:
         old.unlink(missing_ok=True)
-    return image
+    return image, True

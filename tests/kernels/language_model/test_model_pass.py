@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from plena_ref.configs.models import DECODERS
 from plena_ref.golden.language_model import ModelWeights
 from plena_ref.kernels.language_model.model_memory import ModelMemory
-from plena_ref.kernels.language_model.model_pass import ModelPass, PassShape
+from plena_ref.kernels.language_model.model_pass import KEY_TILES, ModelPass, PassShape
 from plena_ref.kernels.language_model.tile_stream import TileStream
 from plena_ref.kernels.language_model.weight_tiles import model_panels
 from plena_ref.kernels.layout.rules import LayoutError
@@ -28,13 +29,22 @@ CONFIG = DECODERS["reduced"]
 PASSES = ([3, 1, 4, 1, 5, 9, 2, 95], [0], [3, 5, 8], [7])
 
 
-def _memory(mlen: int, blen: int, **values: int) -> ModelMemory:
+#: A prompt that outgrows the key tiles which attention keeps, at MLEN 8.
+LONG = ([3, 1, 4, 1, 5, 9, 2, 95],) * 5 + ([7],)
+
+
+def _memory(mlen: int, blen: int, positions: int = 24, **values: int) -> ModelMemory:
     sizes = {"hbm_bytes": 1 << 20, "vram_elems": 1 << 17, **values}
-    return ModelMemory(Hardware(mlen, blen, **sizes), CONFIG, positions=24, chunk=8)
+    return ModelMemory(Hardware(mlen, blen, **sizes), CONFIG, positions, chunk=8)
 
 
-def _answer(memory: ModelMemory, weights: ModelWeights, machine_weights: ModelWeights) -> list[bool]:
-    """Run `PASSES` with the one on the machine and judge by the other; which passes are right."""
+def _answer(
+    memory: ModelMemory,
+    weights: ModelWeights,
+    machine_weights: ModelWeights,
+    passes: Sequence[list[int]] = PASSES,
+) -> list[bool]:
+    """Run passes with one model on the machine and judge by the other; which passes are right."""
     image = np.zeros(memory.limit, np.uint8)
     write_weights(memory, weights, image)
     stage_rotation(memory, image)
@@ -42,7 +52,7 @@ def _answer(memory: ModelMemory, weights: ModelWeights, machine_weights: ModelWe
     write_weights(memory, machine_weights, image)
     reference = Reference(memory, first_images(memory, machine_weights, image))
     passed, position = [], 0
-    for tokens in PASSES:
+    for tokens in passes:
         made = make_pass(memory, len(tokens), position)
         report = reference.run(made, tokens)
         assert (report.status, report.cause) == ("stopped", None)
@@ -60,6 +70,12 @@ def _answer(memory: ModelMemory, weights: ModelWeights, machine_weights: ModelWe
 def test_passes_are_as_accurate_as_predicted(mlen: int, blen: int, tiles: int) -> None:
     weights = drawn_weights(CONFIG)
     assert _answer(_memory(mlen, blen, msram_tiles=tiles), weights, weights) == [True] * len(PASSES)
+
+
+def test_a_cache_longer_than_attention_keeps() -> None:
+    weights, memory = drawn_weights(CONFIG), _memory(8, 4, positions=48, msram_tiles=200)
+    assert len(LONG) * 8 > KEY_TILES * memory.hw.mlen
+    assert _answer(memory, weights, weights, LONG) == [True] * len(LONG)
 
 
 def _swap_gate_and_up(layer: int, weights: ModelWeights) -> ModelWeights:
