@@ -67,11 +67,10 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End the simulation, and remove its files."""
-        os.close(self._jobs)
-        os.close(self._keep_open)
+        """End the simulation, and remove its files; a job that still runs fails at its next event."""
+        for pipe in (self._jobs, self._keep_open, self._events):
+            os.close(pipe)
         self._thread.join()
-        os.close(self._events)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _simulate(self) -> None:
