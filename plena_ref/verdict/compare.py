@@ -23,6 +23,7 @@ class Verdict:
         allowed_misses: how many elements of the case may miss.
         tolerance: what the accuracy was judged by.
         by_interval: the error bound of the case's data took the tolerance's place.
+        wrong_integers: the words of INT_MEM that do not hold what they must.
     """
 
     batches: tuple[BatchRow, ...]
@@ -32,6 +33,7 @@ class Verdict:
     allowed_misses: int
     tolerance: Tolerance
     by_interval: bool = False
+    wrong_integers: tuple[str, ...] = ()
 
     @property
     def _rule(self) -> str:
@@ -56,8 +58,9 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """Bit-exact, accurate, nothing written outside the tensors."""
-        return self.bit_exact and self.accurate and self.out_of_bounds_writes == 0
+        """Bit-exact, accurate, integers right, nothing written outside the tensors."""
+        right = self.accurate and not self.wrong_integers
+        return self.bit_exact and right and self.out_of_bounds_writes == 0
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -68,6 +71,7 @@ class Verdict:
             for row in self.batches
             if not row.passed or (row.misses and not self.accurate)
         ]
+        found += list(self.wrong_integers[:1])
         found += [f"not bit-exact: {difference}" for difference in self.differences]
         if self.out_of_bounds_writes:
             where = f"the first is {self.first_out_of_bounds}"
@@ -114,4 +118,9 @@ def compare(
         allowed_misses=allowed_misses(work.golden.size, work.tolerance),
         tolerance=work.tolerance,
         by_interval=work.interval is not None,
+        wrong_integers=tuple(
+            f"INT_MEM word {word}: got {int(got_images.intmem[word])}, must be {wanted}"
+            for word, wanted in work.integers.items()
+            if int(got_images.intmem[word]) != wanted
+        ),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -49,6 +49,10 @@ class Judged(Protocol):
     @property
     def interval(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Bounds of every element, each shaped as golden; None: the tolerance judges."""
+
+    @property
+    def integers(self) -> Mapping[int, int]:
+        """What words of INT_MEM must hold, by number."""
 
     @property
     def head_cols(self) -> int:

@@ -64,6 +64,21 @@ def product_error(x: F64, w: F64) -> F64:
     return spread + UNIT * (np.abs(x @ w) + spread) + FLUSHED
 
 
+def router_error(weights: F64, distances: F64) -> F64:
+    """The largest error of softmax weights over the experts that were chosen.
+
+    An exponential is off by the rounding of its argument, |distance| units, and its own; the sum by the mean
+    of these; then come the roundings of sum, reciprocal and product.
+
+    Args:
+        weights: ... x chosen, in float64.
+        distances: of the logits from the largest; -infinity has weight 0.
+    """
+    own = np.where(weights > 0, np.abs(distances), 0) + 1
+    together = (weights * own).sum(axis=-1, keepdims=True)
+    return np.expm1(UNIT * (own + together + 3 + F32_ROUNDINGS)) * weights + FLUSHED
+
+
 def linear_error(x: F64, x_error: F64, w: F64) -> F64:
     """The largest error of x w, by the largest error of each element of x.
 

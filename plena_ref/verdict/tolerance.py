@@ -29,6 +29,8 @@ STRICT = Tolerance()
 #: For data and shapes nobody has tried: rounding scores to bf16 alone makes about one element in 10,000
 #: miss the strict bound. docs/accuracy.md holds the analysis and the command that measures it.
 BF16_LIMITED = Tolerance(match_percent=99.9)
+#: Nothing is rounded.
+EXACT = Tolerance(atol=0.0, rtol=0.0, match_percent=100.0, outer=0.0)
 
 
 #: Standard deviations of its own error that an element may be off. Errors are sums of bounded ones, so that

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -58,10 +58,12 @@ class Answer:
     Attributes:
         golden: float64, batch x seq x heads x columns of a head.
         interval: bounds of every element, each shaped as golden; None: the case's tolerance judges.
+        integers: what words of INT_MEM must hold, by number.
     """
 
     golden: F64
     interval: tuple[F64, F64] | None = None
+    integers: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,7 @@ class Workload:
         golden: float64, batch x seq x heads x head_dim.
         interval: bounds of every element, each shaped as golden; None: the case's tolerance judges.
         head_cols: columns of a head in the physical result, padding included.
+        integers: what words of INT_MEM must hold, by number.
         stages: what is judged stage by stage while the reference machine runs; None: nothing.
     """
 
@@ -164,6 +167,7 @@ class Workload:
     golden: F64
     interval: tuple[F64, F64] | None
     head_cols: int
+    integers: Mapping[int, int] = field(default_factory=dict)
     stages: StagePlan | None = None
 
     @property

@@ -56,5 +56,6 @@ def build(case: Case) -> Workload:
         golden=answer.golden,
         interval=answer.interval,
         head_cols=placed.head_cols,
+        integers=answer.integers,
         stages=case.problem.stages(case, placed, program.marks),
     )

@@ -17,16 +17,13 @@ from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.machine.rules import RuleError
 from plena_ref.machine.state import MemoryImages
-from plena_ref.verdict.tolerance import Tolerance
+from plena_ref.verdict.tolerance import EXACT, Tolerance
 from plena_ref.workloads.base import Answer, Placed
 from plena_ref.workloads.placement import stage_column_blocks
 from plena_ref.workloads.rows_problem import RowsProblem
 
 if TYPE_CHECKING:
     from plena_ref.workloads.case import Case
-
-#: Nothing is rounded.
-EXACT = Tolerance(atol=0.0, rtol=0.0, match_percent=100.0, outer=0.0)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from plena_ref.workloads.residual_add import ResidualAdd
 from plena_ref.workloads.rms_norm import RmsNorm
 from plena_ref.workloads.rope import Rope
 from plena_ref.workloads.swiglu import Swiglu
+from plena_ref.workloads.top_k import MoeRouter, TopK
 
 #: Every family.
 FAMILIES: tuple[type[Problem], ...] = (
@@ -22,6 +23,8 @@ FAMILIES: tuple[type[Problem], ...] = (
     CachedAttention,
     Embedding,
     DecoderLayer,
+    TopK,
+    MoeRouter,
     Linear,
     RmsNorm,
     LayerNorm,

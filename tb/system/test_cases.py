@@ -78,7 +78,7 @@ def test_case_passes(
         assert batch["rows"] == rows
         assert batch["match_percent"] == 100.0
         assert 0 <= batch["max_abs_error"] < 0.1 * (1 + abs(batch["worst"]["golden"]))
-        assert (batch["max_abs_error"] > 0) == (case.tolerance.outer > 0), "only an embedding is exact"
+        assert (batch["max_abs_error"] > 0) == (case.tolerance.outer > 0), "what rounds nothing is exact"
         assert list(batch["worst"]) == WORST_KEYS
         worst = batch["worst"]
         assert worst["row"] in range(rows) and worst["column"] in range(columns)

@@ -37,6 +37,8 @@ PROBLEMS: dict[str, dict[str, object]] = {
     "decode_attention_blocks": {**ATTENTION, **WINDOW, "seq": 1},
     "cached_attention": {**ATTENTION, **WINDOW, "seq": 6},
     "decoder_layer": {"model": "reduced", "batch": 2, "seq": 3, "past": 20},
+    "top_k": {"batch": 2, "seq": 1, "features": 300, "count": 3},
+    "moe_router": {"batch": 2, "seq": 2, "features": 40},
     "embedding": {"batch": 2, "seq": 5, "features": 40, "vocabulary": 50},
     "packed_attention": {**ATTENTION, "seq": 20, "head_dim": 8, "window": 20},
     "plain_attention": {**ATTENTION, "seq": 20},
