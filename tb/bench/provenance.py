@@ -48,7 +48,8 @@ class Provenance:
     """
 
     def __init__(self, core: Core, known: WrittenMaps) -> None:
-        sizes = memory_sizes(core.hw)
+        # No transfer passes the limit, and HBM may be large.
+        sizes = memory_sizes(core.hw) | {"hbm": core.limit}
         self.core, self.known = core, known
         self.reads: list[UnwrittenRead] = []
         self.labels = {name: np.full(size, CLEAN, np.int32) for name, size in sizes.items()}

@@ -54,6 +54,7 @@ def to_json(outcome: BuildOutcome) -> dict[str, object]:
             "bit_exact": None if ours.differences is None else not ours.differences,
             "differences": list(ours.differences or ()),
             "words_written_outside": ours.written_outside,
+            "preloaded_words_changed": ours.inputs_changed,
             "elements_not_written": ours.unwritten,
             "reasons": list(ours.reasons),
         },
@@ -111,7 +112,8 @@ def _print_peer(outcome: BuildOutcome, console: Console) -> None:
 
 def _print_ours(outcome: BuildOutcome, console: Console) -> None:
     ours = outcome.ours
-    table = Table(title=f"our verdict per batch: {ours.rule}", title_justify="left")
+    console.print(f"our verdict per batch: {ours.rule}", soft_wrap=True)
+    table = Table()
     for name in ("batch", "rows", "match %", "max error", "worst (row, column)", "golden", "got", ""):
         table.add_column(name, justify="right")
     for row in ours.batches:
@@ -137,6 +139,11 @@ def _print_ours(outcome: BuildOutcome, console: Console) -> None:
     else:
         console.print(f"bit-exact with the reference machine: {'no' if ours.differences else 'yes'}")
         console.print(f"words written outside those of the reference machine: {ours.written_outside}")
+    changed = ours.inputs_changed
+    console.print(
+        "words of the preload, the result's apart, that the program changed: "
+        f"{changed['vram']} in VRAM, {changed['hbm']} bytes of HBM"
+    )
     console.print(
         f"elements of the result that the program did not write: {ours.unwritten} of {ours.elements}"
     )

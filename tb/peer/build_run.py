@@ -214,5 +214,7 @@ def _judged(
     got = verdict.result_of(outcome.images.vram, build.comparison, wanted.shape[1])
     ended = _ending(build.program, outcome.status, outcome.cause, outcome.pc, outcome.registers)
     peer = verdict.peer_verdict(got, wanted, build.comparison)
-    ours = verdict.our_verdict(got, wanted, build.comparison, written, differences, outside, ended)
+    places = build.comparison.places(wanted.shape[1])
+    inputs = verdict.inputs_changed(outcome.images, build.program.preload, places)
+    ours = verdict.our_verdict(got, wanted, build.comparison, written, differences, outside, inputs, ended)
     return BuildOutcome(build, simulator, outcome, peer, ours, job, build_seconds, astray)

@@ -15,9 +15,8 @@ from tb.peer.errors import PeerError, read_text
 
 TEXT, TENSOR = "golden_result.txt", "golden_output.pt"
 HEADING, _COMPACT = "Original Output:", "Compact Golden Result"
-_NUMBER = re.compile(
-    r"[-+]?(?:(\d+)(\.\d*)?|(\.\d+))(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf)(?:inity)?", re.IGNORECASE
-)
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|[-+]?(?:nan|inf|infinity)", re.IGNORECASE)
+_TWO_DECIMALS = re.compile(r"[-+]?\d*\.\d\d")
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,8 @@ def read(folder: Path, rows: int) -> Golden:
     Raises:
         PeerError: neither file is there, the file is odd, or its values do not make `rows` rows.
     """
-    path, two_decimals = folder / TENSOR, False
-    if path.exists():
+    path, two_decimals = _tensor_file(folder), False
+    if path is not None:
         values = torch_tensor.read(path).reshape(-1)
     else:
         path = folder / TEXT
@@ -52,27 +51,37 @@ def read(folder: Path, rows: int) -> Golden:
     return Golden(path, values.reshape(rows, -1), two_decimals)
 
 
+def _tensor_file(folder: Path) -> Path | None:
+    """The saved tensor: under its usual name, or under the one that a compact text names; else None."""
+    if (folder / TENSOR).exists():
+        return folder / TENSOR
+    path = folder / TEXT
+    text = read_text(path)
+    if HEADING in text or _COMPACT not in text:
+        return None
+    named = folder / _tensor_name(path, text)
+    if not named.exists():
+        raise PeerError(named, None, f"missing; {path.name} is compact")
+    return named
+
+
 def _from_text(path: Path) -> tuple[NDArray[np.float64], bool]:
     """The flat list of numbers below the heading, and whether none has more than two decimals."""
     text = read_text(path)
     if HEADING not in text:
-        if _COMPACT in text:
-            raise PeerError(
-                path.with_name(_tensor_name(path, text)), None, f"missing; {path.name} is compact"
-            )
         raise PeerError(path, HEADING, "this line is missing")
     body = text.split(HEADING, 1)[1]
     body = body[: _list_end(path, body)]
     if "..." in body:
         raise PeerError(path, HEADING, "the list is abbreviated")
     tokens = re.split(r"[\s,\[\]]+", body.strip("[], \t\r\n"))
-    matches = [_NUMBER.fullmatch(token) for token in tokens if token]
-    if not matches or None in matches:
-        odd = next((token for token in tokens if not _NUMBER.fullmatch(token)), "")
-        raise PeerError(path, HEADING, f"'{odd[:40]}' is no number")
-    values = np.array([float(match[0]) for match in matches if match is not None])
-    fractions = [match[2] or match[3] or "" for match in matches if match is not None]
-    return values, all(len(fraction) == len(".00") for fraction in fractions)
+    tokens = [token for token in tokens if token]
+    odd = next((token for token in tokens if not _NUMBER.fullmatch(token)), None)
+    if odd is not None or not tokens:
+        raise PeerError(path, HEADING, f"'{(odd or '')[:40]}' is no number")
+    finite = [token for token in tokens if token[-1].isdigit() or token[-1] == "."]
+    two_decimals = bool(finite) and all(_TWO_DECIMALS.fullmatch(token) for token in finite)
+    return np.array([float(token) for token in tokens]), two_decimals
 
 
 def _list_end(path: Path, body: str) -> int:

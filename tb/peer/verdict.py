@@ -18,6 +18,7 @@ from plena_ref.verdict.accuracy import BatchRow, accuracy, allowed_misses
 from plena_ref.verdict.memory import MEMORIES, memory_difference
 from plena_ref.verdict.tolerance import BF16_LIMITED, STRICT, Tolerance
 from tb.peer.comparison import Comparison
+from tb.peer.directory import Preload
 from tb.peer.errors import PeerError
 from tb.peer.golden import Golden
 
@@ -53,6 +54,7 @@ class OurVerdict:
         unwritten: active elements that the program did not write.
         elements: active elements.
         differences: from the reference machine; None: the run was on the reference machine itself.
+        inputs_changed: preloaded words (VRAM) and bytes (HBM) that the program changed, the result apart.
         written_outside: words that changed though the reference machine does not write them; None as above.
         ended: how the run ended, where that is no normal stop.
     """
@@ -64,6 +66,7 @@ class OurVerdict:
     elements: int
     differences: tuple[str, ...] | None
     written_outside: int | None
+    inputs_changed: dict[str, int]
     ended: str | None
 
     @property
@@ -164,6 +167,7 @@ def our_verdict(
     written: WrittenMaps,
     differences: tuple[str, ...] | None,
     written_outside: int | None,
+    inputs_changed: dict[str, int],
     ended: str | None,
 ) -> OurVerdict:
     """Judge as this project judges its own cases; `written` is what the reference machine wrote."""
@@ -179,6 +183,7 @@ def our_verdict(
         active.size,
         differences,
         written_outside,
+        inputs_changed,
         ended,
     )
 
@@ -202,3 +207,15 @@ def changed_outside(got: MemoryImages, before: MemoryImages, written: WrittenMap
         if not np.array_equal(after, earlier):
             count += int(((after != earlier) & ~getattr(written, name)).sum())
     return count
+
+
+def inputs_changed(got: MemoryImages, preload: Preload, result: NDArray[np.int64]) -> dict[str, int]:
+    """Words of VRAM and bytes of HBM that a host preloaded and the program changed, but for the result's."""
+    counts = {}
+    for name in ("vram", "hbm"):
+        before = getattr(preload, name)
+        changed = getattr(got, name)[: before.size] != before
+        if name == "vram":
+            changed[result[result < before.size]] = False
+        counts[name] = int(changed.sum())
+    return counts

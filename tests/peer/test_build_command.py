@@ -68,6 +68,7 @@ def test_both_verdicts_pass_and_the_files_have_their_formats(
     assert (out / "intsram_dump.bin").stat().st_size == 4 * 1024
     found = stats(folder)
     assert found["peer"]["passed"] and found["ours"]["passed"] and not found["peer"]["vacuous"]
+    assert found["ours"]["preloaded_words_changed"] == {"vram": 0, "hbm": 0}
     assert found["ours"]["elements_not_written"] == 0 and found["ours"]["bit_exact"] is None
 
 
@@ -105,6 +106,21 @@ def test_a_vacuous_golden_is_judged_in_proportion(tmp_path: Path, capsys: pytest
     assert "judged in proportion to the largest element" in said
     assert "another number of instructions" in said
     assert [row["match_percent"] < 50 for row in stats(folder)["ours"]["batches"]] == [True, True]
+
+
+def test_overwritten_inputs_are_counted(tmp_path: Path) -> None:
+    """A program that adds 1 to a preloaded row and stores it over the HBM image."""
+    folder = build_directory(tmp_path)
+    path = folder / directory.VRAM
+    staged = np.fromfile(path, "<u2")
+    staged[:16] = 0x3F80
+    staged.tofile(path)
+    write_program(
+        folder / directory.PROGRAM, assemble("V_ADD_VV gp0, gp0, gp0\nH_STORE_V gp0, gp0, a0, 0, 0")
+    )
+    assert run(folder) == 1
+    changed = stats(folder)["ours"]["preloaded_words_changed"]
+    assert changed["vram"] == 16 and changed["hbm"] > 0
 
 
 def test_two_decimals_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,6 +39,10 @@ def test_text_in_its_forms(body: str, tmp_path: Path) -> None:
 def test_two_decimals_are_named_and_odd_numbers_are_read(tmp_path: Path) -> None:
     write_text(tmp_path, "[[1.25 -0.50]\n [.75 12.00]]")
     assert golden.read(tmp_path, 2).two_decimals
+    write_text(tmp_path, "[1.25 nan -inf -3.00]")
+    assert golden.read(tmp_path, 1).two_decimals
+    write_text(tmp_path, "[1.25e-05 2.50]")
+    assert not golden.read(tmp_path, 1).two_decimals
     write_text(tmp_path, "[1.25e-05 nan -inf 3]")
     assert not (found := golden.read(tmp_path, 1)).two_decimals
     assert found.values[0, 0] == 1.25e-05 and np.isnan(found.values[0, 1])
@@ -68,6 +72,12 @@ def test_a_compact_golden_needs_its_tensor(tmp_path: Path) -> None:
         golden.read(tmp_path, 3)
     write_tensor(tmp_path / golden.TENSOR, VALUES)
     assert np.array_equal(golden.read(tmp_path, 3).values, VALUES.astype(np.float64))
+    (tmp_path / golden.TENSOR).rename(tmp_path / "other.pt")
+    (tmp_path / golden.TEXT).write_text('Compact Golden Result\n{"golden_output_file": "other.pt"}')
+    assert golden.read(tmp_path, 3).path.name == "other.pt"
+    (tmp_path / golden.TEXT).write_text('Compact Golden Result\n{"golden_output_file": "../other.pt"}')
+    with pytest.raises(PeerError, match="is no name of a file in the directory"):
+        golden.read(tmp_path, 3)
 
 
 def test_a_tensor_is_preferred_to_text(tmp_path: Path) -> None:
