@@ -64,7 +64,7 @@ def main(arguments: list[str]) -> int:
         print(f"> {prompt}")
         try:
             outcome = Conversation(loaded, settings, ids, _say).run()
-        except (RuleError, simulate.SimulationError) as error:
+        except (ValueError, simulate.SimulationError) as error:
             return options.fail(error)
         print()
         _report(outcome, settings, tokenizer)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from plena_ref.configs.models import DECODERS
+from plena_ref.isa.assembler import assemble
 from plena_ref.kernels.language_model.model_memory import ModelMemory
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.state import MemoryImages
@@ -85,6 +88,19 @@ def test_what_a_job_does_not_write_is_no_part_of_its_dump() -> None:
         session.run(Job([0x34], images))
         result = session.run(Job([0x34], images, keep_hbm=True))
     assert result.hbm_written[1].size == 0 and result.status == "stopped"
+
+
+def test_an_interrupted_session_ends_its_simulation() -> None:
+    """In the middle of a job that would take minutes."""
+    words = assemble("C_LOOP_START gp1, 4000000\nS_ADDI_INT gp2, gp2, 1\nC_LOOP_END gp1\n")
+    under_way = threading.Event()
+    with ThreadPoolExecutor(1) as pool, pytest.raises(KeyboardInterrupt), Session(HW) as session:
+        job = Job(words, MemoryImages.zeros(HW))
+        running = pool.submit(session.run, job, lambda _cycles, _seconds: under_way.set())
+        assert under_way.wait(60)
+        raise KeyboardInterrupt
+    assert running.exception(60) is not None
+    assert not session.folder.exists()
 
 
 def _ask(folder: Path, *arguments: str) -> list[str]:
