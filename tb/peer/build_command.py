@@ -44,22 +44,31 @@ class Request:
     hardware: dict[str, int | str]
 
 
-def _parse(arguments: list[str]) -> Request:
-    """Read a command line.
+def _places(given: dict[str, str]) -> tuple[Path, Path]:
+    """Remove BUILD and OUT and return them.
+
+    Raises:
+        UsageError: BUILD is missing.
+    """
+    if "BUILD" not in given:
+        raise options.UsageError("BUILD= is missing")
+    build, out = Path(given.pop("BUILD")), given.pop("OUT", None)
+    usual = simulate.BUILD / "runs" / f"build-{build.resolve().name}"
+    return build, usual if out is None else Path(out)
+
+
+def _parse(given: dict[str, str], build: Path, out: Path) -> Request:
+    """Read a command line, without BUILD and OUT.
 
     Raises:
         UsageError: it cannot be understood.
     """
-    given = options.parse(arguments)
-    if "BUILD" not in given:
-        raise options.UsageError("BUILD= is missing")
     options.refuse_what_has_no_meaning(given)
-    build = Path(given.pop("BUILD"))
-    settings, out = given.pop("SETTINGS", None), given.pop("OUT", None)
+    settings = given.pop("SETTINGS", None)
     request = Request(
         build,
         None if settings is None else Path(settings),
-        simulate.BUILD / "runs" / f"build-{build.resolve().name}" if out is None else Path(out),
+        out,
         options.take_run_options(given),
         options.take_integer(given, "SEED", 1, 0, 2**32 - 1),
         options.take_integer(given, "WATCHDOG", 0, 0, 2**63),
@@ -84,8 +93,10 @@ def _parse(arguments: list[str]) -> Request:
 def main(arguments: list[str]) -> int:
     """Run the directory that the arguments describe and return the exit status."""
     try:
-        request = _parse(arguments)
-        dumps.remove(request.out, STATS, REPORT, PROFILE)
+        given = options.parse(arguments)
+        places = _places(given)
+        dumps.remove(places[1], STATS, REPORT, PROFILE)
+        request = _parse(given, *places)
         build = build_run.read(request.build, request.settings, request.hardware)
         if request.run.sim != options.REFERENCE:
             simulate.find_tool(request.run.sim)
@@ -107,7 +118,7 @@ def main(arguments: list[str]) -> int:
         options.fail(error)
         return 1
     except OSError as error:
-        return options.fail(f"{error.filename or request.out}: {error.strerror}")
+        return options.fail(f"{error.filename}: {error.strerror}" if error.filename else error)
     except (
         options.UsageError,
         output_folder.OutputError,

@@ -33,7 +33,8 @@ class _Parser(argparse.ArgumentParser):
     """Complains in one line."""
 
     def error(self, message: str) -> NoReturn:
-        """Print the complaint and exit with 2."""
+        """Print the complaint, leave no old dump and exit with 2."""
+        dumps.remove(Path())
         print(f"error: {message}; --help lists the options", file=sys.stderr)
         raise SystemExit(2)
 

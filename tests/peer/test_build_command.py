@@ -252,10 +252,12 @@ def test_bad_input_is_one_line_and_no_dump(
     ],
 )
 def test_a_command_that_cannot_be_understood(
-    arguments: list[str], why: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert build_command.main(arguments) == 2
+    (tmp_path / "stats.json").write_text("old")
+    assert build_command.main([*arguments, f"OUT={tmp_path}"]) == 2
     assert why in capsys.readouterr().err
+    assert "BUILD= is missing" in why or not list(tmp_path.iterdir())
 
 
 #: Programs that trap, and what the line about them says.

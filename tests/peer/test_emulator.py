@@ -100,6 +100,10 @@ def test_old_dumps_go_when_the_input_is_bad(tmp_path: Path, monkeypatch: pytest.
     (folder / directory.PROGRAM).write_text("no program")
     assert emulator.main(arguments(folder)) == 2
     assert not list(tmp_path.glob("*.bin"))
+    (tmp_path / dumps.NAMES["vram"]).write_bytes(b"old")
+    with pytest.raises(SystemExit):
+        emulator.main(arguments(folder, "--unheard-of"))
+    assert not list(tmp_path.glob("*.bin"))
 
 
 def test_a_profile_needs_assembly_of_this_program(
