@@ -3,10 +3,6 @@
 No closed form follows an error through softmax and norms, so the variances are measured: the stack is
 computed with one stage rounded, and the mean square of what that changes in a row is the variance of every
 element of the row.
-
-What goes into a cache is rounded twice, to bf16 and to MXFP8. The second rounding belongs to the problem, but
-an error of a few units of bf16 before it turns some elements over to the next number of E4M3: one in
-STEP/ERROR is off by a whole step. That is noise of variance error*step, drawn a few times.
 """
 
 from __future__ import annotations
@@ -18,9 +14,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from plena_ref.analysis.roundings import F64, round_to_bf16, rounding_variance
+from plena_ref.analysis.measured_variances import CACHE, cache_rounding, measured_variances
+from plena_ref.analysis.roundings import F64, round_to_bf16
 from plena_ref.golden.language_model import KvCache, LayerWeights, ModelWeights, forward
-from plena_ref.golden.mxfp8 import quantised_heads
 from plena_ref.machine.hbm_format import HbmFormat
 
 STAGES: dict[str, str] = {
@@ -39,7 +35,7 @@ STAGES: dict[str, str] = {
     "activation": "SwiGLU",
     "down": "the projection back",
     "mlp residual": "the residual stream after the MLP",
-    "cache": "elements of K and V that round to another number of MXFP8",
+    CACHE: "elements of K and V that round to another number of MXFP8",
 }
 
 #: Roundings in a row that make a stage's result, each as large as the last, where there are several: of
@@ -53,10 +49,6 @@ ROUNDINGS = {
     "attention": 6,
     "activation": 5,
 }
-#: The error of K and V before MXFP8, and the step of E4M3 (3 bits of mantissa), relative to an element.
-ERROR, STEP = 2.0**-8, 2.0**-3
-#: Draws of the noise in the caches.
-DRAWS = 8
 
 
 @dataclass(frozen=True)
@@ -90,13 +82,7 @@ class DecoderLayerRoundings:
     def rounded(self, stages: Collection[str], seed: int = 0) -> F64:
         """The stack with the named stages rounded; what goes into a cache is always MXFP8."""
         results = []
-        rng = np.random.default_rng(seed)
-
-        def stored(_name: str, heads: F64) -> F64:
-            read = quantised_heads(round_to_bf16(heads)[None], self.form, self.columns)[0]
-            noise = rng.standard_normal(heads.shape) * np.sqrt(ERROR * STEP) * np.abs(heads)
-            return read + noise if "cache" in stages else read
-
+        stored = cache_rounding(self.form, self.columns, CACHE in stages, seed)
         for batch, rows in enumerate(self.x):
             seen = dict[str, F64]()
 
@@ -122,14 +108,4 @@ class DecoderLayerRoundings:
 
     def variances(self) -> dict[str, F64]:
         """The measured form by stage."""
-        found = {}
-        for stage in self.stages:
-            draws = DRAWS if stage == "cache" else 1
-            squares = [(self.rounded((stage,), seed) - self.exact) ** 2 for seed in range(draws)]
-            of_row = np.mean(squares, axis=0).mean(axis=-1, keepdims=True)
-            of_row = of_row * ROUNDINGS.get(stage, 1)
-            found[stage] = np.broadcast_to(of_row, self.exact.shape)
-            if stage.endswith("residual"):
-                # Most of it is each element's own.
-                found[stage] = np.maximum(of_row, rounding_variance(self.exact))
-        return found
+        return measured_variances(self.rounded, self.exact, self.stages, ROUNDINGS)

@@ -9,30 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from plena_ref.analysis.attention_problem import AttentionProblem
-from plena_ref.analysis.attention_roundings import AttentionRoundings
 from plena_ref.analysis.rms_norm_roundings import sum_levels
 from plena_ref.analysis.rope_roundings import RopeRoundings
-from plena_ref.analysis.schedule import SCHEDULES, Sizes
 from plena_ref.configs.models import DecoderConfig
-from plena_ref.golden.attention import attention
 from plena_ref.golden.language_model import LayerWeights
 from plena_ref.golden.linear import linear
-from plena_ref.golden.mxfp8 import quantised_heads
-from plena_ref.golden.residual_add import residual_add
 from plena_ref.golden.rms_norm import rms_norm
 from plena_ref.golden.rope import rope
 from plena_ref.golden.swiglu import swiglu
 from plena_ref.kernels.decoder_layer import DecoderLayers
-from plena_ref.kernels.layout.batched import BatchedVram
-from plena_ref.kernels.layout.hbm import HbmTensor
-from plena_ref.machine.numerics import bf16_to_f32
-from plena_ref.machine.state import MemoryImages
-from plena_ref.verdict.error_bound import UNIT
 from plena_ref.verdict.rounding_count import (
-    F32_UNIT,
     counted_error,
     product_error,
     relative_error,
@@ -41,56 +27,16 @@ from plena_ref.verdict.rounding_count import (
     swiglu_error,
 )
 from plena_ref.verdict.stages import Reader, Stage, StagePlan
-from plena_ref.verdict.tolerance import element_tolerance
 from plena_ref.workloads.base import F64
+from plena_ref.workloads.layer_stages import (
+    Parts,
+    attention_parts,
+    cache_of,
+    rows_of,
+    store_parts,
+    sum_parts,
+)
 from plena_ref.workloads.rope import PRODUCT_ROUNDINGS
-
-
-def rows_of(tensor: BatchedVram, size: int, columns: int | None = None) -> Reader:
-    """Activations: batch x seq x features.
-
-    Args:
-        tensor: heads side by side, or plain features.
-        size: features of a head, or of a row.
-        columns: from head to head; None: the row is one.
-    """
-
-    def read(images: MemoryImages) -> F64:
-        rows = np.arange(tensor.batch)[:, None] * tensor.rows_per_batch + np.arange(tensor.seq)
-        cols = tensor.parent.physical_cols
-        bits = images.vram[tensor.parent.addresses(rows.reshape(-1), cols)]
-        values = bf16_to_f32(bits).astype(np.float64).reshape(tensor.batch, tensor.seq, -1, columns or cols)
-        return values[..., :size].reshape(tensor.batch, tensor.seq, -1)
-
-    return read
-
-
-def cache_of(cache: HbmTensor, rows_per_batch: int, positions: range, size: int, columns: int) -> Reader:
-    """Positions of a cache: batch x positions x (heads*size)."""
-
-    def read(images: MemoryImages) -> F64:
-        first = cache.base + cache.scale_offset
-        elements = images.hbm[cache.base : cache.base + cache.element_bytes]
-        scales = images.hbm[first : first + cache.scale_bytes]
-        bits = cache.form.decode(elements.reshape(cache.rows, -1), scales.reshape(cache.rows, -1))
-        values = bf16_to_f32(bits).astype(np.float64)
-        heads = values.reshape(-1, rows_per_batch, cache.cols // columns, columns)
-        chosen = heads[:, positions.start : positions.stop, :, :size]
-        return chosen.reshape(len(heads), len(positions), -1)
-
-    return read
-
-
-def _heads(rows: F64, head_dim: int) -> F64:
-    """batch x seq x (heads*head_dim) as batch x heads x seq x head_dim."""
-    batch, seq, _ = rows.shape
-    return rows.reshape(batch, seq, -1, head_dim).transpose(0, 2, 1, 3)
-
-
-def _rows(heads: F64) -> F64:
-    """The opposite of `_heads`."""
-    batch, _, seq, _ = heads.shape
-    return heads.transpose(0, 2, 1, 3).reshape(batch, seq, -1)
 
 
 @dataclass(frozen=True)
@@ -127,7 +73,7 @@ class DecoderStages:
             return rows_of(tensor, self.config.head_dim, self.layers.shape.head_cols(hw))
         return rows_of(tensor, self.config.intermediate if kind == "mlp" else self.config.hidden)
 
-    def _makers(self) -> dict[str, dict[str, tuple]]:
+    def _makers(self) -> dict[str, dict[str, Parts]]:
         """By operator of the layer: its results, each with inputs, output, golden and bound."""
         w, config = self.weights, self.config
         x, normed = self._rows("x"), self._rows("attention norm")
@@ -161,7 +107,7 @@ class DecoderStages:
             "v cache": {"v cache": self._store(v, "v")},
             "attention": {"attention": self._attention(q, o)},
             "projection": {"projection": self._linear(o, self._rows("projection"), w.o)},
-            "attention residual": {"attention residual": _sum(x, self._rows("projection"))},
+            "attention residual": {"attention residual": sum_parts(x, self._rows("projection"))},
             "mlp norm": {"mlp norm": self._norm(x, mlp, w.mlp_norm)},
             "gate and up": {
                 "gate": self._linear(mlp, gate, w.gate),
@@ -169,10 +115,10 @@ class DecoderStages:
             },
             "activation": {"activation": ((gate, up), gate, swiglu, swiglu_error)},
             "down": {"down": self._linear(gate, self._rows("down"), w.down)},
-            "mlp residual": {"mlp residual": _sum(x, self._rows("down"))},
+            "mlp residual": {"mlp residual": sum_parts(x, self._rows("down"))},
         }
 
-    def _norm(self, x: Reader, y: Reader, weight: F64) -> tuple:
+    def _norm(self, x: Reader, y: Reader, weight: F64) -> Parts:
         eps = self.config.rms_eps
         error = rms_norm_error(sum_levels(self.config.hidden, self.layers.hw.mlen))
         return (
@@ -182,7 +128,7 @@ class DecoderStages:
             lambda rows: counted_error(rms_norm(rows, weight, eps), error),
         )
 
-    def _linear(self, x: Reader, y: Reader, weights: F64) -> tuple:
+    def _linear(self, x: Reader, y: Reader, weights: F64) -> Parts:
         return (
             (x,),
             y,
@@ -196,46 +142,15 @@ class DecoderStages:
         tensor = getattr(caches, which)
         return cache_of(tensor, caches.rows_per_batch, positions, self.config.head_dim, columns)
 
-    def _store(self, rows: Reader, which: str) -> tuple:
-        shape, hw, head_dim = self.layers.shape, self.layers.hw, self.config.head_dim
-        form, columns = hw.hbm_format("v", 0), shape.head_cols(hw)
+    def _store(self, rows: Reader, which: str) -> Parts:
+        shape, hw = self.layers.shape, self.layers.hw
+        new = self._cache(which, range(shape.past, shape.past + shape.seq))
+        return store_parts(hw, self.config.head_dim, shape.head_cols(hw), rows, new)
 
-        def stored(values: F64) -> F64:
-            return _rows(quantised_heads(_heads(values, head_dim), form, columns))
-
-        positions = range(shape.past, shape.past + shape.seq)
-        return (rows,), self._cache(which, positions), stored, np.zeros_like
-
-    def _attention(self, q: Reader, o: Reader) -> tuple:
-        shape, hw, head_dim = self.layers.shape.attention, self.layers.hw, self.config.head_dim
-        everything = range(shape.kv_seq)
-        sizes = Sizes(
-            shape.batch,
-            shape.seq,
-            shape.kv_seq,
-            shape.heads,
-            shape.kv_heads,
-            head_dim,
-            True,
-            packed_output=True,
-        )
-        schedule = SCHEDULES["cached_attention"](hw, sizes)
-
-        def mixed(*rows: F64) -> F64:
-            return _rows(attention(*(_heads(one, head_dim) for one in rows), True))
-
-        def error(*rows: F64) -> F64:
-            problem = AttentionProblem(*(_heads(one, head_dim) for one in rows), True, None, None)
-            model = AttentionRoundings(problem, schedule)
-            reach = element_tolerance(sum(model.variances().values()), model.exact)
-            return reach.reshape(rows[0].shape)
-
-        return (q, self._cache("k", everything), self._cache("v", everything)), o, mixed, error
-
-
-def _sum(x: Reader, y: Reader) -> tuple:
-    """The residual add, whose result takes X's place."""
-    return (x, y), x, residual_add, lambda a, b: counted_error(a + b, UNIT + F32_UNIT)
+    def _attention(self, q: Reader, o: Reader) -> Parts:
+        shape = self.layers.shape.attention
+        caches = (self._cache(which, range(shape.kv_seq)) for which in "kv")
+        return attention_parts(self.layers.hw, shape, q, *caches, o)
 
 
 def decoder_plan(

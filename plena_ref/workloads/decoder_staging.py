@@ -33,7 +33,7 @@ F64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """One matrix among the columns of a placed one: heads, or features, each padded to whole column blocks.
 
     Attributes:
@@ -58,7 +58,7 @@ class _Part:
         return grouped[:, : self.size].reshape(-1, spread.shape[0])
 
 
-def _stage_parts(parts: list[_Part], panels: list[HbmTensor], hbm: NDArray[np.uint8]) -> list[F64]:
+def stage_parts(parts: list[Part], panels: list[HbmTensor], hbm: NDArray[np.uint8]) -> list[F64]:
     """Matrices side by side into the panels of one; returns what the machine reads of each."""
     spread = [part.spread() for part in parts]
     read = stage_panels(panels, hbm, bf16_from_float(np.concatenate(spread, axis=1).astype(np.float64)))
@@ -66,7 +66,7 @@ def _stage_parts(parts: list[_Part], panels: list[HbmTensor], hbm: NDArray[np.ui
     return [part.gathered(columns) for part, columns in zip(parts, np.split(read, ends, axis=1), strict=True)]
 
 
-def _rows_of_heads(weights: F32, size: int, columns: int) -> F32:
+def rows_with_padding(weights: F32, size: int, columns: int) -> F32:
     """outputs x (groups*size) as outputs x (groups*columns): inputs with the padding of heads."""
     outputs = len(weights)
     spread = np.zeros((outputs, weights.shape[1] // size, columns), np.float32)
@@ -84,13 +84,13 @@ def stage_layer(
     """
     head, head_cols = shape.head_dim, shape.head_cols(hw)
     mlp, mlp_cols = shape.intermediate, shape.mlp_cols(hw)
-    heads = [_Part(w, head, head_cols) for w in (weights.q, weights.k, weights.v)]
-    q, k, v = _stage_parts(heads, tensors.qkv, hbm)
-    hidden = _Part(_rows_of_heads(weights.o, head, head_cols), shape.hidden, shape.hidden_cols(hw))
-    (o,) = _stage_parts([hidden], tensors.output, hbm)
-    features = [_Part(w, mlp, mlp_cols) for w in (weights.gate, weights.up)]
-    gate, up = _stage_parts(features, tensors.gate_up, hbm)
-    (down,) = _stage_parts([_Part(weights.down, shape.hidden, shape.hidden_cols(hw))], tensors.down, hbm)
+    heads = [Part(w, head, head_cols) for w in (weights.q, weights.k, weights.v)]
+    q, k, v = stage_parts(heads, tensors.qkv, hbm)
+    hidden = Part(rows_with_padding(weights.o, head, head_cols), shape.hidden, shape.hidden_cols(hw))
+    (o,) = stage_parts([hidden], tensors.output, hbm)
+    features = [Part(w, mlp, mlp_cols) for w in (weights.gate, weights.up)]
+    gate, up = stage_parts(features, tensors.gate_up, hbm)
+    (down,) = stage_parts([Part(weights.down, shape.hidden, shape.hidden_cols(hw))], tensors.down, hbm)
     return LayerWeights(
         attention_norm=_as_bf16(weights.attention_norm),
         q=q,

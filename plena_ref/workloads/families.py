@@ -7,6 +7,7 @@ from plena_ref.workloads.base import Problem
 from plena_ref.workloads.cached_attention import CachedAttention
 from plena_ref.workloads.decoder_layer import DecoderLayer
 from plena_ref.workloads.embedding import Embedding
+from plena_ref.workloads.encoder_layer import EncoderProblem
 from plena_ref.workloads.gelu import Gelu
 from plena_ref.workloads.layer_norm import LayerNorm
 from plena_ref.workloads.linear import Linear
@@ -23,6 +24,7 @@ FAMILIES: tuple[type[Problem], ...] = (
     CachedAttention,
     Embedding,
     DecoderLayer,
+    EncoderProblem,
     TopK,
     MoeRouter,
     Linear,

@@ -36,6 +36,7 @@ PROBLEMS: dict[str, dict[str, object]] = {
     "decode_attention_one_row": {**ATTENTION, **WINDOW, "seq": 1},
     "decode_attention_blocks": {**ATTENTION, **WINDOW, "seq": 1},
     "cached_attention": {**ATTENTION, **WINDOW, "seq": 6},
+    "encoder_layer": {"model": "reduced", "batch": 2, "seq": 3},
     "decoder_layer": {"model": "reduced", "batch": 2, "seq": 3, "past": 20},
     "top_k": {"batch": 2, "seq": 1, "features": 300, "count": 3},
     "moe_router": {"batch": 2, "seq": 2, "features": 40},
