@@ -67,9 +67,9 @@ class StreamLinear:
         p, stream = self.p, self.stream
         with p.gps("X", "W tile") as (block, w):
             p.add(block, rows, 0)
-            p.add(w, w0, 0)
-            for tile in tiles:
-                p.M_TMM(block, w)
-                if tile + 1 < tiles.stop:
+            for run in stream.runs(tiles):
+                p.add(w, w0, stream.place(run.start) - stream.place(tiles.start))
+                with p.repeat(len(run), "inputs, MLEN at a time"):
+                    p.M_TMM(block, w)
                     p.add(block, block, x.block_stride)
-                    p.add(w, w, stream.place(tile + 1) - stream.place(tile))
+                    p.add(w, w, self.hw.tile_elems)
