@@ -1,6 +1,6 @@
 // plena_fp: bf16 and f32 arithmetic of the machine as pure functions.
 // Combinational; exp, reciprocal and square root come as three stages to be registered by the caller.
-// Specified in docs/isa.md section 7 (numbers), explained in docs/arithmetic.md.
+// Specified in docs/isa.md, "Numbers", explained in docs/arithmetic.md.
 `timescale 1ns / 1ps
 `default_nettype none
 

@@ -1,6 +1,6 @@
 // dma_read: prefetches; asks for the beats of MXFP8 rows, decodes them, writes bf16 rows to VRAM or MSRAM in order.
 // Row writes begin 6 cycles after a row's last beat came; one beat and one row a cycle; the next transfer follows without a gap.
-// Specified in docs/microarchitecture.md, "HBM unit"; bytes and numbers in docs/isa.md sections 6 and 7.
+// Specified in docs/microarchitecture.md, "HBM unit"; bytes and numbers in docs/isa.md, "HBM instructions" and "Numbers".
 `timescale 1ns / 1ps
 `default_nettype none
 

@@ -1,6 +1,6 @@
 // dma_write: stores; reads rows of VRAM, encodes them to MXFP8, writes each row's elements and then its scales to HBM.
 // A row takes 5 cycles and a cycle for each of its beats; end_valid comes with the last write response.
-// Specified in docs/microarchitecture.md, "HBM unit"; bytes and numbers in docs/isa.md sections 6 and 7.
+// Specified in docs/microarchitecture.md, "HBM unit"; bytes and numbers in docs/isa.md, "HBM instructions" and "Numbers".
 `timescale 1ns / 1ps
 `default_nettype none
 

@@ -1,6 +1,6 @@
 // hbm_unit: the HBM port; queue of prefetches and stores, their engines, and the AXI4 master that instruction fetch shares.
 // Prefetches issue in order and overlap; a store begins when every older prefetch has its data; any memory latency is right.
-// Specified in docs/microarchitecture.md, "HBM unit"; instructions in docs/isa.md section 6.
+// Specified in docs/microarchitecture.md, "HBM unit"; instructions in docs/isa.md, "HBM instructions".
 `timescale 1ns / 1ps
 `default_nettype none
 

@@ -1,6 +1,6 @@
 // id_groups: four groups of AXI IDs, so that answers to an aborted program are told from those to the next one.
 // A step counts at its clock edge; an abort that leaves answers to come costs two cycles until the next group is ready.
-// Specified in docs/isa.md section 10 and docs/microarchitecture.md, "HBM unit".
+// Specified in docs/isa.md, "Programs and their control", and docs/microarchitecture.md, "HBM unit".
 `timescale 1ns / 1ps
 `default_nettype none
 

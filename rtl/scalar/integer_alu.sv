@@ -1,6 +1,6 @@
 // Integer arithmetic of the S_*_INT instructions, modulo 2^32.
 // Timing: combinational; executed in the dispatch cycle.
-// Specified in docs/isa.md, "Vector and scalar instructions".
+// Specified in docs/isa.md, "Scalar and control instructions".
 `timescale 1ns / 1ps
 `default_nettype none
 

@@ -1,6 +1,6 @@
 // Reduction of one row to one bf16 value: balanced f32 sum or maximum, then combined with an f register.
 // Timing: a row in cycle t comes out in t+log2(MLEN) (sum) or t+ceil(log2(MLEN)/2) (maximum); a row a cycle.
-// Specified in docs/isa.md, "Vector and scalar instructions" and "Numbers"; docs/microarchitecture.md, "Vector unit".
+// Specified in docs/isa.md, "Vector instructions" and "Numbers"; docs/microarchitecture.md, "Vector unit".
 `timescale 1ns / 1ps
 `default_nettype none
 

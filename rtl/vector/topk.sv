@@ -1,6 +1,6 @@
 // V_TOPK: the largest of 32 or 128 logits in order, their softmax weights to FP_MEM and their places to INT_MEM.
 // Timing: a logit a cycle as rows arrive, then 3K+4 cycles for the top K (4 or 8); one instruction at a time.
-// Specified in docs/isa.md, "Vector and scalar instructions"; docs/microarchitecture.md, "Vector unit".
+// Specified in docs/isa.md, "Vector instructions"; docs/microarchitecture.md, "Vector unit".
 `timescale 1ns / 1ps
 `default_nettype none
 

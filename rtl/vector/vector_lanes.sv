@@ -1,6 +1,6 @@
 // The MLEN elementwise lanes of the vector unit: operation, then rounding under the element mask.
 // Timing: operands with `start` in cycle t give `result` in a register in cycle t+2; a row a cycle.
-// Specified in docs/isa.md, "Vector and scalar instructions" and "Numbers"; docs/microarchitecture.md, "Vector unit".
+// Specified in docs/isa.md, "Vector instructions" and "Numbers"; docs/microarchitecture.md, "Vector unit".
 `timescale 1ns / 1ps
 `default_nettype none
 

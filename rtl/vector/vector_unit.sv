@@ -1,6 +1,6 @@
 // Vector unit: in-order queue, operand fetch from VRAM and FP_MEM, elementwise lanes, reductions, row write queue.
 // Timing: a row a cycle; a row is forwarded to an instruction 3 cycles behind; f result of a RED to one log2(MLEN)+2 (sum) behind.
-// Specified in docs/microarchitecture.md, "Vector unit"; results in docs/isa.md, "Vector and scalar instructions".
+// Specified in docs/microarchitecture.md, "Vector unit"; results in docs/isa.md, "Vector instructions".
 `timescale 1ns / 1ps
 `default_nettype none
 
