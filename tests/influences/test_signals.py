@@ -29,6 +29,8 @@ S_ADDI_INT gp3, gp3, 1
 C_LOOP_END gp2
 C_LOOP_END gp1
 """
+#: Machines whose models other tests build too: tb/system/test_run_program.py, and with waves test_waves.py.
+_USUAL = ["MLEN=16", "BLEN=4", "HLEN=8", "VRAM_ELEMS=4096", "MSRAM_TILES=4", f"HBM_BYTES={1 << 16}"]
 _SMALL = ["MLEN=8", "BLEN=4", "VRAM_ELEMS=1024", "MSRAM_TILES=2", "FP_WORDS=64", "INT_WORDS=64"]
 
 
@@ -53,7 +55,11 @@ def endless(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         line = [sys.executable, "-m", "scripts.run_program", f"PROGRAM={tmp_path / 'p.mem'}", f"OUT={out}"]
         environment = {**os.environ, "TMPDIR": str(tmp_path)}
         process = subprocess.Popen(
-            [*line, *_SMALL, *options], cwd=REPO, env=environment, stderr=subprocess.PIPE, text=True
+            [*line, *(_SMALL if "WAVES=1" in options else _USUAL), *options],
+            cwd=REPO,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         started.append(process)
         assert waited_for(lambda: any(out.rglob("job0/trace.out")) or simulating(process), 300)
