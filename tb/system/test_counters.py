@@ -64,19 +64,20 @@ def test_a_resume_goes_on_counting_and_a_start_begins_anew() -> None:
     assert {key: second.counters.totals[key] for key in wanted} == wanted
 
 
-def beats_of(transfers: list[tuple[str, int, int]], hw: Hardware) -> tuple[int, int]:
+def beats_of(transfers: list[tuple[str, int, int]], hw: Hardware, bf16: bool = False) -> tuple[int, int]:
     """Beats read and written by transfers (mnemonic, offset, stride), by the addresses of docs/isa.md.
 
     A prefetch reads every beat that its element rows touch once, and so its scale rows; a store writes row by
-    row the beats that the element bytes and the scale bytes of the row touch. For rows of at most a beat.
+    row the beats that the element bytes and the scale bytes of the row touch. For rows of at most a beat;
+    rows of `bf16` have two bytes an element and no scales.
     """
     read = written = 0
     for mnemonic, offset, stride in transfers:
         rows = {"H_PREFETCH_M": hw.mlen, "H_PREFETCH_V": hw.vpref, "H_STORE_V": hw.vstore}[mnemonic]
-        elements = [(offset + n * stride, hw.mlen) for n in range(rows)]
+        elements = [(offset + n * stride, hw.mlen * (2 if bf16 else 1)) for n in range(rows)]
         block = hw.mx_block
         scales = [(SCALES + offset // block + n * (stride // block), hw.mlen // block) for n in range(rows)]
-        for part in (elements, scales):
+        for part in (elements,) if bf16 else (elements, scales):
             spans = [set(range(at // 64, (at + size - 1) // 64 + 1)) for at, size in part]
             if mnemonic == "H_STORE_V":
                 written += sum(len(span) for span in spans)
@@ -85,14 +86,20 @@ def beats_of(transfers: list[tuple[str, int, int]], hw: Hardware) -> tuple[int, 
     return read, written
 
 
-def test_beats_by_address() -> None:
+@pytest.mark.parametrize(
+    ("hw", "bf16"),
+    [(DIRECTED, False), (machine(16, 4, 16, 2, "plena", "m1,v0"), True)],
+    ids=["mxfp8", "bf16"],
+)
+def test_beats_by_address(hw: Hardware, bf16: bool) -> None:
     """Aligned, straddling, dense and spread rows of all three transfers, each in its own program."""
     rng = np.random.default_rng(4)
-    images = random_images(DIRECTED, 5)
+    images = random_images(hw, 5)
     jobs, wanted = {}, {}
     for mnemonic in ("H_PREFETCH_M", "H_PREFETCH_V", "H_STORE_V"):
-        for stride in (16, 24, 40, 64, 72, 136):
-            offset = 8 * int(rng.integers(0, 400))
+        precision = int(bf16 and mnemonic == "H_PREFETCH_M")
+        for stride in (32, 48, 64, 80, 96, 144) if bf16 else (16, 24, 40, 64, 72, 136):
+            offset = (16 if bf16 else 8) * int(rng.integers(0, 200 if bf16 else 400))
             name = f"{mnemonic} offset {offset} stride {stride}"
             target = 256 if mnemonic == "H_PREFETCH_M" else 64
             text = f"""
@@ -102,10 +109,10 @@ def test_beats_by_address() -> None:
             C_SET_STRIDE_REG gp2
             S_ADDI_INT gp3, gp0, {offset}
             S_ADDI_INT gp4, gp0, {target}
-            {mnemonic} gp4, gp3, a0, 1, 0
+            {mnemonic} gp4, gp3, a0, 1, {precision}
             """
             jobs[name] = bounded(assemble(text), images, reset=not jobs)
-            wanted[name] = beats_of([(mnemonic, offset, stride)], DIRECTED)
-    for name, result in zip(jobs, run(DIRECTED, list(jobs.values())).jobs, strict=True):
+            wanted[name] = beats_of([(mnemonic, offset, stride)], hw, bf16)
+    for name, result in zip(jobs, run(hw, list(jobs.values())).jobs, strict=True):
         totals = result.counters.totals
         assert (totals["read_beats"], totals["write_beats"]) == wanted[name] == result.bus_beats, name
