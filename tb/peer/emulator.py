@@ -22,7 +22,7 @@ from tb.bench.job import DEFAULT_LATENCY, Job, JobResult
 from tb.engine import simulate
 from tb.peer import comparison, directory, dumps, model, settings, shape, stage_profile, stages
 from tb.peer.errors import PeerError
-from tb.peer.prepared import Prepared, fitting
+from tb.peer.prepared import Prepared
 
 _LEVELS = ("trace", "debug", "info", "warn", "error", "off")
 _SIZE = re.compile(r"([0-9]+)([KMGT]?)(?:i?B)?", re.IGNORECASE)
@@ -102,10 +102,10 @@ def read(given: argparse.Namespace, folder: Path) -> tuple[Prepared, list[str]]:
     found = None
     if given.stage_profile_asm is not None:
         text = stages.read(given.stage_profile_asm)
-        found = fitting(text, words)
-        if found is None:
-            reason = f"{len(text.names)} instructions, but the program has {len(words)}"
-            raise PeerError(given.stage_profile_asm, None, reason)
+        found = text.cut_to(len(words))
+        if len(text.names) != len(words):
+            told = f"{len(text.names)} instructions, but the program has {len(words)}"
+            remarks.append(f"{given.stage_profile_asm}: {told}; its stages may be misplaced")
     return Prepared(words, preload, made, found), remarks + made.remarks
 
 

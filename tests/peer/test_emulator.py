@@ -10,7 +10,7 @@ import pytest
 
 from plena_ref.isa.machine_code import write_program
 from tb.engine.paths import REPO
-from tb.peer import directory, dumps, emulator, settings
+from tb.peer import directory, dumps, emulator, settings, stages
 from tests.peer.directories import directory as build_directory
 
 
@@ -106,15 +106,15 @@ def test_old_dumps_go_when_the_input_is_bad(tmp_path: Path, monkeypatch: pytest.
     assert not list(tmp_path.glob("*.bin"))
 
 
-def test_a_profile_needs_assembly_of_this_program(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_text_of_another_length_is_said_and_cut(tmp_path: Path) -> None:
     folder = build_directory(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    write_program(folder / directory.PROGRAM, [0x34])
     asm = ["--stage-profile-asm", str(folder / directory.ASSEMBLY), "--stage-profile-out", "p.json"]
-    assert emulator.main(arguments(folder, *asm, "--settings", str(folder / settings.FILE))) == 2
-    assert "but the program has 1" in capsys.readouterr().err and not (tmp_path / "p.json").exists()
+    for count in (1, 1000):
+        write_program(folder / directory.PROGRAM, [0x34] * count)
+        program, remarks = emulator.read(emulator._parser().parse_args(arguments(folder, *asm)), tmp_path)
+        assert len(program.stages.names) == len(program.stages.lines) == count
+        assert f"318 instructions, but the program has {count}; its stages may be misplaced" in remarks[1]
+    assert program.stages.names[-1] == stages.OTHER
 
 
 def test_the_console_command_is_this_function() -> None:
