@@ -61,11 +61,6 @@ class LinearShape:
                 "OUT_FEATURES must be a multiple of BLEN "
                 f"(got OUT_FEATURES = {self.out_features}, BLEN = {hw.blen})"
             )
-        tiles = -(-self.in_features // hw.mlen)
-        if tiles > hw.msram_tiles:
-            raise KernelError(
-                f"a panel of W needs MSRAM_TILES >= ceil(IN_FEATURES/MLEN) = {tiles} (got {hw.msram_tiles})"
-            )
 
 
 @dataclass(frozen=True)
@@ -122,6 +117,10 @@ class LinearKernel:
         self.x, self.w, self.y, self.bias = x, w, y, bias
         self.panel_tiles = -(-shape.in_features // hw.mlen)
         self.row_groups = -(-shape.batch * shape.rows // hw.blen)
+        #: Whether MSRAM holds a panel; else its tiles go by anew for each block of results, in two buffers.
+        self.resident = self.panel_tiles <= hw.msram_tiles
+        self.buffers = min(2, hw.msram_tiles)
+        self.buffer_tiles = hw.msram_tiles // self.buffers
 
     @property
     def title(self) -> str:
@@ -137,6 +136,7 @@ class LinearKernel:
         """The other words that the program may write: rows of Y up to a whole block, and tiles of W."""
         rows = self.shape.batch * self.shape.rows
         tiles = min(len(self.w) * self.panel_tiles, self.hw.msram_tiles)
+        tiles = tiles if self.resident else self.buffers * self.buffer_tiles
         tile_region = Region("msram", 0, tiles * self.hw.tile_elems, "tiles of W")
         others = range(rows, self.row_groups * self.hw.blen)
         return [*self._rows_of_y(others, self.shape.out_features), tile_region]
@@ -160,23 +160,29 @@ class LinearKernel:
             p.gp("HBM offset of a tile") as self.offset,
         ):
             self._set_up()
-            self._fetch_panel(range(self.panel_tiles))
+            if self.resident:
+                self._fetch_panel(range(self.panel_tiles))
             if self.bias and self.shape.out_features % self.hw.mlen:
                 clear_last_block(p, self.y.parent)
             for panel in range(len(self.w)):
                 p.comment(f"output features {panel * self.hw.mlen} and up")
-                ahead = range((panel + 1) * self.panel_tiles, (panel + 2) * self.panel_tiles)
-                if panel + 1 == len(self.w):
-                    ahead = range(0)
-                else:
-                    self._set_panel(panel + 1)
-                # The ring has room for some of the tiles now; the others take places of this panel.
-                room = self.hw.msram_tiles - self.panel_tiles
-                self._panel(panel, ahead[:room])
+                left = self._resident_panel(panel) if self.resident else self._long_panel(panel)
                 if panel:
                     self._add_bias(panel - 1)
-                self._fetch_panel(ahead[room:])
+                self._fetch_panel(left)
             self._add_bias(len(self.w) - 1)
+
+    def _resident_panel(self, panel: int) -> range:
+        """Y for a panel that MSRAM holds; returns the tiles of the next one that had no room yet."""
+        ahead = range((panel + 1) * self.panel_tiles, (panel + 2) * self.panel_tiles)
+        if panel + 1 == len(self.w):
+            ahead = range(0)
+        else:
+            self._set_panel(panel + 1)
+        # The ring has room for some of the tiles now; the others take places of this panel.
+        room = self.hw.msram_tiles - self.panel_tiles
+        self._panel(panel, ahead[:room])
+        return ahead[room:]
 
     def _add_bias(self, panel: int) -> None:
         """The bias is added to a panel of Y."""
@@ -282,11 +288,54 @@ class LinearKernel:
             p.add(x, rows, 0)
             for run in self._runs(tiles):
                 p.load_constant(w, self._slot(run.start) * self.hw.tile_elems + offset)
-                whole, rest = divmod(len(run), PRODUCTS_UNROLLED)
-                for passes, products in ((whole, PRODUCTS_UNROLLED), (min(rest, 1), rest)):
-                    if passes:
-                        with p.repeat(passes, "input features, MLEN at a time"):
-                            for _ in range(products):
-                                p.M_MM(w, x)
-                                p.add(w, w, self.hw.tile_elems)
-                                p.add(x, x, self.x.parent.block_stride)
+                self._products(w, x, len(run))
+
+    def _products(self, w: Register, x: Register, count: int) -> None:
+        """The accumulators += products with `count` neighbouring tiles; the pointers move on."""
+        p = self.p
+        whole, rest = divmod(count, PRODUCTS_UNROLLED)
+        for passes, products in ((whole, PRODUCTS_UNROLLED), (min(rest, 1), rest)):
+            if passes:
+                with p.repeat(passes, "input features, MLEN at a time"):
+                    for _ in range(products):
+                        p.M_MM(w, x)
+                        p.add(w, w, self.hw.tile_elems)
+                        p.add(x, x, self.x.parent.block_stride)
+
+    # Panels that MSRAM does not hold
+
+    def _long_panel(self, panel: int) -> range:
+        """Y for a panel whose tiles go by for each block of results; nothing of the next is fetched."""
+        p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
+        self._set_panel(panel)
+        features = min(mlen, self.shape.out_features - panel * mlen)
+        for first in range(0, features, blen):
+            with p.gp("BLEN rows of X") as rows, p.gp("block of Y") as target:
+                p.point(rows, self.x.parent)
+                p.point(target, self.y.parent, 0, panel * mlen + first)
+                with p.repeat(
+                    self.row_groups, f"features {panel * mlen + first} and up, BLEN rows at a time"
+                ):
+                    self._streamed_block(first * mlen, rows)
+                    p.M_MM_WO(target, GP0, 0)
+                    p.add(rows, rows, blen * mlen)
+                    p.add(target, target, blen * mlen)
+        return range(0)
+
+    def _streamed_block(self, offset: int, rows: Register) -> None:
+        """As `_block`: one buffer is fetched before the products with the tiles of the other."""
+        p, starts = self.p, range(0, self.panel_tiles, self.buffer_tiles)
+        chunks = [range(start, min(start + self.buffer_tiles, self.panel_tiles)) for start in starts]
+        places = [n % self.buffers * self.buffer_tiles * self.hw.tile_elems for n in range(len(chunks))]
+        ahead = self.buffers - 1
+        with p.gp("X") as x, p.gp("W tile") as w:
+            p.add(x, rows, 0)
+            for number in range(len(chunks) + ahead):
+                if number < len(chunks):
+                    p.load_constant(self.place, places[number])
+                    p.load_constant(self.offset, self.w[0].span(chunks[number].start * self.hw.tile_elems))
+                    with p.repeat(len(chunks[number]), "tiles of a panel"):
+                        self._fetch()
+                if number >= ahead:
+                    p.load_constant(w, places[number - ahead] + offset)
+                    self._products(w, x, len(chunks[number - ahead]))

@@ -74,7 +74,6 @@ def test_the_listing_names_layer_and_operator() -> None:
     [
         ({"vram_elems": 1 << 12}, {"seq": 16}, r"VRAM is full: .* VRAM_ELEMS = 4096"),
         ({"hbm_bytes": 1 << 16}, {"layers": 3}, r"HBM is full: .* HBM_BYTES = 65536"),
-        ({"msram_tiles": 7}, {}, r"a panel of W needs MSRAM_TILES >= .* = 8 \(got 7\)"),
         ({"int_words": 4}, {}, r"INT_MEM is full: .* INT_WORDS = 4"),
         ({}, {"model": "huge"}, r"MODEL must be one of smolvlm2, reduced \(got huge\)"),
         ({}, {"past": -1}, r"PAST must not be negative \(got -1\)"),

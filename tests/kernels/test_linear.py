@@ -68,6 +68,20 @@ def test_each_tile_is_fetched_once_however_small_the_ring(tiles: int, seq: int) 
     assert (counts["M_MM"], counts["M_MM_WO"]) == (20 * groups * 7, 20 * groups)
 
 
+@pytest.mark.parametrize("tiles", [1, 2, 3, 6])
+@pytest.mark.parametrize("bias", [False, True])
+def test_panels_that_msram_does_not_hold(tiles: int, bias: bool) -> None:
+    """The tiles go by for each block of results, so that it is still rounded once."""
+    case = linear(16, 4, 112, 36, seq=5, msram_tiles=tiles, bias=bias)
+    counts = executed(check(case).words)
+    assert counts["H_PREFETCH_M"] == counts["M_MM"] == 9 * 2 * 7
+    result = build(case).comparison.extract(checking.run(build(case)).images.vram)
+    whole = linear(16, 4, 112, 36, seq=5, bias=bias)
+    np.testing.assert_array_equal(
+        result, build(whole).comparison.extract(checking.run(build(whole)).images.vram)
+    )
+
+
 def test_a_tile_that_is_lost_changes_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     """A ring without regard for the tiles in use overwrites one before its last product; that is noticed."""
     case = linear(16, 4, 112, 32, seq=16, msram_tiles=7)
