@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from plena_ref.golden.attention import visible_keys
+from plena_ref.golden.attention import softmax_scale, visible_keys
 
 F64 = NDArray[np.float64]
 
@@ -72,6 +72,27 @@ class AttentionProblem:
             return self.sinks
         nothing = -np.inf if self.window is None else float(np.finfo(np.float32).min)
         return np.full(self.q.shape[1], nothing)
+
+    def without_heaviest_tile(self, mlen: int) -> F64:
+        """The golden without the MLEN keys that weigh most in a row; 0 for a row that sees no others.
+
+        Returns:
+            batch x heads x seq x head_dim.
+        """
+        k, v = self.keys_and_values()
+        result = np.zeros_like(self.q)
+        for batch, head in np.ndindex(self.q.shape[:2]):
+            scores = softmax_scale(self.q.shape[3]) * self.q[batch, head] @ k[batch, head].T
+            scores = np.where(self.visible, scores, -np.inf)
+            sink = -np.inf if self.sinks is None else self.sinks[head]
+            top = np.maximum(scores.max(axis=1, keepdims=True), sink)
+            weights = np.exp(scores - top)
+            tiles = np.arange(scores.shape[1]) // mlen
+            by_tile = np.add.reduceat(weights, np.arange(0, scores.shape[1], mlen), axis=1)
+            weights = np.where(tiles == by_tile.argmax(axis=1)[:, None], 0, weights)
+            total = weights.sum(axis=1, keepdims=True) + np.exp(sink - top)
+            np.divide(weights @ v[batch, head], total, out=result[batch, head], where=total > 0)
+        return result
 
     def keys_and_values(self) -> tuple[F64, F64]:
         """K and V with a head for each query head."""

@@ -86,3 +86,15 @@ def accuracy(
         percent = 100.0 * float(matches.mean())
         rows.append(BatchRow(batch, wanted.shape[0], percent, misses, float(error.max()), worst, passed))
     return tuple(rows)
+
+
+def accurate(work: Judged, values: NDArray[np.float64]) -> bool:
+    """Whether a result passes: every batch does, and together they miss no more than the case may.
+
+    Args:
+        work: what was to be computed.
+        values: batch x seq x heads x head_dim.
+    """
+    rows = accuracy(values, work.golden, work.tolerance, work.interval)
+    misses = sum(row.misses for row in rows)
+    return misses <= allowed_misses(work.golden.size, work.tolerance) and all(row.passed for row in rows)

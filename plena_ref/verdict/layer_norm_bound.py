@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plena_ref.golden.layer_norm import centred
-from plena_ref.verdict.rounding_count import FLUSHED, relative_error
+from plena_ref.verdict.rounding_count import relative_error
+from plena_ref.verdict.tolerance import SMALLEST_NORMAL
 
 F64 = NDArray[np.float64]
 
@@ -67,4 +68,7 @@ def interval(x: F64, weight: F64, bias: F64, eps: float, sum_levels: int, centri
     corners = [corner + sign * after * np.abs(corner) for corner in corners for sign in (-1, 1)]
     lower, upper = np.min(corners, axis=0) + bias, np.max(corners, axis=0) + bias
     last = relative_error(1)
-    return lower - last * np.abs(lower) - FLUSHED, upper + last * np.abs(upper) + FLUSHED
+    # x, its mean and each centring before the power; then the product, and the sum with the bias.
+    before = (3 + 2 * centrings) / np.sqrt(least)
+    flushed = SMALLEST_NORMAL * (2 + np.abs(weight) * (1 + before))
+    return lower - last * np.abs(lower) - flushed, upper + last * np.abs(upper) + flushed

@@ -36,6 +36,8 @@ EXACT = Tolerance(atol=0.0, rtol=0.0, match_percent=100.0, outer=0.0)
 #: Standard deviations of its own error that an element may be off. Errors are sums of bounded ones, so that
 #: their tails end before those of a normal distribution; docs/accuracy.md shows what was measured.
 ELEMENT_SIGMAS = 6.0
+#: The smallest normal number of bf16 and f32; what is below becomes 0.
+SMALLEST_NORMAL = 2.0**-126
 #: What float64 itself leaves of the golden, relative to 1 + |golden|.
 FLOAT64_NOISE = 2.0**-40
 

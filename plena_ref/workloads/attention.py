@@ -5,6 +5,7 @@ Q lies in VRAM as bf16, K and V in HBM. The golden takes K and V as the machine 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar
 
@@ -35,7 +36,7 @@ from plena_ref.kernels.rules import KernelError
 from plena_ref.machine.numerics import bf16_from_float
 from plena_ref.machine.resolved import Resolved, resolved
 from plena_ref.machine.state import MemoryImages
-from plena_ref.verdict import error_bound
+from plena_ref.verdict import attention_tolerance, error_bound
 from plena_ref.workloads.base import F64, Answer, Placed, Problem
 from plena_ref.workloads.input_data import DATA
 from plena_ref.workloads.placement import HBM_START
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 #: The largest number that hides a score.
 MASK_VALUE_MAX = -6e4
+#: Kinds of data whose errors add up as in the closed form; any other is judged by `error_bound.interval`.
+FIRST_ORDER_DATA = ("normal", "equal_keys", "tiny")
 #: The kernels of the plain form.
 PLAIN_FORMS = ("plain_attention", "plain_attention_element_offsets")
 
@@ -103,7 +106,6 @@ class Attention(Problem):
         "plain_attention_element_offsets": PlainAttentionElementOffsets,
     }
     followers: ClassVar = {"kv_seq": "seq", "kv_heads": "heads"}
-    #: Any kind but `normal` is judged by `error_bound.interval`.
     data_kinds: ClassVar = tuple(DATA)
 
     @property
@@ -185,11 +187,21 @@ class Attention(Problem):
             operands.o.store(images.vram, zeros)
         problem = (inputs.q, k, v, self.causal)
         exact = golden.attention(*problem, self.window, inputs.sinks).transpose(0, 2, 1, 3)
-        if case.data == "normal":
-            return Answer(exact)
         tiles = -(-self.kv_seq // case.hardware.mlen)
-        lower, upper = error_bound.interval(*problem, tiles, self.window, inputs.sinks)
-        return Answer(exact, (lower.transpose(0, 2, 1, 3), upper.transpose(0, 2, 1, 3)))
+        variance = sum(self.roundings(case).variances().values())
+        if case.data in FIRST_ORDER_DATA:
+            as_heads = variance.transpose(0, 2, 1, 3)
+            bounds = attention_tolerance.interval(*problem, tiles, self.window, inputs.sinks, as_heads)
+        else:
+            bounds = error_bound.interval(*problem, tiles, self.window, inputs.sinks)
+        flush = attention_tolerance.flush_error(inputs.q, k, self.causal, tiles, self.window, inputs.sinks)
+        lower, upper, flushed = (tensor.transpose(0, 2, 1, 3) for tensor in (*bounds, flush))
+        return Answer(exact, (lower, upper), np.sqrt(variance + flushed**2))
+
+    def wrong_results(self, case: Case) -> Mapping[str, F64]:
+        """Attention without each row's visible key tile of largest weight."""
+        without = self.roundings(case).problem.without_heaviest_tile(case.hardware.mlen)
+        return {"key tile left out": without.transpose(0, 2, 1, 3)}
 
 
 def block_tiles(case: Case) -> int:

@@ -20,7 +20,7 @@ from plena_ref.machine.regions import Region
 from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict.comparison import ComparisonParameters
 from plena_ref.verdict.stages import StagePlan
-from plena_ref.verdict.tolerance import BF16_LIMITED, STRICT, Tolerance
+from plena_ref.verdict.tolerance import BF16_LIMITED, SMALLEST_NORMAL, STRICT, Tolerance
 
 if TYPE_CHECKING:
     from plena_ref.analysis.roundings import Roundings
@@ -59,11 +59,14 @@ class Answer:
         golden: float64, batch x seq x heads x columns of a head.
         interval: bounds of every element, each shaped as golden; None: the case's tolerance judges.
         integers: what words of INT_MEM must hold, by number.
+        deviation: the predicted standard error of every element, shaped as golden; None: what the model of
+            the roundings says.
     """
 
     golden: F64
     interval: tuple[F64, F64] | None = None
     integers: Mapping[int, int] = field(default_factory=dict)
+    deviation: F64 | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,10 @@ class Problem(ABC):
     def roundings(self, case: Case) -> Roundings:
         """The model of the program's roundings on the case's data: positions and sizes, no layout."""
 
+    def wrong_results(self, case: Case) -> Mapping[str, F64]:
+        """Wrong results of the family's own by name, each shaped as the golden; no verdict may accept one."""
+        return {}
+
     def tolerance(self, hw: Hardware) -> Tolerance:
         """What judges the cases of the registry."""
         return STRICT
@@ -154,6 +161,7 @@ class Workload:
         head_cols: columns of a head in the physical result, padding included.
         integers: what words of INT_MEM must hold, by number.
         stages: what is judged stage by stage while the reference machine runs; None: nothing.
+        predicted: the predicted standard error of every element where the family has said it.
     """
 
     case: Case
@@ -169,6 +177,15 @@ class Workload:
     head_cols: int
     integers: Mapping[int, int] = field(default_factory=dict)
     stages: StagePlan | None = None
+    predicted: F64 | None = None
+
+    @property
+    def deviation(self) -> F64:
+        """The predicted standard error of every element, shaped as golden; a result may always be flushed."""
+        if self.predicted is not None:
+            return self.predicted
+        variances = list(self.case.problem.roundings(self.case).variances().values())
+        return np.sqrt(sum(variances, np.full_like(self.golden, SMALLEST_NORMAL**2)))
 
     @property
     def hardware(self) -> Hardware:

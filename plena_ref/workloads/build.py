@@ -57,5 +57,6 @@ def build(case: Case) -> Workload:
         interval=answer.interval,
         head_cols=placed.head_cols,
         integers=answer.integers,
+        predicted=answer.deviation,
         stages=case.problem.stages(case, placed, program.marks),
     )

@@ -23,6 +23,7 @@ from plena_ref.verdict.rounding_count import (
     product_error,
     relative_error,
     rms_norm_error,
+    rms_norm_flushed,
     sum_error,
     swiglu_error,
 )
@@ -125,7 +126,7 @@ class DecoderStages:
             (x,),
             y,
             lambda rows: rms_norm(rows, weight, eps),
-            lambda rows: counted_error(rms_norm(rows, weight, eps), error),
+            lambda rows: counted_error(rms_norm(rows, weight, eps), error, rms_norm_flushed(weight, eps)),
         )
 
     def _linear(self, x: Reader, y: Reader, weights: F64) -> Parts:

@@ -15,7 +15,7 @@ from plena_ref.kernels.residual_add import ResidualAddKernel
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.machine.state import MemoryImages
-from plena_ref.verdict.rounding_count import counted, relative_error
+from plena_ref.verdict.rounding_count import FLUSHED_OF_SUM, counted, relative_error
 from plena_ref.verdict.tolerance import Tolerance
 from plena_ref.workloads.base import Answer, Placed
 from plena_ref.workloads.placement import stage_rows
@@ -38,7 +38,7 @@ class ResidualAdd(RowsProblem):
 
     def tolerance(self, hw: Hardware) -> Tolerance:
         """One rounding."""
-        return counted(relative_error(1))
+        return counted(relative_error(1), FLUSHED_OF_SUM)
 
     def draw(self, case: Case) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
         """X and Y, a row a position of each batch; raw bf16."""

@@ -15,7 +15,7 @@ from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.machine.rules import RuleError
 from plena_ref.machine.state import MemoryImages
-from plena_ref.verdict.rounding_count import counted, rms_norm_error
+from plena_ref.verdict.rounding_count import counted, rms_norm_error, rms_norm_flushed
 from plena_ref.verdict.tolerance import Tolerance
 from plena_ref.workloads.base import Answer, Placed
 from plena_ref.workloads.placement import stage_rows
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 EPS_MIN = 1e-12
 #: Standard deviation of the weights about 1.
 WEIGHT_SIGMA = 0.25
+#: What no weight exceeds.
+LARGEST_WEIGHT = 1 + 6 * WEIGHT_SIGMA
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ class RmsNorm(RowsProblem):
 
     def tolerance(self, hw: Hardware) -> Tolerance:
         """The largest error that the roundings of an element can make."""
-        return counted(rms_norm_error(sum_levels(self.features, hw.mlen)))
+        relative = rms_norm_error(sum_levels(self.features, hw.mlen))
+        return counted(relative, float(rms_norm_flushed(LARGEST_WEIGHT, self.eps)))
 
     def draw(self, case: Case) -> NormInputs:
         """Activations of the case's kind, and weights about 1."""

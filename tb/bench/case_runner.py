@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from rich.console import Console
@@ -13,9 +14,11 @@ from plena_ref.isa.machine_code import write_program
 from plena_ref.machine import image_files as images
 from plena_ref.machine.reference import Machine, StopReport
 from plena_ref.verdict import compare
+from plena_ref.verdict.accuracy import accurate
 from plena_ref.verdict.compare import Verdict
 from plena_ref.verdict.report import print_stages, print_verdict, to_json
 from plena_ref.verdict.stages import StageVerdict, StageWatch, first_wrong
+from plena_ref.verdict.vacuity import Vacuity, prove, wrong_results
 from plena_ref.workloads.base import Workload
 from plena_ref.workloads.build import build
 from plena_ref.workloads.case import Case
@@ -36,6 +39,7 @@ class CaseOutcome:
         got: what the RTL left.
         reference: how the reference machine stopped.
         build_seconds: time to build the model, 0.0 if it came from the cache.
+        workload: what was judged.
         stages: verdict stage by stage, where the case has stages.
     """
 
@@ -45,7 +49,15 @@ class CaseOutcome:
     got: JobResult
     reference: StopReport
     build_seconds: float
+    workload: Workload
     stages: tuple[StageVerdict, ...] = ()
+
+    @cached_property
+    def vacuity(self) -> Vacuity:
+        """What the judge of this run makes of wrong results."""
+        work = self.workload
+        wrong = {**wrong_results(work.golden), **self.case.problem.wrong_results(self.case)}
+        return prove(work.golden, work.deviation, wrong, lambda values: accurate(work, values))
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -66,6 +78,7 @@ class CaseOutcome:
             found.append(wrong.reason)
         if got.protocol_errors:
             found.append(f"{got.protocol_errors} violations of the AXI protocol")
+        found += [f"VACUOUS: a wrong result would pass, {name}" for name in self.vacuity.vacuous]
         return tuple(found)
 
     @property
@@ -85,6 +98,7 @@ class CaseOutcome:
             "bit_exact": verdict["bit_exact"],
             "tolerance": {"atol": self.case.tolerance.atol, "rtol": self.case.tolerance.rtol},
             "batches": verdict["batches"],
+            "wrong_results": self.vacuity.to_json(),
             "out_of_bounds_writes": verdict["out_of_bounds_writes"],
             "cycles": self.got.cycles,
             "instructions": self.got.instructions,
@@ -113,9 +127,10 @@ class CaseOutcome:
             console.print(f"  {reason}", markup=False, soft_wrap=True)
         if self.stages:
             print_stages(self.stages, console)
+        console.print(_of_wrong_results(self.vacuity), soft_wrap=True)
         print_verdict(self.verdict, console)
         if self.verdict.passed and not self.passed:
-            console.print("FAIL: the results match, but the run did not end as it must")
+            console.print("FAIL: the results match, but the run is no proof")
 
 
 def run_case(
@@ -166,7 +181,7 @@ def judge(
         verdict = compare.compare(workload, got.images, machine.images, got.registers, report.registers)
     simulator = simulator or simulate.default_simulator()
     stages = tuple(watch.verdicts) if watch else ()
-    return CaseOutcome(workload.case, simulator, verdict, got, report, build_seconds, stages)
+    return CaseOutcome(workload.case, simulator, verdict, got, report, build_seconds, workload, stages)
 
 
 def describe_trap(words: Sequence[int], cause: str | None, pc: int) -> str:
@@ -177,6 +192,14 @@ def describe_trap(words: Sequence[int], cause: str | None, pc: int) -> str:
 
 def _ending(status: str, cause: str | None, pc: int) -> str:
     return f"trap {cause} at pc {pc}" if status == "trap" else f"{status} at pc {pc}"
+
+
+def _of_wrong_results(vacuity: Vacuity) -> str:
+    """One line about what the verdict can tell from the truth."""
+    known = len(vacuity.refused) + len(vacuity.vacuous) + len(vacuity.not_resolvable)
+    line = f"wrong results that this verdict refuses: {len(vacuity.refused)} of {known}"
+    smaller = [f"{name} ({count} elements)" for name, count in vacuity.not_resolvable.items()]
+    return f"{line}; too close to the golden: {', '.join(smaller)}" if smaller else line
 
 
 def _leave_files(folder: Path, workload: Workload, got: JobResult) -> None:

@@ -1,0 +1,89 @@
+"""How far each element of attention may be from its golden, from the roundings of its own row.
+
+Where scores are small, errors add up as in the closed form, and an element may be off by six of its own
+standard deviations. Where a rounding of a score changes a weight by much, that form says nothing, and the
+sound interval of `error_bound` judges the row. docs/accuracy.md derives both.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plena_ref.golden import attention as golden
+from plena_ref.verdict import error_bound
+from plena_ref.verdict.tolerance import ELEMENT_SIGMAS, FLOAT64_NOISE, SMALLEST_NORMAL
+
+F64 = NDArray[np.float64]
+
+#: The closed form is of first order: it holds while the roundings of a score change its weight by less.
+FIRST_ORDER = 0.25
+
+
+def flush_error(q: F64, k: F64, causal: bool, key_tiles: int, window: int | None, sinks: F64 | None) -> F64:
+    """What flushing subnormals to zero may cost each row: a product a key, three sums a tile, and the result.
+
+    Args:
+        q, k, causal, window, sinks: as for `golden.attention`.
+        key_tiles: key tiles of a query tile, at most.
+
+    Returns:
+        batch x heads x seq x 1.
+    """
+    weights = _sums_of_weights(q, k, causal, window, sinks)
+    return SMALLEST_NORMAL * (1 + (k.shape[2] + 3 * key_tiles) / weights)
+
+
+def interval(
+    q: F64,
+    k: F64,
+    v: F64,
+    causal: bool,
+    key_tiles: int,
+    window: int | None,
+    sinks: F64 | None,
+    variance: F64,
+) -> tuple[F64, F64]:
+    """The bounds between which every element of the machine's result must lie.
+
+    Args:
+        q, k, v, causal, window, sinks: as for `golden.attention`.
+        key_tiles: key tiles of a query tile, at most.
+        variance: of each element's error by the closed form, batch x heads x seq x head_dim.
+
+    Returns:
+        lower and upper, each batch x heads x seq x head_dim.
+    """
+    exact = golden.attention(q, k, v, causal, window, sinks)
+    noise = FLOAT64_NOISE * golden.attention(q, k, np.abs(v), causal, window, sinks)
+    flushed = flush_error(q, k, causal, key_tiles, window, sinks)
+    reach = ELEMENT_SIGMAS * np.sqrt(variance) + noise + flushed
+    lower, upper = exact - reach, exact + reach
+    steep = _score_error(q, k, causal, window) > FIRST_ORDER
+    if steep.any():
+        sound_lower, sound_upper = error_bound.interval(q, k, v, causal, key_tiles, window, sinks)
+        lower = np.where(steep, sound_lower, lower)
+        upper = np.where(steep, sound_upper, upper)
+    return lower, upper
+
+
+def _score_error(q: F64, k: F64, causal: bool, window: int | None) -> F64:
+    """The largest error of a visible score that its roundings make, batch x heads x seq x 1."""
+    visible = golden.visible_keys(q.shape[2], k.shape[2], causal, window)
+    scores = np.abs(_scores(q, k))
+    largest = np.where(visible, scores, 0).max(axis=-1, keepdims=True)
+    return error_bound.SCORE_ROUNDINGS * error_bound.UNIT * largest
+
+
+def _sums_of_weights(q: F64, k: F64, causal: bool, window: int | None, sinks: F64 | None) -> F64:
+    """Sum of exp(score - largest score) over the keys that a row sees, its sink included."""
+    visible = golden.visible_keys(q.shape[2], k.shape[2], causal, window)
+    scores = np.where(visible, _scores(q, k), -np.inf)
+    sink = np.full((q.shape[1], 1, 1), -np.inf) if sinks is None else sinks[:, None, None]
+    top = np.maximum(scores.max(axis=-1, keepdims=True), sink)
+    return np.exp(scores - top).sum(axis=-1, keepdims=True) + np.exp(sink - top)
+
+
+def _scores(q: F64, k: F64) -> F64:
+    keys = np.repeat(k, q.shape[1] // k.shape[1], axis=1)
+    return golden.softmax_scale(q.shape[3]) * (q @ keys.swapaxes(2, 3))
