@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plena_ref.golden.swiglu import sigmoid
-from plena_ref.verdict.rounding_count import FLUSHED, SILU_FLUSHED, relative_error
+from plena_ref.verdict.rounding_count import SILU_FLUSHED, relative_error
+from plena_ref.verdict.tolerance import SMALLEST_NORMAL
 
 F64 = NDArray[np.float64]
 
@@ -45,5 +46,5 @@ def interval(x: F64, coefficients: Sequence[float], limit: float, error: float) 
     ends = [x * sigmoid(terms.sum(axis=0) + sign * off) for sign in (-1, 1)]
     after = relative_error(SIGMOID_ROUNDINGS)
     corners = [end + sign * after * np.abs(end) for end in ends for sign in (-1, 1)]
-    room = error + FLUSHED + SILU_FLUSHED
+    room = error + SILU_FLUSHED + 2 * SMALLEST_NORMAL
     return np.min(corners, axis=0) - room, np.max(corners, axis=0) + room

@@ -100,7 +100,9 @@ def router_error(weights: F64, distances: F64) -> F64:
     """
     own = np.where(weights > 0, np.abs(distances), 0) + 1
     together = (weights * own).sum(axis=-1, keepdims=True)
-    return np.expm1(UNIT * (own + together + 3 + F32_ROUNDINGS)) * weights + FLUSHED
+    return (
+        np.expm1(UNIT * (own + together + 3 + F32_ROUNDINGS)) * weights + SMALLEST_NORMAL * weights.shape[-1]
+    )
 
 
 def linear_error(x: F64, x_error: F64, w: F64) -> F64:

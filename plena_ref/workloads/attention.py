@@ -196,7 +196,7 @@ class Attention(Problem):
             bounds = error_bound.interval(*problem, tiles, self.window, inputs.sinks)
         flush = attention_tolerance.flush_error(inputs.q, k, self.causal, tiles, self.window, inputs.sinks)
         lower, upper, flushed = (tensor.transpose(0, 2, 1, 3) for tensor in (*bounds, flush))
-        return Answer(exact, (lower, upper), np.sqrt(variance + flushed**2))
+        return Answer(exact, (lower, upper), deviation=np.sqrt(variance + flushed**2))
 
     def wrong_results(self, case: Case) -> Mapping[str, F64]:
         """Attention without each row's visible key tile of largest weight."""
