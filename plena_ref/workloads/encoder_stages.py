@@ -18,7 +18,7 @@ from plena_ref.kernels.centring import CENTRINGS
 from plena_ref.kernels.encoder_layer import EncoderLayer
 from plena_ref.verdict import gelu_bound, layer_norm_bound
 from plena_ref.verdict.error_bound import UNIT
-from plena_ref.verdict.rounding_count import F32_UNIT, counted_error, product_error
+from plena_ref.verdict.rounding_count import F32_UNIT, FLUSHED_OF_SUM, counted_error, product_error
 from plena_ref.verdict.stages import Reader, Stage, StagePlan
 from plena_ref.workloads.base import F64
 from plena_ref.workloads.layer_stages import (
@@ -134,6 +134,6 @@ def _linear(x: Reader, y: Reader, layer: Affine) -> Parts:
 
     def error(rows: F64) -> F64:
         product = product_error(rows, layer.weight.T)
-        return product + counted_error(np.abs(golden(rows)) + product, UNIT + F32_UNIT)
+        return product + counted_error(np.abs(golden(rows)) + product, UNIT + F32_UNIT, FLUSHED_OF_SUM)
 
     return (x,), y, golden, error
