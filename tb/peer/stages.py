@@ -46,7 +46,7 @@ class Stages:
 def read(path: Path) -> Stages:
     """Read assembly text: a comment that has a line to itself names the stage from there on.
 
-    As for PLENA's emulator, an instruction is a line that begins with a capital letter.
+    As for PLENA's emulator, an instruction is a line that begins with a capital letter; so is a `.word`.
 
     Raises:
         PeerError: the file cannot be read.
@@ -54,7 +54,7 @@ def read(path: Path) -> Stages:
     stage, names, lines = START, [], []
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         code = _COMMENT.split(line, maxsplit=1)[0].strip()
-        if code[:1].isascii() and code[:1].isupper():
+        if (code[:1].isascii() and code[:1].isupper()) or code.split()[:1] == [".word"]:
             names.append(stage)
             lines.append(number)
         elif not code:
