@@ -17,9 +17,10 @@ from rich.console import Console
 from plena_ref.isa.csr import DRAIN_LIMIT_RESET
 from plena_ref.machine.hardware import HardwareError
 from plena_ref.machine.reference.machine import InstructionLimitError
+from plena_ref.verdict.tolerance import Tolerance
 from tb.bench import command, options, output_folder, waves
 from tb.engine import simulate
-from tb.peer import build_report, build_run, dumps, shape, stage_profile
+from tb.peer import build_report, build_run, dumps, shape, stage_profile, verdict
 from tb.peer.build_run import BuildOutcome
 from tb.peer.errors import PeerError
 
@@ -42,6 +43,7 @@ class Request:
     max_instructions: int | None
     unwritten: bool
     hardware: dict[str, int | str]
+    tolerance: Tolerance
 
 
 def _places(given: dict[str, str]) -> tuple[Path, Path]:
@@ -55,6 +57,18 @@ def _places(given: dict[str, str]) -> tuple[Path, Path]:
     build, out = Path(given.pop("BUILD")), given.pop("OUT", None)
     usual = simulate.BUILD / "runs" / f"build-{build.resolve().name}"
     return build, usual if out is None else Path(out)
+
+
+def _tolerance(given: dict[str, str]) -> Tolerance:
+    """Remove TOLERANCE and return what it names.
+
+    Raises:
+        UsageError: there is no such tolerance.
+    """
+    name = given.pop("TOLERANCE", next(iter(verdict.TOLERANCES)))
+    if name not in verdict.TOLERANCES:
+        raise options.UsageError(f"TOLERANCE={name} is unknown; there are {', '.join(verdict.TOLERANCES)}")
+    return verdict.TOLERANCES[name]
 
 
 def _parse(given: dict[str, str], build: Path, out: Path) -> Request:
@@ -82,9 +96,10 @@ def _parse(given: dict[str, str], build: Path, out: Path) -> Request:
             for key, field in shape.OPTIONS.items()
             if key in given
         },
+        _tolerance(given),
     )
     if given:
-        own = ("BUILD", "SETTINGS", "OUT", "UNWRITTEN", "SIM")
+        own = ("BUILD", "SETTINGS", "OUT", "UNWRITTEN", "TOLERANCE", "SIM")
         known = ", ".join((*own, *options.RTL_OPTIONS, *options.REFERENCE_OPTIONS, *shape.OPTIONS))
         raise options.UsageError(f"unknown option {next(iter(given))}; with BUILD there are {known}")
     return request
@@ -97,7 +112,7 @@ def main(arguments: list[str]) -> int:
         places = _places(given)
         dumps.remove(places[1], STATS, REPORT, PROFILE)
         request = _parse(given, *places)
-        build = build_run.read(request.build, request.settings, request.hardware)
+        build = build_run.read(request.build, request.settings, request.hardware, request.tolerance)
         if request.run.sim != options.REFERENCE:
             simulate.find_tool(request.run.sim)
         with output_folder.staged(request.out, _LEFT, _SIMULATION) as folder:

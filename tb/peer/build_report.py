@@ -50,6 +50,7 @@ def to_json(outcome: BuildOutcome) -> dict[str, object]:
             "min_match_percent": ours.tolerance.match_percent,
             "outer": ours.tolerance.outer,
             "vacuous": ours.vacuous,
+            "passes_bf16_limited": ours.bf16_limited,
             "batches": [batch_json(row) for row in ours.batches],
             "bit_exact": None if ours.differences is None else not ours.differences,
             "differences": list(ours.differences or ()),

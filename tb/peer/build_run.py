@@ -8,7 +8,8 @@ from pathlib import Path
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.reference import Machine, StopReport
 from plena_ref.machine.state import MemoryImages, Registers, WrittenMaps
-from plena_ref.verdict.memory import register_differences
+from plena_ref.verdict.memory import register_differences, word_name
+from plena_ref.verdict.tolerance import STRICT, Tolerance
 from tb.bench import harness
 from tb.bench import unwritten as unwritten_words
 from tb.bench.harness import Job, JobResult
@@ -32,6 +33,7 @@ class Build:
         comparison: where its result lies, and how the tools judge it.
         golden: what it must come to.
         remarks: what people should know of how it was read.
+        tolerance: what our verdict asks for.
     """
 
     folder: Path
@@ -40,6 +42,7 @@ class Build:
     comparison: Comparison
     golden: Golden
     remarks: list[str]
+    tolerance: Tolerance
 
 
 @dataclass(frozen=True)
@@ -66,13 +69,19 @@ class BuildOutcome:
     unwritten: str | None
 
 
-def read(folder: Path, settings_file: Path | None, options: dict[str, int | str]) -> Build:
+def read(
+    folder: Path,
+    settings_file: Path | None,
+    options: dict[str, int | str],
+    tolerance: Tolerance = STRICT,
+) -> Build:
     """Read a build directory.
 
     Args:
         folder: the directory.
         settings_file: settings; None looks where the tools look, then into the directory and above it.
         options: fields of Hardware from the command line.
+        tolerance: what our verdict asks for.
 
     Raises:
         PeerError: a file is missing, odd, or does not fit.
@@ -95,9 +104,8 @@ def read(folder: Path, settings_file: Path | None, options: dict[str, int | str]
     if found is None:
         why = "has another number of instructions" if text.exists() else "is missing"
         remarks.append(f"{directory.ASSEMBLY} {why}: stages have no names")
-    return Build(
-        folder, chosen, Prepared(words, preload, made, found), params, wanted, remarks + made.remarks
-    )
+    program = Prepared(words, preload, made, found)
+    return Build(folder, chosen, program, params, wanted, remarks + made.remarks, tolerance)
 
 
 def run(
@@ -166,10 +174,13 @@ def _unwritten_read(build: Build) -> str:
     known = unwritten_words.known_words(
         hw, {name: getattr(program.preload, name).size for name in program.preload.files}
     )
-    result = {"vram": params.places(params.columns(build.golden.values.shape[1]))}
+    places = params.places(params.columns(build.golden.values.shape[1]))
     found = unwritten_words.first_unwritten_read(
-        hw, program.words, program.images(), known, result, program.shape.limit
+        hw, program.words, program.images(), known, {"vram": places}, program.shape.limit
     )
+    missing = places[~known.vram[places]]
+    if found is None and missing.size:
+        return f"unwritten: {word_name(hw, 'vram', int(missing.min()))}, of the result: nobody wrote it"
     place = None if found is None else program.place(found.pc)
     return unwritten_words.describe(hw, found, place, "the result")
 
@@ -216,5 +227,7 @@ def _judged(
     peer = verdict.peer_verdict(got, wanted, build.comparison)
     places = build.comparison.places(wanted.shape[1])
     inputs = verdict.inputs_changed(outcome.images, build.program.preload, places)
-    ours = verdict.our_verdict(got, wanted, build.comparison, written, differences, outside, inputs, ended)
+    ours = verdict.our_verdict(
+        got, wanted, build.comparison, written, differences, outside, inputs, ended, build.tolerance
+    )
     return BuildOutcome(build, simulator, outcome, peer, ours, job, build_seconds, astray)

@@ -16,7 +16,7 @@ from tb.peer.errors import PeerError, read_text
 TEXT, TENSOR = "golden_result.txt", "golden_output.pt"
 HEADING, _COMPACT = "Original Output:", "Compact Golden Result"
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|[-+]?(?:nan|inf|infinity)", re.IGNORECASE)
-_TWO_DECIMALS = re.compile(r"[-+]?\d*\.\d\d")
+_TWO_DECIMALS, _FEWER = re.compile(r"[-+]?\d*\.\d\d"), re.compile(r"[-+]?\d*\.\d?")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ def _from_text(path: Path) -> tuple[NDArray[np.float64], bool]:
     if odd is not None or not tokens:
         raise PeerError(path, HEADING, f"'{(odd or '')[:40]}' is no number")
     finite = [token for token in tokens if token[-1].isdigit() or token[-1] == "."]
-    two_decimals = bool(finite) and all(_TWO_DECIMALS.fullmatch(token) for token in finite)
+    longer = [token for token in finite if not _FEWER.fullmatch(token)]
+    two_decimals = bool(longer) and all(_TWO_DECIMALS.fullmatch(token) for token in longer)
     return np.array([float(token) for token in tokens]), two_decimals
 
 

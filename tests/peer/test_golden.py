@@ -41,6 +41,8 @@ def test_two_decimals_are_named_and_odd_numbers_are_read(tmp_path: Path) -> None
     assert golden.read(tmp_path, 2).two_decimals
     write_text(tmp_path, "[1.25 nan -inf -3.00]")
     assert golden.read(tmp_path, 1).two_decimals
+    write_text(tmp_path, "[[1.25, -0.5], [0.0, 12.0]]")
+    assert golden.read(tmp_path, 2).two_decimals
     write_text(tmp_path, "[1.25e-05 2.50]")
     assert not golden.read(tmp_path, 1).two_decimals
     write_text(tmp_path, "[1.25e-05 nan -inf 3]")

@@ -135,6 +135,9 @@ def test_a_good_directory_has_none_and_a_short_image_is_named(
     said = " ".join(capsys.readouterr().out.split())
     assert "unwritten: VRAM element" in said and "reaches the result; first read at pc " in said
     assert "(stage '" in said
+    write_program(folder / directory.PROGRAM, assemble("C_BREAK"))
+    assert build_command.main(command) == 1
+    assert "of the result: nobody wrote it" in capsys.readouterr().out
 
 
 def test_a_program_on_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
