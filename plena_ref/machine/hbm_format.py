@@ -32,7 +32,7 @@ class HbmFormat:
 
     @property
     def alignment(self) -> int:
-        """What bases, offsets and STRIDE are multiples of, in bytes."""
+        """What offsets and STRIDE are multiples of, in bytes; bases are multiples of the block."""
         return self.element_bytes * self.block
 
     def row_bytes(self, elements: int) -> int:

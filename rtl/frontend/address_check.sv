@@ -190,7 +190,7 @@ module address_check #(
   assign room = limit - address;
   assign hbm_misaligned = is_hbm && (address[LX-1:0] != '0 || gp_rs1[LX-1:0] != '0 ||
       (use_stride && stride[LX-1:0] != '0) ||
-      (bf16_rows && (address[LX] || gp_rs1[LX] || (use_stride && stride[LX]))));
+      (bf16_rows && (gp_rs1[LX] || (use_stride && stride[LX]))));
   assign hbm_past_limit = is_hbm && (address > limit || e_end > room || (s_end > room && !bf16_rows));
   assign element_base = address + e_offset;
   assign scale_base = address + s_offset;

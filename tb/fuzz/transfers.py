@@ -110,6 +110,8 @@ class Transfers(Writer):
         base = ebase - offset
         if base + form.scale_bytes(offset) > sbase:
             base, offset = offset, ebase - offset
+        if form.bf16 and ebase + form.block <= last_element and self.chance(0.5):
+            base += form.block
         return Transfer(form, base, offset, sbase - base - form.scale_bytes(offset), stride, rstride)
 
     def fits(self, chosen: Transfer, name: str) -> bool:

@@ -171,11 +171,11 @@ class Traps(Instructions):
         good = Transfer(form, 0, 0, 0, 2 * row, self.below(2))
         kind = self.below(4)
         if kind == 0:
-            bad = replace(good, base=half)
+            bad = replace(good, base=form.block // 2)
         elif kind == 1:
             bad = replace(good, offset=1)
         elif kind == 2:
-            bad = replace(good, base=half, offset=half)
+            bad = replace(good, base=form.block // 2, offset=half)
         else:
             bad = replace(good, stride=row + half, rstride=1)
         self.move(name, bad)

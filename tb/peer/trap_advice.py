@@ -141,9 +141,11 @@ def _hbm_misaligned(word: int, registers: Registers, hw: Hardware) -> str:
         values["STRIDE"] = registers.stride
     tile = isa.BY_OPCODE[isa.opcode(word)].mnemonic == "H_PREFETCH_M"
     form = hw.hbm_format("m" if tile else "v", isa.FUNCT1.get(word))
-    odd = [f"{name} = {value}" for name, value in values.items() if value % form.alignment]
-    unit = "2*MX_BLOCK" if form.bf16 else "MX_BLOCK"
-    rule = f"base, offset and STRIDE must each be a multiple of {unit} = {form.alignment}"
+    units = {name: form.block if name[0] == "a" else form.alignment for name in values}
+    odd = [f"{name} = {value}" for name, value in values.items() if value % units[name]]
+    rule = f"base, offset and STRIDE must each be a multiple of MX_BLOCK = {form.block}"
+    if form.bf16:
+        rule += f", offset and STRIDE of 2*MX_BLOCK = {form.alignment} where rows are bf16"
     return f"{', '.join(odd) or disassemble(word)}: {rule}"
 
 

@@ -307,6 +307,8 @@ class Bench:
         aligned = rng.random() < 0.3
         # a few neighbouring bases, so that transfers meet each other's bytes
         ebase = max(BEAT, unit) * rng.randrange(8) if aligned else unit * rng.randrange(4096 // unit)
+        if form.bf16 and rng.random() < 0.5:
+            ebase += self.block
         sbase = SCALE_REGION + (BEAT * rng.randrange(4) if aligned else rng.randrange(1024))
         tile, row = rng.randrange(TILES), rng.randrange(VRAM_ROWS)
         return Transfer(op, ebase, sbase, stride, tile, row, form.bf16)

@@ -188,18 +188,20 @@ BF16 = Hardware(
 
 
 @pytest.mark.parametrize(
-    ("rstride", "stride"), [(0, 3), (1, 96), (1, 0), (1, 16), (1, 32)], ids=lambda value: str(value)
+    ("base", "rstride", "stride"),
+    [(256, 0, 3), (256, 1, 96), (256, 1, 0), (256, 1, 16), (256, 1, 32), (264, 1, 48)],
+    ids=lambda value: str(value),
 )
-def test_prefetches_of_bf16(rstride: int, stride: int) -> None:
+def test_prefetches_of_bf16(base: int, rstride: int, stride: int) -> None:
     """Raw bits, two bytes an element, rows 2*MLEN apart without STRIDE; SCALE may be anything."""
     images = hbm_images(BF16)
-    text = setup(256, 32, 0xFFFF_FFFF, stride) + constant("gp3", BF16.tile_elems)
+    text = setup(base, 32, 0xFFFF_FFFF, stride) + constant("gp3", BF16.tile_elems)
     text += f"H_PREFETCH_M gp3, gp1, a1, {rstride}, 1\nH_PREFETCH_V gp3, gp1, a1, {rstride}, 0\n"
     machine = stops(text, images, BF16)
     step = stride if rstride else 2 * BF16.mlen
     rows = [
         [
-            int(images.hbm[288 + n * step + 2 * e]) | int(images.hbm[289 + n * step + 2 * e]) << 8
+            int(images.hbm[base + 32 + n * step + 2 * e]) | int(images.hbm[base + 33 + n * step + 2 * e]) << 8
             for e in range(16)
         ]
         for n in range(BF16.mlen)
@@ -238,8 +240,8 @@ def test_bf16_may_end_at_the_limit_and_not_pass_it(name: str, rows: int, precisi
     assert run(text, hbm_images(BF16), BF16, limit=end - 1)[1].cause == "HBM_ERROR"
 
 
-@pytest.mark.parametrize("addresses", [{"base": 8}, {"offset": 24}, {"base": 8, "offset": 8}, {"stride": 40}])
-def test_addresses_of_bf16_are_multiples_of_two_blocks(addresses: dict[str, int]) -> None:
+@pytest.mark.parametrize("addresses", [{"offset": 24}, {"base": 8, "offset": 8}, {"stride": 40}])
+def test_offsets_and_strides_of_bf16_are_multiples_of_two_blocks(addresses: dict[str, int]) -> None:
     """Where precision 1, MXFP8 here, takes them."""
     program = setup(**addresses) + "H_PREFETCH_V gp2, gp1, a1, 1, "
     assert run(program + "0", hbm_images(BF16), BF16)[1].cause == "HBM_MISALIGNED"

@@ -22,7 +22,7 @@ def _transfer(
     base, offset = core.a[code.get(isa.RS2)], core.gp[code.get(isa.RS1)]
     row = form.row_bytes(core.hw.mlen)
     stride = core.stride if code.get(isa.RS3) else row
-    if any(address % form.alignment for address in (base, offset, stride)):
+    if base % form.block or offset % form.alignment or stride % form.alignment:
         raise Trap(TrapCause.HBM_MISALIGNED)
     first, row_scales = base + offset, form.scale_bytes(row)
     first_scale, scale_stride = base + core.scale + form.scale_bytes(offset), form.scale_bytes(stride)
