@@ -11,15 +11,27 @@ import sys
 import sysconfig
 import tomllib
 import zipfile
+from dataclasses import replace
 from importlib.metadata import PathDistribution
 from pathlib import Path
 
 import pytest
 
+from plena_ref.workloads.registry import CASES
 from tb.engine import paths, simulate
+from tb.peer import directory, settings
+from tb.peer.export import write_directory
 
 REPO = Path(__file__).parents[2]
 SOURCES = ("LICENSE", "README.md", "plena_ref", "pyproject.toml", "rtl", "setup.py", "tb")
+#: Files of a build directory by the emulator's options.
+EMULATED = {
+    "opcode": directory.PROGRAM,
+    "hbm": directory.HBM,
+    "fpsram": directory.FP_MEM,
+    "vram": directory.VRAM,
+    "settings": settings.FILE,
+}
 #: What the package itself needs, and what these need.
 NEEDED = ("ml_dtypes", "numpy", "numpy.libs", "rich", "markdown_it", "mdurl", "pygments")
 
@@ -123,3 +135,10 @@ def test_a_case_on_the_rtl(wheel: Path, tmp_path: Path) -> None:
     result = call([sim, "sim", "TEST=mha_batch2"], folder, PLENA_BUILD=str(build))
     assert "\nPASS\n" in result.stdout
     assert json.loads((build / "runs" / "mha_batch2" / "result.json").read_text())["cycles"] == 1650
+    # The machine of tb/system/test_peer_doors.py, so that there is one model of it.
+    hw = replace(CASES["mha_ragged"].hardware, hbm_bf16="m1,v1")
+    write_directory(replace(CASES["mha_batch2_sub64"], hardware=hw), tmp_path / "peer")
+    arguments = [f"--{option}={tmp_path / 'peer' / name}" for option, name in EMULATED.items()]
+    result = call([python.with_name("plena-emulator"), *arguments], folder, PLENA_BUILD=str(build))
+    assert "mlen=16 vlen=16 hlen=16 blen=4\n" in result.stdout and "Simulation completed." in result.stdout
+    assert (folder / "vram_dump.bin").stat().st_size == 2 << 20
