@@ -98,7 +98,7 @@ class CaseOutcome:
             "bit_exact": verdict["bit_exact"],
             "tolerance": {"atol": self.case.tolerance.atol, "rtol": self.case.tolerance.rtol},
             "batches": verdict["batches"],
-            "wrong_results": self.vacuity.to_json(),
+            **({"wrong_results": self.vacuity.to_json()} if self.vacuity.accepted else {}),
             "out_of_bounds_writes": verdict["out_of_bounds_writes"],
             "cycles": self.got.cycles,
             "instructions": self.got.instructions,
