@@ -11,6 +11,7 @@ from contextlib import ExitStack
 
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.vram import VramTensor
+from plena_ref.kernels.operator import RowsOperator
 from plena_ref.kernels.program import F0, GP0, Program, Register
 from plena_ref.kernels.row_sums import RowSums
 from plena_ref.machine.hardware import Hardware
@@ -22,7 +23,7 @@ ROWS_IN_FLIGHT = 3
 CENTRINGS = 3
 
 
-class CentringKernel:
+class CentringKernel(RowsOperator):
     """Y = X - mean(X) on given tensors; Y may be X. Padding columns of X hold 0; those of Y become 0.
 
     Args:
@@ -37,6 +38,7 @@ class CentringKernel:
 
     def __init__(self, hw: Hardware, x: VramTensor, y: VramTensor, inverse: int, room: Room) -> None:
         self.hw = hw
+        self.result = y
         self.x, self.y, self.inverse = x, y, inverse
         self.sums = RowSums(hw, x.cols, ROWS_IN_FLIGHT, "sums of rows", room)
         self.summed = room.vram.tensor("rows of sums", ROWS_IN_FLIGHT, hw.mlen) if self.sums.words else None
@@ -47,10 +49,6 @@ class CentringKernel:
     def title(self) -> str:
         """What it does."""
         return f"{self.x.rows} rows of {self.x.cols} features less their mean"
-
-    def outputs(self) -> list[Region]:
-        """The rows of Y, padding columns included."""
-        return self.y.row_regions(0, self.y.rows)
 
     def scratch(self) -> list[Region]:
         """Sums of column blocks, the rows that they become, and the mask of the last block."""

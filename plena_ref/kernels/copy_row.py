@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from plena_ref.kernels.layout.vram import VramTensor
+from plena_ref.kernels.operator import RowsOperator
 from plena_ref.kernels.program import GP0, Program
 from plena_ref.machine.hardware import Hardware
-from plena_ref.machine.regions import Region
 
 
-class CopyRow:
+class CopyRow(RowsOperator):
     """Neighbouring rows of `source` to `target`.
 
     Args:
@@ -20,19 +20,12 @@ class CopyRow:
 
     def __init__(self, hw: Hardware, source: VramTensor, word: int, target: VramTensor) -> None:
         self.hw, self.source, self.word, self.target = hw, source, word, target
+        self.result = target
 
     @property
     def title(self) -> str:
         """What it does."""
         return f"{self.target.name} from {self.source.name}"
-
-    def outputs(self) -> list[Region]:
-        """The copies, padding columns included."""
-        return self.target.row_regions(0, self.target.rows)
-
-    def scratch(self) -> list[Region]:
-        """None."""
-        return []
 
     def emit(self, p: Program) -> None:
         """Write its instructions."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from plena_ref.kernels.layout.hbm import HbmTensor
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.vram import VramTensor
+from plena_ref.kernels.operator import RowsOperator
 from plena_ref.kernels.program import GP0, Program, Register
 from plena_ref.kernels.rules import KernelError
 from plena_ref.machine.hardware import Hardware
@@ -71,7 +72,7 @@ class EmbeddingTable:
                 )
 
 
-class EmbeddingKernel:
+class EmbeddingKernel(RowsOperator):
     """X = table[ids].
 
     Args:
@@ -87,16 +88,13 @@ class EmbeddingKernel:
 
     def __init__(self, hw: Hardware, table: EmbeddingTable, ids: int, x: VramTensor, room: Room) -> None:
         self.hw, self.table, self.ids, self.x = hw, table, ids, x
+        self.result = x
         self.row = room.vram.tensor("row of the table", hw.vpref, x.cols)
 
     @property
     def title(self) -> str:
         """What it does."""
         return f"embedding of {self.x.rows} tokens: rows of {self.table.features} features"
-
-    def outputs(self) -> list[Region]:
-        """The rows of X, padding columns included."""
-        return self.x.row_regions(0, self.x.rows)
 
     def scratch(self) -> list[Region]:
         """The row at hand, VPREF times."""

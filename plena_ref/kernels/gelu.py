@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from plena_ref.kernels.elementwise import ROWS_IN_FLIGHT, RowAt, each_row
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.vram import VramTensor
+from plena_ref.kernels.operator import RowsOperator
 from plena_ref.kernels.program import F0, GP0, Program, Register
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.regions import Region
@@ -23,7 +24,7 @@ LOWEST, LIMIT, COEFFICIENTS = 0, 1, 2
 SOURCE, RESULT = 0, 1
 
 
-class GeluKernel:
+class GeluKernel(RowsOperator):
     """GELU on given tensors; Y may be X. Where X has 0 as padding, so has Y.
 
     Args:
@@ -50,10 +51,6 @@ class GeluKernel:
     def title(self) -> str:
         """What it does."""
         return f"GELU of {self.x.rows} rows of {self.x.cols} features, {self.coefficients} coefficients"
-
-    def outputs(self) -> list[Region]:
-        """The rows of Y, padding columns included."""
-        return self.result.row_regions(0, self.result.rows)
 
     def scratch(self) -> list[Region]:
         """Squares and arguments of the rows under way."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.kernels.program import Program
 from plena_ref.machine.regions import Region
 
@@ -33,3 +34,21 @@ class Operator(Protocol):
 
     def scratch(self) -> list[Region]:
         """The other words that the program may write; complete once `emit` has run."""
+
+
+class RowsOperator:
+    """What operators share whose result is one tensor of rows in VRAM.
+
+    Attributes:
+        result: the tensor.
+    """
+
+    result: VramTensor
+
+    def outputs(self) -> list[Region]:
+        """The rows of the result, padding columns included."""
+        return self.result.row_regions(0, self.result.rows)
+
+    def scratch(self) -> list[Region]:
+        """None."""
+        return []

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from plena_ref.kernels.layout.vram import VramTensor
+from plena_ref.kernels.operator import RowsOperator
 from plena_ref.kernels.program import Program
 from plena_ref.machine.hardware import Hardware
-from plena_ref.machine.regions import Region
 
 
-class ResidualAddKernel:
+class ResidualAddKernel(RowsOperator):
     """R = X + Y on given tensors; R may be one of them. Padding columns are added like any other.
 
     Args:
@@ -24,14 +24,6 @@ class ResidualAddKernel:
     def title(self) -> str:
         """What it does."""
         return f"residual add of {self.x.rows} rows of {self.x.cols} features"
-
-    def outputs(self) -> list[Region]:
-        """The rows of R, padding columns included."""
-        return self.result.row_regions(0, self.result.rows)
-
-    def scratch(self) -> list[Region]:
-        """None."""
-        return []
 
     def emit(self, p: Program) -> None:
         """Write its instructions."""

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.vram import VramTensor
+from plena_ref.kernels.operator import RowsOperator
 from plena_ref.kernels.program import GP0, Program, Register
 from plena_ref.kernels.row_sums import RowSums
 from plena_ref.machine.hardware import Hardware
@@ -24,7 +25,7 @@ INVERSE, EPSILON = 0, 1
 CONSTANTS = 2
 
 
-class RmsNormKernel:
+class RmsNormKernel(RowsOperator):
     """RMSNorm on given tensors; Y may be X. Padding columns of X hold 0; those of Y become 0.
 
     Args:
@@ -50,6 +51,7 @@ class RmsNormKernel:
         bias: VramTensor | None = None,
     ) -> None:
         self.hw = hw
+        self.result = y
         self.x, self.weight, self.y, self.bias = x, weight, y, bias
         self.constants = constants
         self.squares = room.vram.tensor("squares", ROWS_IN_FLIGHT, hw.mlen)
@@ -59,10 +61,6 @@ class RmsNormKernel:
     def title(self) -> str:
         """What it does."""
         return f"RMSNorm of {self.x.rows} rows of {self.x.cols} features"
-
-    def outputs(self) -> list[Region]:
-        """The rows of Y, padding columns included."""
-        return self.y.row_regions(0, self.y.rows)
 
     def scratch(self) -> list[Region]:
         """Squares of the rows in flight and sums of their column blocks."""

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from plena_ref.kernels.elementwise import ROWS_IN_FLIGHT, RowAt, each_row
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.vram import VramTensor
+from plena_ref.kernels.operator import RowsOperator
 from plena_ref.kernels.program import F0, Program
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.regions import Region
@@ -19,7 +20,7 @@ from plena_ref.machine.regions import Region
 GATE, UP, RESULT = 0, 1, 2
 
 
-class SwigluKernel:
+class SwigluKernel(RowsOperator):
     """SwiGLU on given tensors; Y may be either of the others. Where both have 0 as padding, so has Y.
 
     Args:
@@ -42,10 +43,6 @@ class SwigluKernel:
     def title(self) -> str:
         """What it does."""
         return f"SwiGLU of {self.gate.rows} rows of {self.gate.cols} features"
-
-    def outputs(self) -> list[Region]:
-        """The rows of Y, padding columns included."""
-        return self.result.row_regions(0, self.result.rows)
 
     def scratch(self) -> list[Region]:
         """Sigmoids of the rows under way."""
