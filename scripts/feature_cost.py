@@ -103,7 +103,7 @@ def measure() -> tuple[list[Cost], dict[str, float]]:
             trace = replace(job, trace=True)
             costs.append(_run("trace of instructions", model, workload, trace)[0])
     for name, fault in (("without counters", _NO_COUNTERS), ("without assertions", _NO_ASSERTIONS)):
-        with mutants.tree_with(fault) as root:
+        with mutants.tree_with(fault, quick=False) as root:
             costs.append(_run(name, harness.build(hw, "verilator", root=root), workload, job)[0])
     return costs, {"reference machine": reference, "comparison": comparison}
 

@@ -39,7 +39,7 @@ def relative_error(roundings: float) -> float:
 
 def rms_norm_flushed(weight: float | F64, eps: float) -> float | F64:
     """What RMSNorm may flush, as `counted` wants it: x, the quotient before its weight, the result."""
-    return 1 + np.abs(weight) * (1 + eps**-0.5)
+    return 1 + np.abs(weight) * (1 + max(eps, SMALLEST_NORMAL) ** -0.5)
 
 
 def rms_norm_error(sum_levels: int) -> float:

@@ -19,6 +19,7 @@ class Options:
     timing: bool
     waves: bool
     extra: tuple[str, ...]
+    quick: bool = False
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ BUILD = Path(os.environ.get("PLENA_BUILD") or _default_build()).resolve()
 ASSERTIONS = "rtl/assertions.svh"
 #: Folders of what RTL includes.
 INCLUDES = ("rtl",)
+#: A file of a tree whose models are to be built fast instead of to run fast.
+QUICK = Path("build") / "quick"
 #: Packages, which compilers must see before the modules that import them.
 _PACKAGES = ("plena_pkg.sv", "plena_fp.sv")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tb.engine import cache, paths, registry
 from tb.engine.model import Model, Options
-from tb.engine.paths import ASSERTIONS, BUILD, INCLUDES, REPO, rtl_sources
+from tb.engine.paths import ASSERTIONS, BUILD, INCLUDES, QUICK, REPO, rtl_sources
 from tb.engine.registry import SIMULATORS, default_simulator, find_tool
 from tb.engine.run import Request, parameter, run_in
 from tb.engine.simulator import Simulator
@@ -25,6 +25,7 @@ from tb.engine.tools import SimulationError, SimulatorMissing
 __all__ = (
     "ASSERTIONS",
     "BUILD",
+    "QUICK",
     "REPO",
     "SIMULATORS",
     "Model",
@@ -88,7 +89,7 @@ def build(
         coverage: count executed lines.
         x_seed: on a two-state simulator, draw every value that is unknown in SystemVerilog (no initial value,
             an assigned X) from this seed; None takes :func:`default_x_seed`. One with four states ignores it.
-        root: tree that the sources are taken from (a mutated copy of this one, for instance).
+        root: tree that the sources are taken from; one with a file `QUICK` has models that build fast.
         compile: False only looks into the cache.
 
     Raises:
@@ -100,8 +101,7 @@ def build(
     name = simulator or default_simulator()
     tool, chosen = find_tool(name), registry.get(name)
     x_seed = default_x_seed() if x_seed is None else x_seed
-    if chosen.four_state:
-        x_seed = None
+    x_seed = None if chosen.four_state else x_seed
     options = Options(
         top=top,
         parameters=dict(parameters or {}),
@@ -111,6 +111,7 @@ def build(
         timing=timing,
         waves=waves,
         extra=_abilities(chosen, coverage, x_seed),
+        quick=(root / QUICK).exists(),
     )
     return dataclasses.replace(
         cache.find_or_build(chosen, tool, root, sources, options, compile), x_seed=x_seed

@@ -77,13 +77,13 @@ class Verilator(Simulator):
             *options.extra,
         ]
 
-    def make_arguments(self) -> list[str]:
+    def make_arguments(self, quick: bool = False) -> list[str]:
         """What make is told: optimisation, and CFG_CXXFLAGS_PCH_I, empty in the PyPI package's makefile."""
-        return list(_MAKE_ARGUMENTS)
+        return [argument.replace("-O3", "-O0") if quick else argument for argument in _MAKE_ARGUMENTS]
 
     def key(self, options: Options) -> list[str]:
         """Both command lines."""
-        return self.arguments(options) + self.make_arguments()
+        return self.arguments(options) + self.make_arguments(options.quick)
 
     def inputs(self, options: Options) -> list[Path]:
         """The main program; with waves also how they end early, and the stand-ins for compression."""
@@ -105,12 +105,13 @@ class Verilator(Simulator):
         ]
         # Verilator itself has one thread, so the library is compiled beside it.
         with ThreadPoolExecutor(max_workers=1) as beside:
-            make_arguments = self.make_arguments()
-            runtime = beside.submit(runtime_library, tool, options, self.arguments, make_arguments, _MAIN)
+            runtime = beside.submit(
+                runtime_library, tool, options, self.arguments, self.make_arguments(), _MAIN
+            )
             execute(command, f"{self.name}: {options.top}", dict(tool.environment), scratch)
         for file in runtime.result().glob("verilated*.o"):
             shutil.copy(file, objects)
-        make = make_command(objects, make_arguments)
+        make = make_command(objects, self.make_arguments(options.quick))
         if options.waves:
             make.append("LDLIBS=$(VM_USER_LDLIBS) -pthread " + compression_libraries())
         execute(make, f"C++ compiler: {options.top}", dict(tool.environment), scratch)

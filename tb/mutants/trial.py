@@ -59,10 +59,11 @@ def mutated(mutant: Mutant, text: str) -> str:
 
 
 @contextmanager
-def tree_with(mutant: Mutant | None) -> Iterator[Path]:
+def tree_with(mutant: Mutant | None, quick: bool = True) -> Iterator[Path]:
     """A copy of the source tree with the fault in it (without one: None), removed afterwards.
 
-    The copy shares the cache of models, whose names depend on the text of the sources.
+    The copy shares the cache of models, whose names depend on the text of the sources. Its models run once or
+    twice, so they are built without optimisation, unless `quick` is False.
     """
     models = simulate.BUILD / "models"
     models.mkdir(parents=True, exist_ok=True)
@@ -72,6 +73,8 @@ def tree_with(mutant: Mutant | None) -> Iterator[Path]:
             shutil.copytree(simulate.REPO / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
         (root / "build").mkdir()
         (root / "build" / "models").symlink_to(models)
+        if quick:
+            (root / simulate.QUICK).touch()
         if mutant is not None:
             file = root / mutant.file
             file.write_text(mutated(mutant, file.read_text()))

@@ -49,6 +49,7 @@ def copied_tree() -> Iterator[Path]:
                 shutil.copy(source, root / part)
         (root / "build").mkdir()
         (root / "build" / "models").symlink_to(models)
+        (root / simulate.QUICK).touch()
         yield root
 
 

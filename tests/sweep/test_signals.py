@@ -20,12 +20,14 @@ SLICE = ["MLEN=8", "BLEN=4", "SEQ=1", "HEAD_DIM=16", "MASK=causal", "BATCH=1"]
 
 
 def started_by(build: Path) -> list[int]:
-    """Processes, but no zombies, whose build folder is this one."""
+    """Processes, but no zombies, whose build folder is this one, by environment or command line."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
-            if f"PLENA_BUILD={build}\0".encode() in (folder / "environ").read_bytes() and state != "Z":
+            environment = (folder / "environ").read_bytes()
+            named = str(build).encode() in (folder / "cmdline").read_bytes()
+            if (named or f"PLENA_BUILD={build}\0".encode() in environment) and state != "Z":
                 found.append(int(folder.name))
     return found
 
