@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -88,13 +89,17 @@ def accuracy(
     return tuple(rows)
 
 
+def all_pass(rows: Sequence[BatchRow], allowed: int) -> bool:
+    """Every batch passes, and together they have no more misses than the case may have."""
+    return sum(row.misses for row in rows) <= allowed and all(row.passed for row in rows)
+
+
 def accurate(work: Judged, values: NDArray[np.float64]) -> bool:
-    """Whether a result passes: every batch does, and together they miss no more than the case may.
+    """Whether a result passes.
 
     Args:
         work: what was to be computed.
         values: batch x seq x heads x head_dim.
     """
     rows = accuracy(values, work.golden, work.tolerance, work.interval)
-    misses = sum(row.misses for row in rows)
-    return misses <= allowed_misses(work.golden.size, work.tolerance) and all(row.passed for row in rows)
+    return all_pass(rows, allowed_misses(work.golden.size, work.tolerance))

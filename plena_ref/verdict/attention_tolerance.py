@@ -43,6 +43,7 @@ def interval(
     window: int | None,
     sinks: F64 | None,
     variance: F64,
+    flushed: F64,
 ) -> tuple[F64, F64]:
     """The bounds between which every element of the machine's result must lie.
 
@@ -50,13 +51,13 @@ def interval(
         q, k, v, causal, window, sinks: as for `golden.attention`.
         key_tiles: key tiles of a query tile, at most.
         variance: of each element's error by the closed form, batch x heads x seq x head_dim.
+        flushed: `flush_error` of the same problem.
 
     Returns:
         lower and upper, each batch x heads x seq x head_dim.
     """
     exact = golden.attention(q, k, v, causal, window, sinks)
     noise = FLOAT64_NOISE * golden.attention(q, k, np.abs(v), causal, window, sinks)
-    flushed = flush_error(q, k, causal, key_tiles, window, sinks)
     reach = ELEMENT_SIGMAS * np.sqrt(variance) + noise + flushed
     lower, upper = exact - reach, exact + reach
     steep = _score_error(q, k, causal, window) > FIRST_ORDER

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from plena_ref.machine.state import MemoryImages, Registers
-from plena_ref.verdict.accuracy import BatchRow, accuracy, allowed_misses, result_values
+from plena_ref.verdict.accuracy import BatchRow, accuracy, all_pass, allowed_misses, result_values
 from plena_ref.verdict.judged import Judged
 from plena_ref.verdict.memory import MEMORIES, memory_difference, out_of_bounds, register_differences
 from plena_ref.verdict.tolerance import Tolerance
@@ -53,8 +53,7 @@ class Verdict:
     @property
     def accurate(self) -> bool:
         """Every batch passes, and together they have no more misses than the case may have."""
-        misses = sum(row.misses for row in self.batches)
-        return misses <= self.allowed_misses and all(row.passed for row in self.batches)
+        return all_pass(self.batches, self.allowed_misses)
 
     @property
     def passed(self) -> bool:

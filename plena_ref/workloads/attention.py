@@ -189,12 +189,13 @@ class Attention(Problem):
         exact = golden.attention(*problem, self.window, inputs.sinks).transpose(0, 2, 1, 3)
         tiles = -(-self.kv_seq // case.hardware.mlen)
         variance = sum(self.roundings(case).variances().values())
+        flush = attention_tolerance.flush_error(inputs.q, k, self.causal, tiles, self.window, inputs.sinks)
         if case.data in FIRST_ORDER_DATA:
             as_heads = variance.transpose(0, 2, 1, 3)
-            bounds = attention_tolerance.interval(*problem, tiles, self.window, inputs.sinks, as_heads)
+            known = (*problem, tiles, self.window, inputs.sinks)
+            bounds = attention_tolerance.interval(*known, as_heads, flush)
         else:
             bounds = error_bound.interval(*problem, tiles, self.window, inputs.sinks)
-        flush = attention_tolerance.flush_error(inputs.q, k, self.causal, tiles, self.window, inputs.sinks)
         lower, upper, flushed = (tensor.transpose(0, 2, 1, 3) for tensor in (*bounds, flush))
         return Answer(exact, (lower, upper), deviation=np.sqrt(variance + flushed**2))
 

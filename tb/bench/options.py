@@ -6,8 +6,12 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
+from plena_ref.machine.hardware import Hardware
 from tb.bench.job import DEFAULT_LATENCY
 from tb.engine import simulate
+
+#: The parameters of the machine by key.
+HARDWARE = {field.name.upper(): field for field in fields(Hardware)}
 
 
 class UsageError(ValueError):
@@ -122,3 +126,18 @@ def fail(message: object) -> int:
     first, *details = str(message).splitlines() or [""]
     print("\n".join([*details, f"error: {first}"]), file=sys.stderr)
     return 2
+
+
+def take_hardware(given: dict[str, str]) -> dict[str, int | str]:
+    """Remove the parameters of the machine and return them by the name of their field.
+
+    Raises:
+        UsageError: one is no number where it must be.
+    """
+    return {
+        field.name: given.pop(key)
+        if isinstance(field.default, str)
+        else take_integer(given, key, 0, 0, 2**40)
+        for key, field in HARDWARE.items()
+        if key in given
+    }

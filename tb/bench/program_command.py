@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from plena_ref.isa.csr import DRAIN_LIMIT_RESET
@@ -23,7 +23,6 @@ from tb.bench.program_runner import ProgramOutcome
 from tb.engine import simulate
 
 _SIMULATION = "simulation"
-_HARDWARE = {field.name.upper(): field for field in fields(Hardware)}
 
 
 @dataclass(frozen=True)
@@ -63,15 +62,7 @@ def _parse(arguments: list[str]) -> Request:
         options.take_integer(given, "DRAIN_LIMIT", DRAIN_LIMIT_RESET, 0, 2**32 - 1),
         options.take_integer(given, "MAX_INSTRUCTIONS", 0, 1, 2**63) or None,
         bool(options.take_integer(given, "UNWRITTEN", 0, 0, 1)),
-        Hardware.of(
-            {
-                field.name: given.pop(key)
-                if isinstance(field.default, str)
-                else options.take_integer(given, key, 0, 0, 2**40)
-                for key, field in _HARDWARE.items()
-                if key in given
-            }
-        ),
+        Hardware.of(options.take_hardware(given)),
         {
             memory: Path(given.pop(key))
             for key, memory in program_runner.IMAGE_OPTIONS.items()
@@ -82,7 +73,7 @@ def _parse(arguments: list[str]) -> Request:
         raise options.UsageError("UNWRITTEN= is for SIM=reference")
     if given:
         known = [
-            *_HARDWARE,
+            *options.HARDWARE,
             *program_runner.IMAGE_OPTIONS,
             *("SIM", "UNWRITTEN"),
             *options.RTL_OPTIONS,

@@ -20,7 +20,7 @@ from plena_ref.machine.reference.machine import InstructionLimitError
 from plena_ref.verdict.tolerance import Tolerance
 from tb.bench import command, options, output_folder, waves
 from tb.engine import simulate
-from tb.peer import build_report, build_run, dumps, shape, stage_profile, verdict
+from tb.peer import build_report, build_run, dumps, stage_profile, verdict
 from tb.peer.build_run import BuildOutcome
 from tb.peer.errors import PeerError
 
@@ -89,18 +89,12 @@ def _parse(given: dict[str, str], build: Path, out: Path) -> Request:
         options.take_integer(given, "DRAIN_LIMIT", DRAIN_LIMIT_RESET, 0, 2**32 - 1),
         options.take_integer(given, "MAX_INSTRUCTIONS", 0, 1, 2**63) or None,
         bool(options.take_integer(given, "UNWRITTEN", 0, 0, 1)),
-        {
-            field.name: given.pop(key)
-            if isinstance(field.default, str)
-            else options.take_integer(given, key, 0, 0, 2**40)
-            for key, field in shape.OPTIONS.items()
-            if key in given
-        },
+        options.take_hardware(given),
         _tolerance(given),
     )
     if given:
         own = ("BUILD", "SETTINGS", "OUT", "UNWRITTEN", "TOLERANCE", "SIM")
-        known = ", ".join((*own, *options.RTL_OPTIONS, *options.REFERENCE_OPTIONS, *shape.OPTIONS))
+        known = ", ".join((*own, *options.RTL_OPTIONS, *options.REFERENCE_OPTIONS, *options.HARDWARE))
         raise options.UsageError(f"unknown option {next(iter(given))}; with BUILD there are {known}")
     return request
 

@@ -20,8 +20,6 @@ _VRAM_ELEMS, _FP_WORDS, _INT_WORDS, _HBM_BYTES, _LOOPS = 1 << 20, 1024, 1024, 64
 _UNKNOWN_VRAM = 1 << 22
 #: The format of elements in images that PLENA's tools make.
 ELEMENT = "plena"
-#: Fields of Hardware that options of the same name set.
-OPTIONS = {field.name.upper(): field for field in fields(Hardware)}
 
 
 @dataclass(frozen=True)
