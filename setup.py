@@ -1,7 +1,7 @@
 """What pyproject.toml cannot say: the package plena_sim, made of the bench of a checkout.
 
-plena_sim holds the modules of tb/engine, tb/bench and tb/peer under its own name, and as data what they need:
-RTL, and the SystemVerilog of the bench where the modules look for it, relative to the package.
+plena_sim holds the modules of some folders of tb under its own name, and as data what they need: RTL, and the
+SystemVerilog of the bench where the modules look for it, relative to the package.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 PACKAGE = "plena_sim"
-FOLDERS = ("engine", "bench", "peer")
+FOLDERS = ("engine", "runs", "bench", "peer")
 _MODULE = re.compile(rf"\btb\.({'|'.join(FOLDERS)})\b")
 
 

@@ -126,9 +126,15 @@ def _word(texts: list[str]) -> int:
     return int(digits or "0", 16)
 
 
+def split_comment(source: str) -> tuple[str, str]:
+    """A source line as code, indentation included, and comment without its mark; both may be empty."""
+    code, *comment = _COMMENT.split(source, maxsplit=1)
+    return code.rstrip(), comment[0].strip() if comment else ""
+
+
 def _assemble_line(source: str) -> int | None:
     """The word of one source line; None when it holds only a comment or nothing."""
-    code = _COMMENT.split(source, maxsplit=1)[0].strip()
+    code = split_comment(source)[0].strip()
     if not code:
         return None
     mnemonic, *rest = code.split(maxsplit=1)

@@ -14,6 +14,8 @@ the assembly form, optional ones last. The listing is assembly text that assembl
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +28,8 @@ IMM18_LIMIT = 1 << isa.IMM18.width
 IMM22_LIMIT = 1 << isa.IMM22.width
 UINT32_LIMIT = 1 << 32
 LISTING_COMMENT_COLUMN = 44
+#: Frames of these files are not the kernel's.
+_OWN_FILES = (__file__, contextlib.__file__)
 
 
 class ProgramError(ValueError):
@@ -95,6 +99,7 @@ class Program:
             "a": _RegisterFile("a", list(range(8))),
         }
         self._words: list[int] = []
+        self._calls: list[tuple[str, int]] = []
         self._lines: list[str] = [f"; {title}"] if title else []
         self._depth = 0
         self._finished = False
@@ -105,6 +110,11 @@ class Program:
     def __len__(self) -> int:
         """Instructions so far."""
         return len(self._words)
+
+    @property
+    def sources(self) -> tuple[tuple[str, int], ...]:
+        """Of each instruction the file and line that asked for it, outside of this module."""
+        return tuple(self._calls)
 
     # Registers
 
@@ -180,6 +190,7 @@ class Program:
         except ValueError as error:
             raise ProgramError(str(error)) from None
         self._words.append(word)
+        self._calls.append(_caller())
         self._write(_text(entry, operands), comment)
 
     def _value(self, entry: isa.Instruction, operand: isa.Operand, given: Register | int) -> int:
@@ -321,6 +332,14 @@ class Program:
         self.C_BREAK()
         self._finished = True
         return list(self._words), "\n".join(self._lines) + "\n"
+
+
+def _caller() -> tuple[str, int]:
+    """File and line of the nearest caller outside of this module and of `with` blocks."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_filename in _OWN_FILES and frame.f_back is not None:
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno
 
 
 def _text(entry: isa.Instruction, operands: tuple[Register | int, ...]) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.regions import Region
 from plena_ref.machine.state import MemoryImages
+from plena_ref.machine.tensors import NamedTensor
 from plena_ref.verdict.comparison import ComparisonParameters
 from plena_ref.verdict.stages import StagePlan
 from plena_ref.verdict.tolerance import BF16_LIMITED, SMALLEST_NORMAL, STRICT, Tolerance
@@ -162,6 +163,8 @@ class Workload:
         integers: what words of INT_MEM must hold, by number.
         stages: what is judged stage by stage while the reference machine runs; None: nothing.
         predicted: the predicted standard error of every element where the family has said it.
+        tensors: what lies where, by name; scratch may lie where other scratch lies.
+        sources: file and line of the kernel that wrote each instruction.
     """
 
     case: Case
@@ -178,6 +181,8 @@ class Workload:
     integers: Mapping[int, int] = field(default_factory=dict)
     stages: StagePlan | None = None
     predicted: F64 | None = None
+    tensors: Sequence[NamedTensor] = ()
+    sources: Sequence[tuple[str, int]] = ()
 
     @property
     def deviation(self) -> F64:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.rules import round_up
 from plena_ref.kernels.program import Program, ProgramError
+from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.regions import Region
 from plena_ref.machine.rules import RuleError
 from plena_ref.machine.state import MemoryImages
+from plena_ref.machine.tensors import NamedTensor, plain
 from plena_ref.workloads.base import CaseError, Placed, Workload
 from plena_ref.workloads.case import Case
 from plena_ref.workloads.placement import HBM_START, comparison_of
@@ -15,8 +20,8 @@ from plena_ref.workloads.placement import HBM_START, comparison_of
 LIMIT_ALIGNMENT = 64
 
 
-def place(case: Case) -> tuple[Placed, int]:
-    """Give the tensors of a case their places; also returns the first HBM byte behind them.
+def place(case: Case) -> tuple[Placed, Room]:
+    """Give the tensors of a case their places; also returns the room that they were taken from.
 
     Raises:
         CaseError: the case does not fit its machine, or its kernel does not do its shape.
@@ -26,7 +31,20 @@ def place(case: Case) -> tuple[Placed, int]:
         placed = case.problem.place(case, room)
     except RuleError as error:
         raise CaseError(f"{case.name}: {error}") from None
-    return placed, room.hbm.next_free
+    return placed, room
+
+
+def _tensors(hw: Hardware, room: Room, regions: Sequence[Region]) -> tuple[NamedTensor, ...]:
+    """What lies where: all that was placed, and what else the program writes, in MSRAM for example."""
+    known = {(tensor.memory, tensor.base) for tensor in room.placed}
+    more = [
+        plain(region.name, region.memory, region.start, size // cols, cols)
+        for region in regions
+        if (region.memory, region.start) not in known
+        for size in [region.stop - region.start]
+        for cols in [hw.mlen if size % hw.mlen == 0 else size]
+    ]
+    return (*room.placed, *more)
 
 
 def build(case: Case) -> Workload:
@@ -35,7 +53,7 @@ def build(case: Case) -> Workload:
     Raises:
         CaseError: the case does not fit its machine, or its kernel does not do its shape.
     """
-    placed, hbm_end = place(case)
+    placed, room = place(case)
     program = Program(case.hardware, placed.operator.title)
     try:
         placed.operator.emit(program)
@@ -44,14 +62,15 @@ def build(case: Case) -> Workload:
     words, listing = program.finish()
     images = MemoryImages.poisoned(case.hardware)
     answer = case.problem.stage(case, placed, images)
+    outputs, scratch = placed.operator.outputs(), placed.operator.scratch()
     return Workload(
         case=case,
         words=words,
         listing=listing,
         images=images,
-        limit=round_up(hbm_end, LIMIT_ALIGNMENT),
-        outputs=placed.operator.outputs(),
-        scratch=placed.operator.scratch(),
+        limit=round_up(room.hbm.next_free, LIMIT_ALIGNMENT),
+        outputs=outputs,
+        scratch=scratch,
         comparison=comparison_of(placed.result),
         golden=answer.golden,
         interval=answer.interval,
@@ -59,4 +78,6 @@ def build(case: Case) -> Workload:
         integers=answer.integers,
         predicted=answer.deviation,
         stages=case.problem.stages(case, placed, program.marks),
+        tensors=_tensors(case.hardware, room, scratch),
+        sources=program.sources,
     )

@@ -1,35 +1,37 @@
 """Run one case as one types it: ``TEST=mha_batch2 [MLEN=.. SEQ=.. SIM=.. WAVES=1 ..]``; ``make sim``.
 
-Leaves ``build/runs/<TEST>/``, or ``<TEST>.unfinished/`` when there is no verdict; exits 0 on PASS, 1 on FAIL,
-2 when the case could not run.
+Leaves a folder for each set of options (tb/runs/places.py) and a link to the newest, ``build/runs/<TEST>``;
+or ``<TEST>.unfinished/`` when there is no verdict. Exits 0 on PASS, 1 on FAIL, 2 when the case could not run.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
 import os
+import shlex
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-
-from rich.console import Console
 
 from plena_ref.workloads.base import CaseError
 from plena_ref.workloads.registry import CASES
-from tb.bench import case_runner, command, options, waves
+from tb.bench import case_runner, command, options, run_files, waves
 from tb.engine import scratch, simulate
+from tb.runs import kept, places
 
-#: Where runs leave their files, one folder a case.
+#: Where runs leave their files.
 RUNS = simulate.BUILD / "runs"
+#: Keys that say nothing about the run itself: its folder is not named after them.
+_NOT_OPTIONS = ("TEST", "KEEP")
 
 
 def main(arguments: list[str]) -> int:
     """Run the case that the arguments describe and return the exit status."""
     try:
-        given = options.parse(arguments)
+        typed = options.parse(arguments)
+        given = dict(typed)
         name = given.pop("TEST", "mha_batch2")
+        keep = options.take_integer(given, "KEEP", kept.KEEP, 1, 10**6)
         run = options.take_run_options(given)
         if name not in CASES:
             return options.fail(f"TEST={name} is unknown; there are {', '.join(CASES)}")
@@ -38,7 +40,8 @@ def main(arguments: list[str]) -> int:
     except (options.UsageError, CaseError, simulate.SimulationError) as error:
         return options.fail(error)
 
-    place = RUNS / name
+    asked = run_files.Asked(" ".join(["make sim", f"TEST={name}", *_pairs(typed)]), run)
+    place = places.folder(RUNS, name, {key: value for key, value in typed.items() if key not in _NOT_OPTIONS})
     with scratch.folder(RUNS, name) as folder:
         try:
             outcome = case_runner.run_case(
@@ -50,50 +53,36 @@ def main(arguments: list[str]) -> int:
                 folder=folder,
                 x_seed=run.x_seed,
                 timeout=run.sim_timeout,
+                trace=True,
             )
             if run.waves:
                 waves.write_save_file(folder)
         except (CaseError, simulate.SimulationError) as error:
-            return options.fail(_salvaged(folder, place, str(error)))
+            return options.fail(_salvaged(folder, RUNS / name, str(error)))
         except KeyboardInterrupt:
-            _salvaged(folder, place, "")
+            _salvaged(folder, RUNS / name, "")
             raise
-        _leave_report(outcome, folder)
-        _replace(folder, place)
+        run_files.leave(folder, RUNS, asked, outcome)
+        places.install(folder, place)
+    places.link(RUNS, name, place)
+    kept.sweep(RUNS, place, keep)
     command.show(outcome.print, max(shutil.get_terminal_size((110, 24)).columns, 100))
     command.show(lambda console: console.print(f"files: {os.path.relpath(place)}", markup=False), 10_000)
     return 0 if outcome.passed else 1
 
 
-def _leave_report(outcome: case_runner.CaseOutcome, folder: Path) -> None:
-    """Leave the outcome in the folder for people and for programs."""
-    text = io.StringIO()
-    outcome.print(Console(file=text, width=110))
-    (folder / "report.txt").write_text(text.getvalue(), encoding="utf-8")
-    (folder / "result.json").write_text(json.dumps(outcome.to_json(), indent=2) + "\n")
+def _pairs(typed: Mapping[str, str]) -> list[str]:
+    """What was typed beside the case, each as one word of a shell."""
+    return [shlex.quote(f"{key}={value}") for key, value in typed.items() if key != "TEST"]
 
 
 def _salvaged(folder: Path, place: Path, message: str) -> str:
     """Keep the files of a run without a verdict beside its place; the message, with their new names."""
     if not any(folder.iterdir()):
         return message
-    kept = place.with_name(f"{place.name}.unfinished")
-    _replace(folder, kept)
-    return message.replace(str(folder), os.path.relpath(kept))
-
-
-def _replace(new: Path, place: Path) -> None:
-    """Put folder ``new`` at ``place``; a folder that is there already is removed."""
-    while True:
-        with contextlib.suppress(FileNotFoundError):
-            place.rename(new.with_name(f"{new.name}.old"))
-        shutil.rmtree(new.with_name(f"{new.name}.old"), ignore_errors=True)
-        try:
-            new.rename(place)
-            return
-        except OSError:
-            if not place.exists():
-                raise
+    unfinished = place.with_name(f"{place.name}.unfinished")
+    places.install(folder, unfinished)
+    return message.replace(str(folder), os.path.relpath(unfinished))
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ from pathlib import Path
 from rich.console import Console
 
 from plena_ref.isa.disassembler import disassemble
-from plena_ref.isa.machine_code import write_program
-from plena_ref.machine import image_files as images
 from plena_ref.machine.reference import Machine, StopReport
 from plena_ref.verdict import compare
 from plena_ref.verdict.accuracy import accurate
@@ -144,6 +142,7 @@ def run_case(
     root: Path = simulate.REPO,
     x_seed: int | None = None,
     timeout: float | None = None,
+    trace: bool = False,
 ) -> CaseOutcome:
     """Build, run and judge a case.
 
@@ -152,7 +151,8 @@ def run_case(
         simulator, waves, root, x_seed, timeout: see :func:`tb.bench.harness.run`.
         latency: memory latency in cycles.
         jitter: chance in 256 that a memory channel pauses in a cycle; the case's seed seeds it.
-        folder: where to leave listing, program, images, dumps and the simulation's log.
+        folder: where the simulation leaves its log and its waves.
+        trace: record the retired instructions, which waves do too.
 
     Raises:
         CaseError: the case cannot be built.
@@ -160,12 +160,10 @@ def run_case(
     """
     simulator = simulator or simulate.default_simulator()
     workload = build(case)
-    job = Job(workload.words, workload.images, workload.limit, latency, jitter, case.seed, trace=waves)
+    trace = trace or waves
+    job = Job(workload.words, workload.images, workload.limit, latency, jitter, case.seed, trace=trace)
     run = harness.run(case.hardware, [job], simulator, waves, folder, root, x_seed, timeout)
-    outcome = judge(workload, run.jobs[0], simulator, run.build_seconds)
-    if folder is not None:
-        _leave_files(folder, workload, run.jobs[0])
-    return outcome
+    return judge(workload, run.jobs[0], simulator, run.build_seconds)
 
 
 def judge(
@@ -200,11 +198,3 @@ def _of_wrong_results(vacuity: Vacuity) -> str:
     line = f"wrong results that this verdict refuses: {len(vacuity.refused)} of {known}"
     smaller = [f"{name} ({count} elements)" for name, count in vacuity.not_resolvable.items()]
     return f"{line}; too close to the golden: {', '.join(smaller)}" if smaller else line
-
-
-def _leave_files(folder: Path, workload: Workload, got: JobResult) -> None:
-    (folder / "program.lst").write_text(workload.listing)
-    write_program(folder / "program.mem", workload.words)
-    staged = images.used_bytes(workload.images)
-    images.write(folder / "images", workload.images, staged)
-    images.write(folder / "dumps", got.images, max(staged, got.hbm_high_water + 1))

@@ -44,7 +44,7 @@ def write_directory(case: Case, folder: Path) -> None:
             float16.
     """
     case = replace(case, hardware=replace(case.hardware, element=ELEMENT))
-    placed, hbm_end = place(case)
+    placed, room = place(case)
     program = Program(case.hardware, placed.operator.title)
     placed.operator.emit(program)
     words, listing = program.finish()
@@ -57,8 +57,8 @@ def write_directory(case: Case, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_program(folder / directory.PROGRAM, words)
     (folder / directory.ASSEMBLY).write_text(listing)
-    images.hbm[:hbm_end].tofile(folder / directory.HBM)
-    (folder / directory.HBM_SIZE).write_text(f"{-(-hbm_end // directory.BEAT) * directory.BEAT}\n")
+    images.hbm[: room.hbm.next_free].tofile(folder / directory.HBM)
+    (folder / directory.HBM_SIZE).write_text(f"{-(-room.hbm.next_free // directory.BEAT) * directory.BEAT}\n")
     half.astype("<f2").tofile(folder / directory.FP_MEM)
     _used(images.intmem).astype("<u4").tofile(folder / directory.INT_MEM)
     _used(images.vram).astype("<u2").tofile(folder / directory.VRAM)

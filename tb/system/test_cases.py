@@ -103,4 +103,5 @@ def test_case_passes(
         ):
             assert (folder / place / f"{memory}.bin").stat().st_size == size
         assert ((folder / place / "hbm.bin").stat().st_size > 0) == _uses("H", workload)
-    assert sorted(path.name for path in runs.iterdir()) == [name], "something half-finished was left"
+    assert sorted(path.name for path in runs.iterdir()) == sorted(["by_options", "contents", name])
+    assert folder.resolve() == runs / "by_options" / f"{name},SIM={simulator}"

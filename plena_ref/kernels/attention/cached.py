@@ -15,6 +15,7 @@ from plena_ref.kernels.attention.flash import AttentionKernel
 from plena_ref.kernels.attention.operands import AttentionOperands
 from plena_ref.kernels.attention.shape import AttentionShape
 from plena_ref.kernels.cache_store import CacheStore, cache_rows_per_batch
+from plena_ref.kernels.layout.allocators import Batches
 from plena_ref.kernels.layout.batched import BatchedVram
 from plena_ref.kernels.layout.hbm import HbmTensor
 from plena_ref.kernels.layout.room import Room
@@ -44,8 +45,11 @@ class Caches:
             LayoutError: HBM is full.
         """
         rows = cache_rows_per_batch(hw, positions)
-        cols = shape.kv_heads * round_up(shape.head_dim, hw.mlen)
-        k, v = (room.hbm.tensor(name, shape.batch * rows, cols, (("m", 0), ("v", 0))) for name in "KV")
+        head_cols = round_up(shape.head_dim, hw.mlen)
+        cols, batches = shape.kv_heads * head_cols, Batches(rows, shape.kv_seq, head_cols)
+        k, v = (
+            room.hbm.tensor(name, shape.batch * rows, cols, (("m", 0), ("v", 0)), batches) for name in "KV"
+        )
         return cls(k, v, rows)
 
 
@@ -135,7 +139,7 @@ class CachedAttentionKernel(OperatorSequence):
         head_cols = round_up(shape.head_dim, hw.mlen)
         widths = {"Q": shape.heads, "new K": shape.kv_heads, "new V": shape.kv_heads, "O": shape.heads}
         q, new_k, new_v, o = (
-            room.vram.packed(name, shape.batch, shape.seq, heads * head_cols)
+            room.vram.packed(name, shape.batch, shape.seq, heads * head_cols, head_cols)
             for name, heads in widths.items()
         )
         caches = Caches.place(hw, shape, shape.kv_seq, room)

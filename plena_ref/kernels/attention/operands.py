@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from plena_ref.kernels.attention.constants import FP_STATE, fp_sinks
 from plena_ref.kernels.attention.shape import AttentionShape
+from plena_ref.kernels.layout.allocators import Batches
 from plena_ref.kernels.layout.batched import BatchedVram
 from plena_ref.kernels.layout.hbm import HbmTensor
 from plena_ref.kernels.layout.room import Room
@@ -77,13 +78,14 @@ class AttentionOperands:
         vram, hbm = room.vram, room.hbm
         words = fp_sinks(hw) + shape.heads if shape.sinks else FP_STATE
         constants = room.fp_mem.take("the constants of attention", words)
+        batches = Batches(kv_rows, shape.kv_seq, kv_head_cols)
         allocate_output = vram.packed if shape.packed_output else vram.slabs
         return cls(
             shape=shape,
-            q=vram.slabs("Q", shape.batch, shape.seq, cols),
-            k=hbm.tensor("K", shape.batch * kv_rows, kv_cols),
-            v=hbm.tensor("V", shape.batch * kv_rows, kv_cols),
-            o=allocate_output("O", shape.batch, shape.seq, cols),
+            q=vram.slabs("Q", shape.batch, shape.seq, cols, head_cols),
+            k=hbm.tensor("K", shape.batch * kv_rows, kv_cols, batches=batches),
+            v=hbm.tensor("V", shape.batch * kv_rows, kv_cols, batches=batches),
+            o=allocate_output("O", shape.batch, shape.seq, cols, head_cols),
             head_cols=head_cols,
             kv_head_cols=kv_head_cols,
             kv_rows_per_batch=kv_rows,

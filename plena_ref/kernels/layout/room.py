@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator, WordAllocator
 from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.tensors import NamedTensor
 
 
 class Room:
@@ -26,6 +27,12 @@ class Room:
         self.hbm = HbmAllocator(hw, hbm_start)
         self.fp_mem = WordAllocator("FP_MEM", "FP_WORDS", hw.fp_words)
         self.int_mem = WordAllocator("INT_MEM", "INT_WORDS", hw.int_words)
+
+    @property
+    def placed(self) -> tuple[NamedTensor, ...]:
+        """Every tensor and run of words that was handed out, by memory in order."""
+        memories = (self.vram, self.hbm, self.fp_mem, self.int_mem)
+        return tuple(tensor for memory in memories for tensor in memory.placed)
 
     @contextmanager
     def scratch(self) -> Iterator[None]:
