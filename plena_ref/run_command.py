@@ -75,11 +75,16 @@ def run(
 
 
 def _stats(report: StopReport) -> dict[str, object]:
-    """The contents of ``stats.json``: the fields of a run that only RTL has are left out."""
+    """The contents of ``stats.json`` (docs/result.md); what only the RTL has is null."""
     return {
+        "schema": image_files.STATS_SCHEMA,
         "status": report.status,
         "cause": report.cause,
+        "undrained": False,
         "pc": report.pc,
+        "cycles": None,
         "instructions": report.instructions,
+        "axi_violations": None,
+        "counters": None,
         "registers": dataclasses.asdict(report.registers),
     }

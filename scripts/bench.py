@@ -30,6 +30,8 @@ from tb.bench.harness import JobResult
 from tb.engine import simulate
 from tb.system import cycles
 
+#: The version of the form of ``bench.json``.
+SCHEMA = 1
 #: Cycles that a simulation runs when its speed is measured, in whole runs of the program, at least two.
 RATE_CYCLES = 100_000
 _FOLDER = simulate.BUILD / "bench"
@@ -174,11 +176,25 @@ def bench_figures() -> Iterator[Figure]:
     yield _rate_figure("linear_16x4", 300_000)
 
 
+def to_json(figures: Iterable[Figure]) -> dict[str, object]:
+    """The contents of ``bench.json`` (docs/result.md)."""
+    return {
+        "schema": SCHEMA,
+        "host": _host(),
+        "figures": [{**asdict(figure), "good": figure.good} for figure in figures],
+    }
+
+
+def _host() -> dict[str, str | int | float]:
+    """Architecture, cores that this process may use, and load of the host."""
+    cores, load = len(os.sched_getaffinity(0)), round(os.getloadavg()[0], 2)
+    return {"machine": platform.machine(), "cores": cores, "load": load}
+
+
 def _show(figures: Iterable[Figure]) -> Table:
-    cores = len(os.sched_getaffinity(0))
-    table = Table(
-        title=f"{platform.machine()}, {cores} cores, load {os.getloadavg()[0]:.1f}", title_justify="left"
-    )
+    host = _host()
+    title = f"{host['machine']}, {host['cores']} cores, load {host['load']:.1f}"
+    table = Table(title=title, title_justify="left")
     for column in ("figure", "measured", "target", ""):
         table.add_column(column, justify="left" if column == "figure" else "right")
     for figure in figures:
@@ -214,9 +230,7 @@ def main(arguments: Sequence[str]) -> int:
         sep="\n",
     )
     simulate.BUILD.mkdir(exist_ok=True)
-    (simulate.BUILD / "bench.json").write_text(
-        json.dumps([{**asdict(figure), "good": figure.good} for figure in figures], indent=2) + "\n"
-    )
+    (simulate.BUILD / "bench.json").write_text(json.dumps(to_json(figures), indent=2) + "\n")
     return 0 if all(figure.good for figure in figures) else 1
 
 

@@ -11,6 +11,8 @@ from plena_ref.machine.state import MemoryImages
 MEMORIES = ("vram", "msram", "fpmem", "intmem", "hbm")
 #: What a run of a program leaves: the memories and its numbers.
 STATS = "stats.json"
+#: The version of its form (docs/result.md).
+STATS_SCHEMA = 1
 FILES = (*(f"{memory}.bin" for memory in MEMORIES), STATS)
 _DTYPES = {"vram": "<u2", "msram": "<u2", "fpmem": "<u2", "intmem": "<u4", "hbm": "<u1"}
 

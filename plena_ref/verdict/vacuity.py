@@ -33,11 +33,6 @@ class Vacuity:
     vacuous: tuple[str, ...]
     not_resolvable: Mapping[str, int]
 
-    @property
-    def accepted(self) -> bool:
-        """Some wrong result passes."""
-        return bool(self.vacuous or self.not_resolvable)
-
     def to_json(self) -> dict[str, object]:
         """For `result.json`."""
         return {

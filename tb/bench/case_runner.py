@@ -25,6 +25,9 @@ from tb.bench.harness import Job, JobResult
 from tb.bench.phases import phase
 from tb.engine import simulate
 
+#: The version of the form of ``result.json``.
+RESULT_SCHEMA = 1
+
 
 @dataclass(frozen=True)
 class CaseOutcome:
@@ -85,10 +88,11 @@ class CaseOutcome:
         return self.verdict.passed and not self.reasons
 
     def to_json(self) -> dict[str, object]:
-        """The contents of ``result.json``."""
+        """The contents of ``result.json`` (docs/result.md)."""
         verdict = to_json(self.verdict)
         hw = self.case.hardware
         return {
+            "schema": RESULT_SCHEMA,
             "test": self.case.name,
             "simulator": self.simulator,
             "hardware": {"mlen": hw.mlen, "blen": hw.blen, "hlen": hw.hlen},
@@ -96,7 +100,7 @@ class CaseOutcome:
             "bit_exact": verdict["bit_exact"],
             "tolerance": {"atol": self.case.tolerance.atol, "rtol": self.case.tolerance.rtol},
             "batches": verdict["batches"],
-            **({"wrong_results": self.vacuity.to_json()} if self.vacuity.accepted else {}),
+            "wrong_results": self.vacuity.to_json(),
             "out_of_bounds_writes": verdict["out_of_bounds_writes"],
             "cycles": self.got.cycles,
             "instructions": self.got.instructions,

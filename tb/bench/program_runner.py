@@ -77,8 +77,9 @@ class ProgramOutcome:
         )
 
     def to_json(self) -> dict[str, object]:
-        """The contents of ``stats.json``."""
+        """The contents of ``stats.json`` (docs/result.md)."""
         return {
+            "schema": images.STATS_SCHEMA,
             "status": self.status,
             "cause": self.cause,
             "undrained": self.undrained,

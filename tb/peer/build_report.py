@@ -23,7 +23,7 @@ def conclusion(outcome: BuildOutcome) -> str:
 
 
 def to_json(outcome: BuildOutcome) -> dict[str, object]:
-    """The contents of ``stats.json``."""
+    """The contents of ``stats.json`` (docs/result.md)."""
     build, ours, peer = outcome.build, outcome.ours, outcome.peer
     comparison, golden = build.comparison, build.golden
     return {

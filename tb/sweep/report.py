@@ -31,6 +31,8 @@ _TEMPLATE = Path(__file__).with_name("report.html")
 _PLACE = "/*DATA*/"
 
 
+#: The version of the form of `report.json` (docs/result.md).
+SCHEMA = 1
 #: What becomes of a cell, and of a mutant.
 CELL_STATES = ("failed", "could not run", "passed", "not run")
 MUTANT_STATES = ("not caught", "could not run", "caught", "not run")
@@ -45,6 +47,7 @@ def collect(matrix: Matrix, store: Store, matrix_name: str) -> dict[str, Any]:
         spent.update(cell.get("phases", {}))
     spent["mutants"] = sum(mutant["seconds"] for mutant in mutants)
     return {
+        "schema": SCHEMA,
         "sources": store.key,
         "matrix": matrix_name,
         "axes": list(AXES),

@@ -8,40 +8,17 @@ import re
 import pytest
 
 from plena_ref.isa.assembler import assemble
-from plena_ref.isa.counters import GROUPS
 from plena_ref.isa.machine_code import read_program
 from plena_ref.workloads.base import Workload
 from plena_ref.workloads.build import build
 from plena_ref.workloads.registry import CASES
 from tb.bench import case_command
 from tb.engine import simulate
+from tb.system import schemas
 
 pytestmark = pytest.mark.not_nightly("every case on its simulators and its machine")
 
 REGRESSION = [(name, simulator) for name in CASES if name != "mha" for simulator in CASES[name].simulators]
-
-RESULT_KEYS = [
-    "test",
-    "simulator",
-    "hardware",
-    "passed",
-    "bit_exact",
-    "tolerance",
-    "batches",
-    "out_of_bounds_writes",
-    "cycles",
-    "instructions",
-    "bound_cycles",
-    "bound_resource",
-    "utilisation",
-    "array_utilisation",
-    "counters",
-    "build_seconds",
-    "sim_seconds",
-    "cycles_per_second",
-]
-BATCH_KEYS = ["batch", "rows", "match_percent", "max_abs_error", "worst"]
-WORST_KEYS = ["head", "row", "column", "golden", "got"]
 
 
 def _uses(unit: str, workload: Workload) -> bool:
@@ -53,7 +30,7 @@ def _uses(unit: str, workload: Workload) -> bool:
 def test_case_passes(
     name: str, simulator: str, tmp_path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    """PASS, bit-exact, within the bound; result.json has exactly the promised fields, with these values."""
+    """PASS, bit-exact, within the bound; result.json is as docs/result.md says, with these values."""
     simulate.require(simulator)
     runs = tmp_path / "runs"
     monkeypatch.setattr(case_command, "RUNS", runs)
@@ -64,7 +41,7 @@ def test_case_passes(
     folder = runs / name
     case, hw = CASES[name], CASES[name].hardware
     result = json.loads((folder / "result.json").read_text())
-    assert list(result) == RESULT_KEYS
+    assert schemas.errors("result", result) == []
     assert result["test"] == name and result["simulator"] == simulator
     assert result["hardware"] == {"mlen": hw.mlen, "blen": hw.blen, "hlen": hw.hlen}
     assert result["passed"] is True and result["bit_exact"] is True
@@ -74,12 +51,10 @@ def test_case_passes(
     batches, rows, heads, columns = workload.golden.shape
     assert [batch["batch"] for batch in result["batches"]] == list(range(batches))
     for batch in result["batches"]:
-        assert list(batch) == BATCH_KEYS
         assert batch["rows"] == rows
         assert batch["match_percent"] == 100.0
         assert 0 <= batch["max_abs_error"] < 0.1 * (1 + abs(batch["worst"]["golden"]))
         assert (batch["max_abs_error"] > 0) == (case.tolerance.outer > 0), "what rounds nothing is exact"
-        assert list(batch["worst"]) == WORST_KEYS
         worst = batch["worst"]
         assert worst["row"] in range(rows) and worst["column"] in range(columns)
         assert worst["head"] in range(heads)
@@ -87,7 +62,6 @@ def test_case_passes(
     assert 2 * result["cycles"] > result["instructions"] > len(workload.words)
     assert 0 < result["bound_cycles"] < result["cycles"]
     assert result["array_utilisation"] < 1 and (result["array_utilisation"] > 0) == _uses("M", workload)
-    assert list(result["counters"]) == list(GROUPS)
     assert "cycles by reason" in printed and f"bound {result['bound_cycles']} cycles" in printed
     assert result["sim_seconds"] > 0 and result["cycles_per_second"] > 0
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from plena_ref.isa.assembler import assemble
-from plena_ref.isa.counters import GROUPS
 from plena_ref.isa.machine_code import write_program
 from plena_ref.machine import image_files as images
 from tb.bench import program_command
 from tb.engine import simulate
 from tb.fuzz.random_programs import generate
+from tb.system import schemas
 from tb.system.equivalence import DIRECTED
 
 SHAPE = ["MLEN=16", "BLEN=4", "HLEN=8", "VRAM_ELEMS=4096", "MSRAM_TILES=4", f"HBM_BYTES={1 << 16}"]
@@ -52,20 +52,10 @@ def test_the_simulator_and_the_reference_machine_leave_the_same(tmp_path: Path) 
         assert left == right, memory
     assert (tmp_path / SIMULATOR / "vram.bin").stat().st_size == 2 * DIRECTED.vram_elems
     assert (tmp_path / SIMULATOR / "hbm.bin").stat().st_size >= (tmp_path / "h.bin").stat().st_size
-    keys = [
-        "status",
-        "cause",
-        "undrained",
-        "pc",
-        "cycles",
-        "instructions",
-        "axi_violations",
-        "counters",
-        "registers",
-    ]
-    assert list(stats[SIMULATOR]) == list(stats["reference"]) == keys
+    assert [schemas.errors("stats", found) for found in stats.values()] == [[], []]
+    assert list(stats[SIMULATOR]) == list(stats["reference"])
     assert stats[SIMULATOR].pop("cycles") > stats[SIMULATOR]["instructions"] > 200
-    assert list(stats[SIMULATOR].pop("counters")) == list(GROUPS)
+    assert stats[SIMULATOR].pop("counters")["totals"]
     assert stats[SIMULATOR].pop("axi_violations") == 0
     assert all(stats["reference"].pop(name) is None for name in ("cycles", "axi_violations", "counters"))
     assert stats[SIMULATOR] == stats["reference"]

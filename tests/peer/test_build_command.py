@@ -16,6 +16,7 @@ from plena_ref.machine.hardware import Hardware
 from plena_ref.workloads.case import make_case
 from plena_ref.workloads.registry import CASES
 from tb.peer import build_command, comparison, directory, dumps, export_command, golden, settings
+from tb.system import schemas
 from tests.peer.directories import (
     NAME,
     change_json,
@@ -34,7 +35,9 @@ def run(folder: Path, *arguments: str) -> int:
 
 
 def stats(folder: Path) -> dict:
-    return json.loads((folder / "out" / build_command.STATS).read_text())
+    found = json.loads((folder / "out" / build_command.STATS).read_text())
+    assert schemas.errors("build_stats", found) == []
+    return found
 
 
 def golden_values(folder: Path) -> np.ndarray:

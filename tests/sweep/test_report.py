@@ -19,6 +19,7 @@ from tb.sweep.cell import CellResult
 from tb.sweep.error_map import SIZE, error_map
 from tb.sweep.mutant import MutantResult
 from tb.sweep.store import Store
+from tb.system import schemas
 from tests.sweep.plans import MATRIX, good
 
 CELLS = MATRIX.cells
@@ -36,7 +37,9 @@ def reported(folder: Path) -> tuple[dict, str]:
     paths = report.write(report.collect(MATRIX, kept, "matrix.toml"), folder)
     assert [path.name for path in paths] == ["report.json", "report.html"]
     assert sorted(path.name for path in folder.iterdir()) == ["report.html", "report.json", "results"]
-    return json.loads(paths[0].read_text()), paths[1].read_text()
+    content = json.loads(paths[0].read_text())
+    assert schemas.errors("report", content) == []
+    return content, paths[1].read_text()
 
 
 def test_the_report_has_every_cell_once_with_its_state(tmp_path: Path) -> None:
