@@ -15,7 +15,7 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 PACKAGE = "plena_sim"
-FOLDERS = ("engine", "runs", "bench", "peer")
+FOLDERS = ("engine", "runs", "diagnosis", "bench", "peer")
 _MODULE = re.compile(rf"\btb\.({'|'.join(FOLDERS)})\b")
 
 

@@ -28,6 +28,17 @@ def _equal(left: NDArray, right: NDArray) -> bool:
     )
 
 
+def differing(left: NDArray, right: NDArray) -> NDArray[np.int64]:
+    """Which words of two memories of one type and size differ."""
+    starts = range(0, len(left), _STRETCH)
+    found = [
+        start + np.flatnonzero(left[start : start + _STRETCH] != right[start : start + _STRETCH])
+        for start in starts
+        if not np.array_equal(left[start : start + _STRETCH], right[start : start + _STRETCH])
+    ]
+    return np.concatenate(found) if found else np.empty(0, np.int64)
+
+
 def word_name(hw: Hardware, memory: str, index: int) -> str:
     """A word of a memory as a person would look for it."""
     if memory == "vram":
@@ -50,9 +61,9 @@ def memory_difference(
         return f"{memory}: the dump has {length} words, the memory {len(reference)}"
     if not _equal(reference[length:], before[length:]):
         return f"{memory}: the dump ends at word {length}, the reference wrote behind it"
-    if _equal(got, reference[:length]):
+    differs = differing(got, reference[:length])
+    if not differs.size:
         return None
-    differs = np.flatnonzero(got != reference[:length])
     first = int(differs[0])
     digits = 2 * got.dtype.itemsize
     return (

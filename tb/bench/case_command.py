@@ -6,6 +6,7 @@ or ``<TEST>.unfinished/`` when there is no verdict. Exits 0 on PASS, 1 on FAIL, 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
 import shutil
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from plena_ref.workloads.base import CaseError
 from plena_ref.workloads.registry import CASES
-from tb.bench import case_runner, command, options, run_files, waves
+from tb.bench import case_runner, command, diagnose, options, run_files, waves
 from tb.engine import scratch, simulate
 from tb.runs import kept, places
 
@@ -62,6 +63,8 @@ def main(arguments: list[str]) -> int:
         except KeyboardInterrupt:
             _salvaged(folder, RUNS / name, "")
             raise
+        if not outcome.passed:
+            outcome = dataclasses.replace(outcome, account=diagnose.diagnose(outcome, run))
         run_files.leave(folder, RUNS, asked, outcome)
         places.install(folder, place)
     places.link(RUNS, name, place)

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from plena_ref.isa.disassembler import disassemble
 from plena_ref.machine.reference import Machine, StopReport
+from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict import compare
 from plena_ref.verdict.accuracy import accurate
 from plena_ref.verdict.compare import Verdict
@@ -23,6 +24,8 @@ from plena_ref.workloads.case import Case
 from tb.bench import harness, utilisation
 from tb.bench.harness import Job, JobResult
 from tb.bench.phases import phase
+from tb.diagnosis.account import Account
+from tb.diagnosis.account_text import print_account
 from tb.engine import simulate
 
 #: The version of the form of ``result.json``.
@@ -41,7 +44,9 @@ class CaseOutcome:
         reference: how the reference machine stopped.
         build_seconds: time to build the model, 0.0 if it came from the cache.
         workload: what was judged.
+        wanted: what the reference machine left in the memories.
         stages: verdict stage by stage, where the case has stages.
+        account: what a failure comes from, once somebody has looked.
     """
 
     case: Case
@@ -51,7 +56,9 @@ class CaseOutcome:
     reference: StopReport
     build_seconds: float
     workload: Workload
+    wanted: MemoryImages
     stages: tuple[StageVerdict, ...] = ()
+    account: Account | None = None
 
     @cached_property
     def vacuity(self) -> Vacuity:
@@ -102,6 +109,9 @@ class CaseOutcome:
             "batches": verdict["batches"],
             "wrong_results": self.vacuity.to_json(),
             "out_of_bounds_writes": verdict["out_of_bounds_writes"],
+            "differences": verdict["differences"],
+            "reasons": [*self.reasons, *self.verdict.reasons],
+            "account": self.account.to_json() if self.account is not None else None,
             "cycles": self.got.cycles,
             "instructions": self.got.instructions,
             **utilisation.summary(self.got.counters, self.got.cycles, hw),
@@ -131,6 +141,8 @@ class CaseOutcome:
             print_stages(self.stages, console)
         console.print(_of_wrong_results(self.vacuity), soft_wrap=True)
         print_verdict(self.verdict, console)
+        if self.account is not None:
+            print_account(self.account, console)
         if self.verdict.passed and not self.passed:
             console.print("FAIL: the results match, but the run is no proof")
 
@@ -183,7 +195,9 @@ def judge(
         verdict = compare.compare(workload, got.images, machine.images, got.registers, report.registers)
     simulator = simulator or simulate.default_simulator()
     stages = tuple(watch.verdicts) if watch else ()
-    return CaseOutcome(workload.case, simulator, verdict, got, report, build_seconds, workload, stages)
+    return CaseOutcome(
+        workload.case, simulator, verdict, got, report, build_seconds, workload, machine.images, stages
+    )
 
 
 def describe_trap(words: Sequence[int], cause: str | None, pc: int) -> str:

@@ -16,8 +16,8 @@ from plena_ref.machine.state import MemoryImages, Registers
 from tb.bench import harness
 from tb.bench.harness import Job, JobResult
 from tb.bench.options import REFERENCE
-from tb.bench.provenance import UnwrittenRead
 from tb.bench.unwritten import first_unwritten_read, known_words
+from tb.diagnosis.provenance import UnwrittenRead
 
 #: Memories that a program may be given, by the name of the option that carries the file.
 IMAGE_OPTIONS = {"VRAM": "vram", "FPMEM": "fpmem", "INTMEM": "intmem", "HBM": "hbm"}

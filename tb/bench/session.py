@@ -37,14 +37,17 @@ class Session:
     Args:
         hw: machine shape.
         simulator: a registered simulator; None takes the default one.
+        waves: take the model with waves, which writes none here; x_seed: as of `harness.run`.
 
     Raises:
         SimulatorMissing, SimulationError: see tb/engine/simulate.py.
     """
 
-    def __init__(self, hw: Hardware, simulator: str | None = None) -> None:
+    def __init__(
+        self, hw: Hardware, simulator: str | None = None, waves: bool = False, x_seed: int | None = None
+    ) -> None:
         self.hw = hw
-        self.model = harness.build(hw, simulator)
+        self.model = harness.build(hw, simulator, waves, x_seed=x_seed)
 
     def __enter__(self) -> Session:
         """Start the simulation."""

@@ -16,8 +16,8 @@ from plena_ref.machine.reference import Machine
 from plena_ref.machine.reference.step import Step
 from plena_ref.machine.state import MemoryImages, WrittenMaps
 from plena_ref.verdict.memory import word_name
-from tb.bench.provenance import CLEAN, Provenance, UnwrittenRead, least, rule_of
-from tb.bench.provenance_rules import RULES
+from tb.diagnosis.provenance import CLEAN, Provenance, UnwrittenRead, least, rule_of
+from tb.diagnosis.provenance_rules import RULES
 
 
 def known_words(hw: Hardware, staged: Mapping[str, int]) -> WrittenMaps:

@@ -127,7 +127,7 @@ class Record:
         """Leave it in its folder."""
         values = asdict(self)
         del values["folder"]
-        (self.folder / RECORD).write_text(json.dumps({"version": VERSION, **values}) + "\n")
+        (self.folder / RECORD).write_text(json.dumps({"schema": VERSION, **values}) + "\n")
 
 
 def read(folder: Path) -> Record:
@@ -140,7 +140,7 @@ def read(folder: Path) -> Record:
         values = json.loads((folder / RECORD).read_text())
     except (OSError, ValueError):
         raise RecordError(f"{folder} holds no run: {RECORD} is missing or damaged") from None
-    version = values.pop("version", None)
+    version = values.pop("schema", None)
     if version != VERSION:
         raise RecordError(f"{folder / RECORD} has version {version}, this is version {VERSION}")
     try:

@@ -24,6 +24,8 @@ def test_mutant_is_caught(mutant: Mutant) -> None:
     simulate.require("verilator")
     trial = run_mutant(mutant)
     assert trial.caught, trial.printed
+    # What is wrong in the RTL has a first wrong instruction; a kernel's fault leaves every bit as it must be.
+    assert ("first wrong instruction: pc" in trial.printed) == mutant.file.startswith("rtl/"), trial.printed
 
 
 @pytest.mark.parametrize(

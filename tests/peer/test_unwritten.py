@@ -15,8 +15,8 @@ from plena_ref.machine.reference import Machine
 from plena_ref.machine.reference.decoders import DECODERS
 from plena_ref.machine.state import MemoryImages, WrittenMaps
 from tb.bench import program_command, unwritten
-from tb.bench.provenance import CLEAN
-from tb.bench.provenance_rules import RULES
+from tb.diagnosis.provenance import CLEAN
+from tb.diagnosis.provenance_rules import RULES
 from tb.fuzz.random_programs import generate
 from tb.peer import build_command, directory
 from tests.peer.directories import directory as build_directory

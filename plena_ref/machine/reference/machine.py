@@ -8,6 +8,7 @@ watchdog.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +44,15 @@ class StopReport:
 
 
 class InstructionLimitError(RuntimeError):
-    """A program completed `max_instructions` instructions without coming to a stop."""
+    """A program completed `max_instructions` instructions without coming to a stop.
+
+    Attributes:
+        pc: of the next instruction; a resumed run goes on there.
+    """
+
+    def __init__(self, instructions: int, pc: int) -> None:
+        super().__init__(f"no stop within {instructions} instructions; next is the one at pc {pc}")
+        self.pc = pc
 
 
 class Machine(Core):
@@ -53,6 +62,17 @@ class Machine(Core):
         """Bring registers, accumulators, loop stack and instruction count to 0; the memories stay."""
         super().reset()
         self._instructions = 0
+
+    def fork(self) -> Machine:
+        """An independent machine in the same state, whose record of writes begins anew."""
+        other = Machine(self.hw, self.images.copy(), self.limit)
+        other.hbm_high_water = self.hbm_high_water
+        other.gp, other.f, other.a = list(self.gp), list(self.f), list(self.a)
+        other.scale, other.stride, other.loops = self.scale, self.stride, list(self.loops)
+        other.set_v_mask(self.v_mask)
+        other.m, other.v, other.hm, other.hv = (deepcopy(s) for s in (self.m, self.v, self.hm, self.hv))
+        other._instructions = self._instructions
+        return other
 
     def run(
         self,
@@ -96,9 +116,8 @@ class Machine(Core):
                 while True:
                     step = steps[pc]
                     if left == 0 and pc < length:
-                        raise InstructionLimitError(
-                            f"no stop within {max_instructions} instructions; next is the one at pc {pc}"
-                        )
+                        self._instructions += budget
+                        raise InstructionLimitError(budget, pc)
                     target = step()
                     left -= 1
                     pc = pc + 1 if target is None else target
