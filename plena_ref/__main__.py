@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from plena_ref.isa import codegen
 from plena_ref.isa import instructions as isa
@@ -81,6 +84,13 @@ def _codegen(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _positive(text: str) -> int:
+    value = int(text, 0)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no positive number")
+    return value
+
+
 def _word(text: str) -> int:
     value = int(text, 0)
     if not 0 <= value < 1 << 32:
@@ -88,8 +98,17 @@ def _word(text: str) -> int:
     return value
 
 
+class _Parser(argparse.ArgumentParser):
+    """Complains in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the complaint and exit with 2."""
+        print(f"error: {message}; {self.prog} --help lists the options", file=sys.stderr)
+        raise SystemExit(2)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="plena", description="Tools of the PLENA reference package.")
+    parser = _Parser(prog="plena", description="Tools of the PLENA reference package.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("assemble", help="assembly text to a machine-code file")
@@ -112,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("-o", "--out", type=Path, required=True, help="folder for memories and stats.json")
     for memory in _IMAGES:
         command.add_argument(f"--{memory}", type=Path, help=f"raw image of {memory}, little-endian")
-    command.add_argument("--max-instructions", type=int, help="give up after as many instructions")
+    command.add_argument("--max-instructions", type=_positive, help="give up after as many instructions")
     command.set_defaults(run=_run)
 
     command = commands.add_parser("codegen", help="rewrite the files generated from the tables")
@@ -122,14 +141,32 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status (0 success, 1 refused input or stale file, 2 usage)."""
+    """Run one command.
+
+    Returns:
+        the exit status: 0 success, 1 a trap or a stale file, 2 refused, 130 for Ctrl-C.
+    """
     arguments = _parser().parse_args(argv)
     try:
         status: int = arguments.run(arguments)
+        sys.stdout.flush()
         return status
-    except (ValueError, OSError) as error:
+    except KeyboardInterrupt:
+        print("error: interrupted by SIGINT", file=sys.stderr)
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # What is still to be printed goes nowhere, and Python says nothing of it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+    except OSError as error:
+        print(
+            f"error: {error.filename}: {error.strerror}" if error.filename else f"error: {error}",
+            file=sys.stderr,
+        )
+        return 2
+    except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2
 
 
 if __name__ == "__main__":

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
+import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -59,12 +62,18 @@ def run(
     words = read_program(program)
     memories = MemoryImages.zeros(hw)
     sizes = {memory: image_files.read_into(memories, memory, path) for memory, path in images.items()}
-    out.mkdir(parents=True, exist_ok=True)
+    _check_folder(out)
     machine = Machine(hw, memories)
     report = machine.run(words, max_instructions=max_instructions)
     used = max(sizes.get("hbm", 0), machine.hbm_high_water + 1)
-    image_files.write(out, machine.images, used)
-    (out / image_files.STATS).write_text(json.dumps(_stats(report), indent=2) + "\n", encoding="utf-8")
+    out.mkdir(parents=True, exist_ok=True)
+    # Whole results or none: all files are written before the first gets its name.
+    with tempfile.TemporaryDirectory(prefix="scratch-", dir=out) as name:
+        folder = Path(name)
+        image_files.write(folder, machine.images, used)
+        (folder / image_files.STATS).write_text(json.dumps(_stats(report), indent=2) + "\n", encoding="utf-8")
+        for file in folder.iterdir():
+            file.replace(out / file.name)
     if report.status == "stopped":
         print(f"stopped at pc {report.pc}")
     else:
@@ -72,6 +81,22 @@ def run(
         print(f"{report.status} {report.cause} at pc {report.pc}: {where}")
     print(f"{report.instructions} instructions; images and {image_files.STATS} in {out}")
     return 0 if report.status == "stopped" else 1
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse, before the work, a folder in which no results can be left.
+
+    Raises:
+        OSError: it is no folder and cannot be made, cannot be written, or has a folder where a file is to be.
+    """
+    there = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
+    for name in image_files.FILES:
+        if (out / name).is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(out / name))
 
 
 def _stats(report: StopReport) -> dict[str, object]:

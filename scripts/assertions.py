@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tb.bench import command, options
 from tb.engine.paths import ASSERTIONS, REPO, rtl_sources
 from tb.unit import contracts
 
@@ -56,8 +57,9 @@ def with_table(text: str) -> str:
     return head + _BEGIN + "\n".join(rows) + "\n" + _END + rest.split(_END)[1]
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Fire everything, then write the table."""
+    options.refuse_all(arguments)
     with ThreadPoolExecutor(2) as pool:
         printed = list(pool.map(contracts.fired, contracts.VIOLATIONS))
     silent = [
@@ -75,4 +77,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main, sys.argv[1:]))

@@ -12,7 +12,6 @@ import os
 import platform
 import shutil
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,9 +24,9 @@ from rich.table import Table
 from plena_ref.machine.hardware import Hardware
 from plena_ref.models.checkpoint import ModelFileError
 from scripts.pass_cycles import run_pass
-from tb.bench import harness, options
+from tb.bench import command, harness, options
 from tb.bench.harness import JobResult
-from tb.engine import simulate
+from tb.engine import processes, simulate
 from tb.system import cycles
 
 #: The version of the form of ``bench.json``.
@@ -143,14 +142,12 @@ def _run_case(*arguments: str) -> tuple[float, dict[str, Any]]:
         RuntimeError: the case did not pass.
     """
     environment = {**os.environ, "PLENA_BUILD": str(_FOLDER)}
-    command = [sys.executable, "-m", "scripts.run_case", *arguments, "SIM=verilator"]
+    line = [sys.executable, "-m", "scripts.run_case", *arguments, "SIM=verilator"]
     started = time.monotonic()
-    status = subprocess.run(
-        command, cwd=simulate.REPO, env=environment, stdout=subprocess.DEVNULL, check=False
-    ).returncode
+    status, printed = processes.captured(line, simulate.REPO, environment)
     seconds = time.monotonic() - started
     if status != 0:
-        raise RuntimeError(f"{' '.join(arguments)} did not pass")
+        raise RuntimeError(f"{' '.join(arguments)} did not pass\n{printed}")
     test = arguments[0].removeprefix("TEST=")
     return seconds, json.loads((_FOLDER / "runs" / test / "result.json").read_text())
 
@@ -235,4 +232,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(command.run(main, sys.argv[1:]))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from tb.chat import command
+from tb.bench.command import run
+from tb.chat.command import main
 
 if __name__ == "__main__":
-    sys.exit(command.main(sys.argv[1:]))
+    sys.exit(run(main, sys.argv[1:]))

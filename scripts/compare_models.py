@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from plena_ref.golden.language_model import KvCache, forward
-from plena_ref.models.checkpoint import Checkpoint
+from plena_ref.models.checkpoint import Checkpoint, ModelFileError
 from plena_ref.models.gguf_file import read_gguf
 from plena_ref.models.tokenizer import Tokenizer
+from tb.bench import command, options
 
 PROMPTS = Path(__file__).with_name("prompts.txt")
 #: Logits that float32 in another order of additions may exchange.
@@ -61,12 +62,18 @@ def theirs(model: Any, tokenizer: Any, prompt: str, count: int) -> tuple[list[in
 
 def main(arguments: list[str]) -> int:
     """Compare and print a line a prompt."""
+    given = options.parse(arguments)
+    if "MODEL" not in given:
+        raise options.UsageError("MODEL= is missing")
+    path, count = Path(given.pop("MODEL")), options.take_integer(given, "TOKENS", 16, 1, 512)
+    prompts = Path(given.pop("PROMPTS", PROMPTS)).read_text().splitlines()
+    options.refuse_unknown(given, ("MODEL", "TOKENS", "PROMPTS"))
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    given = dict(argument.split("=", 1) for argument in arguments)
-    path, count = Path(given["MODEL"]), int(given.get("TOKENS", 16))
-    prompts = Path(given.get("PROMPTS", PROMPTS)).read_text().splitlines()
-    checkpoint = read_gguf(path)
+    try:
+        checkpoint = read_gguf(path)
+    except ModelFileError as error:
+        return options.fail(error)
     tokenizer = Tokenizer(checkpoint.tokenizer)
     place = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
     other_tokenizer = AutoTokenizer.from_pretrained(**place)
@@ -88,4 +95,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(command.run(main, sys.argv[1:]))

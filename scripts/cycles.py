@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from tb.bench import options
+from tb.bench import command, options
 from tb.engine import simulate
 from tb.system import cycles
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Measure every entry, print what changed, and rewrite the table."""
+    options.refuse_all(arguments)
     try:
         counts = cycles.measure(cycles.entries())
     except (cycles.CyclesError, simulate.SimulationError) as error:
@@ -25,4 +26,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main, sys.argv[1:]))

@@ -20,7 +20,7 @@ from plena_ref.machine.hbm_format import HbmFormat
 from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.models.checkpoint import ModelFileError
 from plena_ref.models.load import load
-from tb.bench import options
+from tb.bench import command, options
 
 BLOCK = 8
 
@@ -80,8 +80,7 @@ def main(arguments: list[str]) -> int:
     try:
         given = options.parse(arguments)
         model = given.pop("MODEL", None)
-        if given:
-            raise options.UsageError(f"unknown option {next(iter(given))}; there is MODEL")
+        options.refuse_unknown(given, ("MODEL",))
         path = None if model in (None, "packaged") else Path(model)
         lines = measure(_normal() if model is None else _matrices(path))
     except (options.UsageError, ModelFileError, OSError) as error:
@@ -91,4 +90,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(command.run(main, sys.argv[1:]))

@@ -18,7 +18,7 @@ from rich.table import Table
 from plena_ref.machine.reference import Machine
 from plena_ref.verdict import compare
 from plena_ref.workloads.base import Workload
-from tb.bench import harness, options
+from tb.bench import command, harness, options
 from tb.bench.harness import Job, JobResult
 from tb.engine import simulate
 from tb.mutants import trial as mutants
@@ -108,8 +108,9 @@ def measure() -> tuple[list[Cost], dict[str, float]]:
     return costs, {"reference machine": reference, "comparison": comparison}
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Measure and print."""
+    options.refuse_all(arguments)
     shutil.rmtree(_FOLDER, ignore_errors=True)
     try:
         costs, parts = measure()
@@ -137,4 +138,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main, sys.argv[1:]))

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
-from tb.engine import environment, simulate
+from tb.bench import command, options
+from tb.engine import environment, processes, simulate
 from tb.engine.paths import include_flags
 
 #: Machine shapes that the core is elaborated for: (MLEN, BLEN, HLEN).
@@ -28,19 +28,11 @@ _SCRIPTS = os.path.dirname(sys.executable)
 
 def _run(what: str, command: Sequence[str], more: Mapping[str, str] | None = None) -> bool:
     """Run a checker; print what it says if it fails or says anything about a warning."""
-    result = subprocess.run(
-        command,
-        cwd=simulate.REPO,
-        env=environment.made(more),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    clean = result.returncode == 0
+    status, printed = processes.captured(command, simulate.REPO, environment.made(more))
+    clean = status == 0
     print(f"{'ok  ' if clean else 'FAIL'} {what}", flush=True)
     if not clean:
-        print(result.stdout, flush=True)
+        print(printed, flush=True)
     return clean
 
 
@@ -71,11 +63,10 @@ def icarus() -> bool:
     tool = simulate.find_tool("icarus")
     command = [*tool.command, "-g2012", "-Wall", *include_flags(), "-t", "null"]
     command += ["-s", "plena_core", *simulate.rtl_sources()]
-    result = subprocess.run(command, cwd=simulate.REPO, capture_output=True, text=True, check=False)
+    status, printed = processes.captured(command, simulate.REPO, environment.made())
     notes = ("constant selects in always_", "sorry: ")
-    lines = (result.stdout + result.stderr).splitlines()
-    said = [line for line in lines if not any(note in line for note in notes)]
-    clean = result.returncode == 0 and not said
+    said = [line for line in printed.splitlines() if not any(note in line for note in notes)]
+    clean = status == 0 and not said
     print(f"{'ok  ' if clean else 'FAIL'} iverilog -Wall", flush=True)
     if not clean:
         print("\n".join(said), flush=True)
@@ -139,8 +130,7 @@ def main(arguments: list[str]) -> int:
     """Run the named checks, or all."""
     unknown = [name for name in arguments if name not in CHECKS]
     if unknown:
-        print(f"error: unknown check {unknown[0]}; there are {', '.join(CHECKS)}", file=sys.stderr)
-        return 2
+        return options.fail(f"unknown check {unknown[0]}; there are {', '.join(CHECKS)}")
     clean = True
     for name in arguments or CHECKS:
         try:
@@ -152,4 +142,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(command.run(main, sys.argv[1:]))

@@ -7,11 +7,10 @@ with unknown values drawn from each seed. Exits 0 when all pass, 1 when one fail
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 
-from tb.bench import options
-from tb.engine import paths, registry
+from tb.bench import command, options
+from tb.engine import paths, processes, registry
 
 
 def plan(arguments: list[str]) -> list[dict[str, str]]:
@@ -24,8 +23,7 @@ def plan(arguments: list[str]) -> list[dict[str, str]]:
     default, *others = registry.SIMULATORS
     simulators = given.pop("SIMS", ",".join(others)).split(",")
     seeds = given.pop("SEEDS", "1,2,3").split(",")
-    if given:
-        raise options.UsageError(f"unknown option {next(iter(given))}; there are SEEDS, SIMS")
+    options.refuse_unknown(given, ("SEEDS", "SIMS"))
     for name in simulators:
         if name not in registry.SIMULATORS:
             raise options.UsageError(f"SIMS={name}: there are {', '.join(registry.SIMULATORS)}")
@@ -41,15 +39,15 @@ def main(arguments: list[str]) -> int:
     except options.UsageError as error:
         return options.fail(error)
     failed = []
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-m", "not not_nightly", "tb/system"]
+    line = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-m", "not not_nightly", "tb/system"]
     for environment in passes:
         title = " ".join(f"{name}={value}" for name, value in environment.items())
         print(f"== {title}", flush=True)
-        if subprocess.run(command, cwd=paths.REPO, env={**os.environ, **environment}, check=False).returncode:
+        if processes.run(line, paths.REPO, {**os.environ, **environment}, sys.stdout.buffer):
             failed.append(title)
     print("\n".join(f"FAIL: {title}" for title in failed) or "PASS")
     return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(command.run(main, sys.argv[1:]))

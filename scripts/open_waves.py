@@ -7,16 +7,18 @@ import shutil
 import subprocess
 import sys
 
-from tb.bench import options, waves
+from plena_ref.workloads.registry import CASES
+from tb.bench import command, options, waves
 from tb.engine import simulate
 
 
 def main(arguments: list[str]) -> int:
     """Open the save file of the case's last run and return the exit status."""
-    try:
-        name = options.parse(arguments).get("TEST", "mha_batch2")
-    except options.UsageError as error:
-        return options.fail(error)
+    given = options.parse(arguments)
+    name = given.pop("TEST", "mha_batch2")
+    options.refuse_unknown(given, ("TEST",))
+    if name not in CASES:
+        return options.fail(f"TEST={name} is unknown; there are {', '.join(CASES)}")
     folder = simulate.BUILD / "runs" / name
     if not (folder / waves.SAVE_FILE).exists():
         return options.fail(f"no waves in {folder}: run `make sim TEST={name} WAVES=1` first")
@@ -31,4 +33,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(command.run(main, sys.argv[1:]))

@@ -21,8 +21,10 @@ from plena_ref.kernels.language_model.model_memory import ModelMemory
 from plena_ref.kernels.language_model.model_pass import ModelPass, PassShape
 from plena_ref.kernels.program import Program
 from plena_ref.machine.hardware import Hardware
+from plena_ref.models.checkpoint import ModelFileError
 from plena_ref.models.load import load
 from plena_ref.models.staging import stage_pass
+from tb.bench import command, options
 from tb.bench.job import Job, JobResult
 from tb.bench.session import Session
 from tb.chat.machines import first_images
@@ -107,9 +109,15 @@ def run_pass(rows: int, position: int, model: Path | None = None) -> TracedPass:
 
 def main(arguments: list[str]) -> int:
     """Run the pass and print the table."""
-    given = dict(argument.split("=", 1) for argument in arguments)
-    rows, position = int(given.get("ROWS", CHUNK)), int(given.get("POSITION", 0))
-    done = run_pass(rows, position, Path(given["MODEL"]) if "MODEL" in given else None)
+    given = options.parse(arguments)
+    rows = options.take_integer(given, "ROWS", CHUNK, 1, CHUNK)
+    position = options.take_integer(given, "POSITION", 0, 0, POSITIONS - rows)
+    model = given.pop("MODEL", None)
+    options.refuse_unknown(given, ("ROWS", "POSITION", "MODEL"))
+    try:
+        done = run_pass(rows, position, None if model is None else Path(model))
+    except (ModelFileError, simulate.SimulationError) as error:
+        return options.fail(error)
     assert done.result.trace is not None
     table = by_operator(done.result.trace, done.owner, done.hw)
     total = np.sum(list(table.values()), axis=0)
@@ -122,4 +130,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(command.run(main, sys.argv[1:]))

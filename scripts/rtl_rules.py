@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pyslang import ast, driver
 
+from tb.bench import command, options
 from tb.engine.paths import ASSERTIONS, INCLUDES, REPO, rtl_sources
 
 #: Warnings that do not count, each with its reason.
@@ -278,8 +279,9 @@ def breaches(root: Path = REPO) -> list[str]:
     return [*_names(root), *_reads_itself(root), *_gates_itself(root), *_texts(root)]
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Print what is wrong."""
+    options.refuse_all(arguments)
     found = breaches()
     for breach in found:
         print(breach)
@@ -288,4 +290,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main, sys.argv[1:]))

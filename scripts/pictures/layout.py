@@ -30,8 +30,8 @@ def draw() -> Canvas:
                 c.arrow((760, top + 4), (724, top + 4))
             top += 46
         c.line((520, top), (720, top))
-    c.text(766, 66 + 46 + 8, "view of")
-    c.text(766, 66 + 46 + 25, "batch 1")
+    c.text(772, 66 + 46 + 8, "view of")
+    c.text(772, 66 + 46 + 25, "batch 1")
     c.line((764, 66 + 50), (764, 66 + 46 * 5 + 4))
     c.text(20, 372, "element (r, c): base + (c div MLEN)*R*MLEN + r*MLEN + c mod MLEN", 13)
     c.text(

@@ -39,7 +39,7 @@ def run(main: Callable[[list[str]], int], arguments: list[str]) -> int:
     except BrokenPipeError:
         _discard_output()
         return options.fail("nobody reads the output")
-    except paths.PlaceError as error:
+    except (paths.PlaceError, options.UsageError) as error:
         return options.fail(error)
     except OSError as error:
         _discard_output()

@@ -36,6 +36,26 @@ def parse(arguments: Iterable[str]) -> dict[str, str]:
     return options
 
 
+def refuse_all(arguments: Iterable[str]) -> None:
+    """Refuse the options of a command that takes none.
+
+    Raises:
+        UsageError: there is one.
+    """
+    for argument in arguments:
+        raise UsageError(f"'{argument}': this command takes no options")
+
+
+def refuse_unknown(left: Mapping[str, str], known: Iterable[str]) -> None:
+    """Refuse the options that are left when all that are known have been taken.
+
+    Raises:
+        UsageError: there is one.
+    """
+    for key in left:
+        raise UsageError(f"unknown option {key}; there are {', '.join(known)}")
+
+
 def take_integer(options: dict[str, str], key: str, default: int, low: int, high: int) -> int:
     """Remove an integer option and return it, or ``default``.
 

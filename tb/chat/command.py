@@ -122,7 +122,3 @@ def _report(outcome: Outcome, settings: Settings, tokenizer: Tokenizer) -> None:
             f"({len(outcome.steps)} passes; all of HBM at the end: {'yes' if outcome.hbm_equal else 'NO'})"
         )
     console.print("PASS" if outcome.passed else "FAIL")
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from tb.engine import paths
+from tb.engine import paths, processes
 
 #: Cores of one answer: the RTL's, and that of the reference machine and the judge.
 CORES = 2
@@ -31,16 +32,22 @@ def answer_all(prompts: Sequence[str], others: Sequence[str], count: int) -> int
         The largest exit status.
     """
 
-    def answer(prompt: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "tb.chat.command", f"PROMPT={prompt}", *others]
+    def answer(prompt: str) -> tuple[int, str, str]:
+        command = [sys.executable, "-m", "scripts.chat", f"PROMPT={prompt}", *others]
         environment = {**os.environ, "PYTHONPATH": str(paths.REPO)}
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+            status = processes.run(command, Path.cwd(), environment, output, errors=errors)
+            texts = []
+            for file in (output, errors):
+                file.seek(0)
+                texts.append(file.read().decode(errors="replace"))
+            return status, texts[0], texts[1]
 
     worst = 0
     with ThreadPoolExecutor(max_workers=count) as pool:
-        for done in pool.map(answer, prompts):
-            print(done.stdout, end="", flush=True)
-            errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+        for status, printed, complaints in pool.map(answer, prompts):
+            print(printed, end="", flush=True)
+            errors = [line for line in complaints.splitlines() if line.startswith("error:")]
             print(*errors, sep="\n", end="\n" if errors else "", file=sys.stderr)
-            worst = max(worst, done.returncode)
+            worst = max(worst, status)
     return worst

@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
-import tempfile
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +18,7 @@ from plena_ref.kernels.language_model.model_memory import ModelMemory
 from plena_ref.machine import hbm_format, mx
 from plena_ref.models import gguf_file, hbm_image, safetensors_file, staging
 from plena_ref.models.checkpoint import Checkpoint
-from tb.engine import paths
+from tb.engine import paths, scratch
 
 #: Images that are kept, about 190 MB each for SmolLM2-135M.
 KEPT = 4
@@ -54,10 +52,10 @@ def weights_image(memory: ModelMemory, checkpoint: Checkpoint) -> tuple[NDArray[
     image = np.zeros(memory.limit, np.uint8)
     hbm_image.write_weights(memory, checkpoint.weights, image)
     staging.stage_rotation(memory, image)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".making-", delete=False) as file:
-        image.tofile(file)
-    Path(file.name).rename(path)
+    with scratch.folder(folder, "image") as making:
+        # Unlike ndarray.tofile this says why it failed.
+        (making / path.name).write_bytes(image.data)
+        (making / path.name).rename(path)
     by_age = sorted(folder.glob("*.hbm"), key=lambda found: found.stat().st_mtime)
     for old in by_age[:-KEPT]:
         old.unlink(missing_ok=True)

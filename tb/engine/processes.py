@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,8 +27,11 @@ def run(
     environment: Mapping[str, str],
     output: IO[bytes],
     timeout: float | None = None,
+    errors: IO[bytes] | None = None,
 ) -> int:
-    """Run a command to its end in a folder; its standard output and error go to `output`.
+    """Run a command to its end in a folder; its standard output goes to `output`, its error to `errors`.
+
+    Without `errors` both go to `output`.
 
     Returns:
         its exit status, or 128 and the number of the signal that ended it.
@@ -44,7 +48,7 @@ def run(
         env=dict(environment),
         stdin=subprocess.PIPE,
         stdout=output,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.STDOUT if errors is None else errors,
         start_new_session=True,
     )
     with _lock:
@@ -59,6 +63,16 @@ def run(
             _running.discard(process)
         if process.stdin is not None:
             process.stdin.close()
+
+
+def captured(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], timeout: float | None = None
+) -> tuple[int, str]:
+    """Run a command as :func:`run` does; its exit status, and all that it printed."""
+    with tempfile.TemporaryFile() as output:
+        status = run(command, folder, environment, output, timeout)
+        output.seek(0)
+        return status, output.read().decode(errors="replace")
 
 
 def reopen() -> None:

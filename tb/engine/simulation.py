@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-import find_libpython
 from cocotb_tools.config import pygpi_entry_point
 
 from tb.engine import environment, processes
 from tb.engine.run import PARAMETERS_VARIABLE
-from tb.engine.tools import SimulationError
+from tb.engine.tools import SimulationError, python_library
 
 _RESULTS = "results.xml"
 
@@ -53,9 +52,6 @@ class Simulation:
 
     def environment(self) -> dict[str, str]:
         """The environment of the process."""
-        library = find_libpython.find_libpython()
-        if library is None:
-            raise SimulationError(f"{sys.executable} has no shared library (libpython), which cocotb needs")
         chosen = {"COCOTB_TEST_FILTER": self.testcase} if self.testcase is not None else {}
         if self.seed is not None:
             chosen["COCOTB_RANDOM_SEED"] = str(self.seed)
@@ -67,7 +63,7 @@ class Simulation:
                 "COCOTB_RESULTS_FILE": str(self.log.parent / _RESULTS),
                 "COCOTB_TEST_MODULES": self.test_module,
                 "COCOTB_TOPLEVEL": self.top,
-                "GPI_USERS": f"{library};{pygpi_entry_point()}",
+                "GPI_USERS": f"{python_library()};{pygpi_entry_point()}",
                 "PYGPI_PYTHON_BIN": sys.executable,
                 "PYTHONHOME": str(sysconfig.get_config_var("prefix")),
                 "PYTHONPATH": os.pathsep.join(self.python_path),

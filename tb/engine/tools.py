@@ -7,7 +7,7 @@ import importlib.metadata
 import importlib.util
 import shutil
 import subprocess
-import tempfile
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,12 +57,9 @@ def execute(command: Sequence[str], what: str, more: Mapping[str, str], folder: 
     Raises:
         SimulationError: it ended with another exit status than 0; the message begins with ``what``.
     """
-    with tempfile.TemporaryFile() as output:
-        status = processes.run(command, folder, environment.made(more), output)
-        if status != 0:
-            output.seek(0)
-            tail = output.read().decode(errors="replace").splitlines()[-60:]
-            raise SimulationError("\n".join([f"{what} failed (exit {status}):", *tail]))
+    status, printed = processes.captured(command, folder, environment.made(more))
+    if status != 0:
+        raise SimulationError("\n".join([f"{what} failed (exit {status}):", *printed.splitlines()[-60:]]))
 
 
 def asked(command: Sequence[str]) -> str:
@@ -81,13 +78,36 @@ def asked(command: Sequence[str]) -> str:
 
 
 @functools.cache
+def python_library() -> str:
+    """The shared library of this Python, which cocotb loads into a simulation.
+
+    Raises:
+        SimulationError: there is none.
+    """
+    # Here: who only asks for the reference machine need not have it.
+    import find_libpython
+
+    library: str | None = find_libpython.find_libpython()
+    if library is None:
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        raise SimulationError(
+            f"{sys.executable} has no shared library, which cocotb needs: run `apt-get install "
+            f"libpython{version}` as root, or take another python with make PYTHON=/path/to/python"
+        )
+    return library
+
+
+@functools.cache
 def cocotb_library() -> str:
     """Place and version of the installed cocotb, which models are linked with.
 
     Raises:
-        SimulationError: it is not installed.
+        SimulationError: it is not installed, or has no library of Python to run with.
     """
+    python_library()
     package = importlib.util.find_spec("cocotb")
     if package is None or package.origin is None:
         raise SimulationError("cocotb is not installed: run `pip install -r constraints.txt`")
-    return f"{Path(package.origin).parent} {importlib.metadata.version('cocotb')}"
+    folder = Path(package.origin).parent
+    # An environment of links has the libraries that they lead to.
+    return f"{folder.readlink() if folder.is_symlink() else folder} {importlib.metadata.version('cocotb')}"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tb.bench import case_command
-from tb.engine import simulate
+from tb.engine import processes, simulate
 from tb.mutants.table import Mutant
 
 _TREE = ("rtl", "tb", "plena_ref")
@@ -84,17 +83,8 @@ def tree_with(mutant: Mutant | None, quick: bool = True) -> Iterator[Path]:
 def run_case(root: Path, case: str, overrides: tuple[tuple[str, str], ...] = ()) -> tuple[int, str]:
     """Run a case with the sources in ``root`` on Verilator; its exit status and what it printed."""
     options = [f"{key}={value}" for key, value in (("TEST", case), ("SIM", "verilator"), *overrides)]
-    result = subprocess.run(
-        [sys.executable, "-m", case_command.__name__, *options],
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root), "COLUMNS": "200"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    return result.returncode, result.stdout
+    line = [sys.executable, "-m", case_command.__name__, *options]
+    return processes.captured(line, root, {**os.environ, "PYTHONPATH": str(root), "COLUMNS": "200"}, 600)
 
 
 def run_mutant(mutant: Mutant) -> Trial:

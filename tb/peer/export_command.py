@@ -6,7 +6,7 @@ from pathlib import Path
 
 from plena_ref.workloads.base import CaseError
 from plena_ref.workloads.registry import CASES
-from tb.bench import options
+from tb.bench import options, output_folder
 from tb.peer import export
 
 
@@ -22,8 +22,9 @@ def main(arguments: list[str]) -> int:
             raise options.UsageError(f"TEST={name} is unknown; there are {', '.join(CASES)}")
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise options.UsageError(f"OUT={folder} is there and not an empty folder")
-        export.write_directory(CASES[name].override(**given), folder)
-    except (options.UsageError, CaseError) as error:
+        with output_folder.staged(folder, ()) as made:
+            export.write_directory(CASES[name].override(**given), made)
+    except (options.UsageError, output_folder.OutputError, CaseError) as error:
         return options.fail(error)
     print(f"{name} in {folder}")
     return 0

@@ -2,7 +2,8 @@
 
 Writes ``build/sweep/report.html`` and ``report.json``, also when it is interrupted; what has a result on the
 present sources is not run again. Exits 0 when every chosen cell passed and every chosen mutant was caught, 1
-when something failed, could not be run or has no result, 2 when the options cannot be understood.
+when something failed, could not be run or has no result, 2 when the options cannot be understood or nothing
+can be written, 128 and the number of the signal that ended it.
 """
 
 from __future__ import annotations
@@ -53,8 +54,7 @@ def main(arguments: list[str]) -> int:
     try:
         return _run(chosen, console)
     except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return options.fail(f"{error.filename}: {error.strerror}" if error.filename else error)
 
 
 def _run(chosen: Choice, console: Console) -> int:
@@ -67,12 +67,12 @@ def _run(chosen: Choice, console: Console) -> int:
     plan = plans.make(chosen.matrix_text, chosen.matrix, sources, store, seconds, cells, chosen.mutants)
     asked = f"{len(cells)} of {len(chosen.matrix.cells)} legal cells"
     console.print(f"{asked}; {len(chosen.matrix.illegal)} combinations are illegal")
-    problem = ""
+    problem, status = "", 0
     if plan.items:
         with RunLog(FOLDER / "runs") as log:
             (log.folder / "plan.json").write_text(plan.to_json())
             console.print(f"log: {os.path.relpath(log.folder)}", soft_wrap=True)
-            problem = _work(plan, chosen, log, console)
+            problem, status = _work(plan, chosen, log, console)
     elif cells or chosen.mutants:
         console.print("every one of them has its result already")
     content = report.collect(chosen.matrix, store, chosen.matrix_name)
@@ -83,11 +83,11 @@ def _run(chosen: Choice, console: Console) -> int:
     good = summary.show(content, names, console)
     if problem:
         print(f"error: {problem}", file=sys.stderr)
-    return 0 if good and not problem else 1
+    return status or int(not good)
 
 
-def _work(plan: plans.Plan, chosen: Choice, log: RunLog, console: Console) -> str:
-    """Run a plan behind a progress bar; returns what went wrong, or an empty text."""
+def _work(plan: plans.Plan, chosen: Choice, log: RunLog, console: Console) -> tuple[str, int]:
+    """Run a plan behind a progress bar; what went wrong, or an empty text, and the exit status for it."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         where = chosen.scheduler or f"{chosen.jobs} processes"
@@ -108,22 +108,22 @@ def _work(plan: plans.Plan, chosen: Choice, log: RunLog, console: Console) -> st
             async with DaskWorkers(chosen.scheduler) as workers:
                 await Dispatcher(plan, workers, log.add, say, show, chosen.wait).run()
 
+        seen: list[int] = []
         try:
-            asyncio.run(_until_signal(run))
+            asyncio.run(_until_signal(run, seen))
         except WorkersError as error:
-            return str(error)
+            return str(error), 1
         except (KeyboardInterrupt, asyncio.CancelledError):
-            return "interrupted; the same command goes on from here"
-    return ""
+            return "interrupted; the same command goes on from here", 128 + (seen or [signal.SIGINT])[0]
+    return "", 0
 
 
-async def _until_signal(run: Callable[[], Coroutine[None, None, None]]) -> None:
+async def _until_signal(run: Callable[[], Coroutine[None, None, None]], seen: list[int]) -> None:
     """Run something that ends in order at Ctrl-C, SIGTERM or SIGHUP; the second of them ends at once.
 
-    At once means without the report. Processes of units end when this one does.
+    At once means without the report. Processes of units end when this one does. The signals go to `seen`.
     """
     task = asyncio.create_task(run())
-    seen: list[int] = []
 
     def stop(number: int) -> None:
         if seen:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tb.bench import command, options
 from tb.engine.paths import BUILD
 
 _COLUMNS = (
@@ -98,10 +99,11 @@ def main(arguments: Sequence[str]) -> int:
     try:
         print(markdown(json.loads(file.read_text())))
     except OSError as error:
-        print(f"error: {error}; run make sweep first", file=sys.stderr)
-        return 2
+        return options.fail(f"{file}: {error.strerror}; run make sweep first")
+    except (ValueError, LookupError, TypeError):
+        return options.fail(f"{file} is no report of a sweep")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(command.run(main, sys.argv[1:]))

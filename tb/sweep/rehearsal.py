@@ -21,7 +21,7 @@ from typing import Any
 import dask.config
 from distributed import LocalCluster
 
-from tb.bench import options
+from tb.bench import command, options
 from tb.engine import simulate
 from tb.mutants.swept import SWEPT
 from tb.mutants.table import Mutant
@@ -182,4 +182,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(command.run(main, sys.argv[1:]))

@@ -126,7 +126,7 @@ def test_programs_that_trap(
 def test_an_assembly_typo(tmp_path: Path, capsys) -> None:
     source = tmp_path / "kernel.s"
     source.write_text("S_ADDI_INT gp1, gp0, 4\nV_ADD_VV gp1, gp2, gp16\n")
-    assert plena_ref(["assemble", str(source), "-o", str(tmp_path / "p.mem")]) == 1
+    assert plena_ref(["assemble", str(source), "-o", str(tmp_path / "p.mem")]) == 2
     printed = capsys.readouterr().err
     assert "kernel.s:2" in printed and "gp16" in printed
     assert not (tmp_path / "p.mem").exists()

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from plena_ref.machine.hardware import Hardware
+from tb.bench import command, options
 from tb.bench.harness import Job
+from tb.engine import simulate
 from tb.fuzz.random_programs import generate
 from tb.system.equivalence import repetitions, run_both
 
@@ -82,8 +84,23 @@ def test_random_programs_are_bit_exact(shape: Shape, first: int, count: int) -> 
     assert not found, f"{len(found)} programs differ\n" + "\n".join(found[:5])
 
 
-if __name__ == "__main__":
-    mlen, blen, hlen, width, element, hbm_bf16, last = sys.argv[1:]
-    found = failures((int(mlen), int(blen), int(hlen), int(width), element, hbm_bf16), int(last), 1)
+def main(arguments: list[str]) -> int:
+    """Run one program; the exit status."""
+    try:
+        mlen, blen, hlen, width, element, hbm_bf16, seed = arguments
+        shape = (int(mlen), int(blen), int(hlen), int(width), element, hbm_bf16)
+        if int(seed) < 0:
+            raise ValueError("SEED must not be negative")
+        machine(*shape)
+    except (ValueError, ZeroDivisionError) as error:
+        return options.fail(f"{error}; MLEN BLEN HLEN DISPATCH_WIDTH ELEMENT HBM_BF16 SEED are wanted")
+    try:
+        found = failures(shape, int(seed), 1)
+    except simulate.SimulationError as error:
+        return options.fail(error)
     print("\n".join(found) or "bit-exact")
-    sys.exit(1 if found else 0)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main, sys.argv[1:]))

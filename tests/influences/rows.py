@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from tests.influences import by_hand
+
 FOLDER = Path(__file__).parent
 DOCUMENT = FOLDER.parents[1] / "docs" / "influences.md"
 _BEGIN = "<!-- tables: python -m tests.influences.rows -->\n"
@@ -45,10 +47,13 @@ def tables() -> str:
     """All tables, in the order of the modules' names and of the tests in them."""
     for module in sorted(FOLDER.glob("test_*.py")):
         importlib.import_module(f"tests.influences.{module.stem}")
+    before = {trial.what: trial.before for trial in by_hand.trials()}
     lines = []
     for group in sorted(_rows):
-        lines += ["", f"## {group}", "", "| what | what happens | shown by |", "|---|---|---|"]
-        lines += [f"| {one.influence} | {one.outcome} | `{one.test}` |" for one in _rows[group].values()]
+        lines += ["", f"## {group}", "", "| what | what happens | what happened before | shown by |"]
+        lines += ["|---|---|---|---|"]
+        for one in _rows[group].values():
+            lines.append(f"| {one.influence} | {one.outcome} | {before[one.influence]} | `{one.test}` |")
     return "\n".join(lines[1:]) + "\n\n"
 
 

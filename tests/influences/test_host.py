@@ -12,13 +12,14 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import find_libpython
 import numpy as np
 import pytest
 
 from plena_ref.machine import image_files as images
 from plena_ref.machine.state import MemoryImages
 from tb.bench import case_command, command, harness, program_command
-from tb.engine import registry, simulate
+from tb.engine import registry, simulate, tools
 from tests.influences.checkout import REPO
 from tests.influences.rows import row
 
@@ -87,6 +88,19 @@ def test_a_compiler_that_fails(tmp_path: Path, monkeypatch, capsys, fresh_tools:
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     assert case_command.main(["TEST=mha_batch2", "SIM=verilator"]) == 2
     assert capsys.readouterr().err == "error: `g++ -dumpfullversion` failed: internal compiler error\n"
+
+
+@row(
+    _HOST,
+    "a Python without its shared library (`libpython3.11.so`), which simulations load",
+    "one `error:` line before anything is built, with the package that has it; exit status 2",
+)
+def test_a_python_without_its_library(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    tools.python_library.cache_clear()
+    tools.cocotb_library.cache_clear()
+    monkeypatch.setattr(find_libpython, "find_libpython", lambda: None)
+    assert case_command.main(["TEST=mha_batch2"]) == 2
+    assert re.fullmatch(r"error: .*`apt-get install libpython3.*\n", capsys.readouterr().err)
 
 
 @row(_HOST, "a terminal that shows ASCII only", "plain bars and boxes; a PASS exits with 0")

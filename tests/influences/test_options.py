@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from plena_ref.isa.assembler import assemble
 from plena_ref.isa.machine_code import write_program
 from tb.bench import case_command, program_command
+from tests.influences.checkout import REPO, make
 from tests.influences.rows import row
 
 _OPTIONS = "Options"
@@ -57,3 +59,18 @@ def test_a_machine_with_too_few_loops(capsys: pytest.CaptureFixture[str]) -> Non
 def test_an_option_twice(capsys: pytest.CaptureFixture[str]) -> None:
     assert case_command.main(["TEST=mha_batch2", "SEED=1", "seed=2"]) == 2
     assert capsys.readouterr().err == "error: SEED= stands twice\n"
+
+
+@row(
+    _OPTIONS,
+    "an option that a target of `make` does not know (`make test SIM=icarus`, `make synth MLEN=8`)",
+    "refused by every target, none is dropped",
+)
+def test_an_option_that_a_target_does_not_know(checkout: Path) -> None:
+    for target in ("test", "clean"):
+        result = make(checkout, target, "NONE=it's $HOME")
+        assert result.returncode == 2 and result.stderr.startswith("error: NONE=it's $HOME: "), result.stderr
+    # The others hand it to their programs, which refuse it: test_command_lines.py.
+    targets = set(re.findall(r"^(\w+):.*## ", (REPO / "Makefile").read_text(), re.MULTILINE))
+    for target in sorted(targets - {"help", "test", "clean"}):
+        assert "NONE=x" in make(checkout, "-n", target, "NONE=x").stdout, target

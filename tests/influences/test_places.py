@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,8 +21,8 @@ _PLACES = "Places and names"
 @row(
     _PLACES,
     "a checkout whose path has a space, `&`, `$`, `'`, `#`, `:`, `(`, `;`, a backslash or non-ASCII letters",
-    "one `error:` line before anything is written: makefiles of compilers cannot bear them; "
-    "`=`, `,`, `~`, `@`, `+` work",
+    "one `error:` line before anything is written, from `make` and from `python -m`: makefiles of compilers "
+    "cannot bear them; `=`, `,`, `~`, `@`, `+` work",
 )
 @pytest.mark.parametrize("character", [*" &$'#:(;\\", "é"])
 def test_characters_that_are_refused(character: str, tmp_path: Path) -> None:
@@ -36,8 +37,31 @@ def test_characters_that_are_refused(character: str, tmp_path: Path) -> None:
         paths.check(place)
 
 
-def test_characters_that_work() -> None:
-    paths.check(Path("/home/a=b/c,d~e/f@g+h_i-j.k"))
+@pytest.mark.parametrize("character", [" ", "é"])
+def test_python_in_an_odd_place(character: str, tmp_path: Path) -> None:
+    place = tmp_path / f"a{character}b"
+    for name in ("plena_ref", "tb", "scripts"):
+        shutil.copytree(REPO / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+    before = sorted(place.rglob("*"))
+    result = subprocess.run(
+        [sys.executable, "-B", "-m", "scripts.run_case"],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2 and result.stderr.count("\n") == 1, result.stderr
+    assert result.stderr.startswith(f"error: {place} holds a character"), result.stderr
+    assert sorted(place.rglob("*")) == before
+
+
+def test_characters_that_work(checkout: Path, tmp_path: Path, program: Callable[[str], Path]) -> None:
+    place = tmp_path / "a=b,c~d@e+f"
+    checkout.rename(place)
+    paths.check(place)
+    options = [f"PROGRAM={program('p.mem')}", f"OUT={tmp_path / 'out'}", "SIM=reference"]
+    result = make(place, "run", *options)
+    assert result.returncode == 0, result.stderr
 
 
 @row(_PLACES, "`make -f /elsewhere/Makefile`", "works: paths on the command line are those of the caller")

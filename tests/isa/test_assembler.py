@@ -247,7 +247,7 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["isa"]) == 0
     assert "ADD_VV" in capsys.readouterr().out
     source.write_text("C_BREAK\nC_BRAKE\n", encoding="utf-8")
-    assert main(["assemble", str(source)]) == 1
+    assert main(["assemble", str(source)]) == 2
     assert "p.asm:2: mnemonic 'C_BRAKE': unknown, did you mean C_BREAK?" in capsys.readouterr().err
-    assert main(["disassemble", str(tmp_path / "absent.mem")]) == 1
+    assert main(["disassemble", str(tmp_path / "absent.mem")]) == 2
     assert "absent.mem" in capsys.readouterr().err
