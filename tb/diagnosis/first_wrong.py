@@ -1,9 +1,9 @@
 """The first wrong instruction of a run on the RTL: the cycle of a watchdog is bisected.
 
-A watchdog stop drains precisely (docs/isa.md, "Programs and their control"), so the state after any number of instructions can
-be compared with the reference machine's. The state before the instruction is right and the state after it is
-wrong; both were seen. Sums in the matrix unit cannot be seen: a wrong one shows at its write-out, from which
-the search goes on to what its products have read.
+A watchdog stop drains precisely (docs/isa.md, "Programs and their control"), so the state after any number of
+instructions can be compared with the reference machine's. The state before the instruction is right and the
+state after it is wrong; both were seen. Sums in the matrix unit cannot be seen: a wrong one shows at its
+write-out, from which the search goes on to what its products have read.
 """
 
 from __future__ import annotations
