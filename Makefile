@@ -35,7 +35,7 @@ override refuse = set -- $(call options,$(1)); test -z "$$1" || \
   { printf 'error: %s: make $@ takes $(if $(1),$(1)= alone,no options)\n' "$$1" >&2; exit 2; }
 
 .DEFAULT_GOAL := help
-.PHONY: help ready model sim run chat test nightly sweep lint bench cycles docs synth waves clean
+.PHONY: help ready model sim replay run chat test nightly sweep lint bench cycles docs synth waves clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(ROOT)/Makefile
@@ -65,6 +65,9 @@ model: ready
 
 sim: ready ## run a case: TEST=mha_batch2 [MLEN= BLEN= BATCH= SEQ= HEADS= HEAD_DIM= CAUSAL= SEED= SIM= WAVES=1 ...]
 	@$(RUN) scripts.run_case $(options)
+
+replay: ready ## make a run again from its folder alone: RUN=build/runs/mha_batch2 [SIM= WAVES=1 ...]
+	@$(RUN) scripts.replay_run $(options)
 
 run: ready ## run a machine-code file: PROGRAM=p.mem OUT=dir [HBM= VRAM= ... SIM=], or BUILD=dir of PLENA's tools
 	@$(RUN) scripts.run_program $(options)

@@ -1,6 +1,6 @@
 """``plena-sim sim TEST=.. [KEY=VALUE ..]`` and ``plena-sim run PROGRAM=.. OUT=.. [KEY=VALUE ..]``.
 
-What ``make sim`` and ``make run`` do, where the bench is installed as a package.
+What ``make sim``, ``make replay`` and ``make run`` do, where the bench is installed as a package.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from tb.bench import case_command, command, options, program_command
+from tb.bench import case_command, command, options, program_command, replay_command
 
-COMMANDS = {"sim": case_command.main, "run": program_command.main}
+COMMANDS = {"sim": case_command.main, "replay": replay_command.main, "run": program_command.main}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from plena_ref.workloads.base import CaseError
 from plena_ref.workloads.registry import CASES
-from tb.bench import case_runner, command, diagnose, options, run_files, waves
+from tb.bench import assembly, case_runner, command, diagnose, options, run_files, waves
 from tb.engine import scratch, simulate
 from tb.runs import kept, places
 
@@ -33,6 +33,8 @@ def main(arguments: list[str]) -> int:
         given = dict(typed)
         name = given.pop("TEST", "mha_batch2")
         keep = options.take_integer(given, "KEEP", kept.KEEP, 1, 10**6)
+        asm = given.pop("ASM", None)
+        program = assembly.read(asm) if asm is not None else None
         run = options.take_run_options(given)
         if name not in CASES:
             return options.fail(f"TEST={name} is unknown; there are {', '.join(CASES)}")
@@ -55,6 +57,7 @@ def main(arguments: list[str]) -> int:
                 x_seed=run.x_seed,
                 timeout=run.sim_timeout,
                 trace=True,
+                assembly=program,
             )
             if run.waves:
                 waves.write_save_file(folder)
@@ -64,7 +67,7 @@ def main(arguments: list[str]) -> int:
             _salvaged(folder, RUNS / name, "")
             raise
         if not outcome.passed:
-            outcome = dataclasses.replace(outcome, account=diagnose.diagnose(outcome, run))
+            outcome = dataclasses.replace(outcome, account=diagnose.diagnose(outcome.ran, run))
         run_files.leave(folder, RUNS, asked, outcome)
         places.install(folder, place)
     places.link(RUNS, name, place)

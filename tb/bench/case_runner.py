@@ -22,6 +22,8 @@ from plena_ref.workloads.base import Workload
 from plena_ref.workloads.build import build
 from plena_ref.workloads.case import Case
 from tb.bench import harness, utilisation
+from tb.bench.assembly import Assembly
+from tb.bench.diagnose import Ran
 from tb.bench.harness import Job, JobResult
 from tb.bench.phases import phase
 from tb.diagnosis.account import Account
@@ -59,6 +61,11 @@ class CaseOutcome:
     wanted: MemoryImages
     stages: tuple[StageVerdict, ...] = ()
     account: Account | None = None
+
+    @property
+    def ran(self) -> Ran:
+        """The run, for whoever looks for the cause of a failure."""
+        return Ran(self.workload, self.got, self.wanted, self.reference, self.simulator, self.case.seed)
 
     @cached_property
     def vacuity(self) -> Vacuity:
@@ -159,6 +166,7 @@ def run_case(
     x_seed: int | None = None,
     timeout: float | None = None,
     trace: bool = False,
+    assembly: Assembly | None = None,
 ) -> CaseOutcome:
     """Build, run and judge a case.
 
@@ -169,13 +177,14 @@ def run_case(
         jitter: chance in 256 that a memory channel pauses in a cycle; the case's seed seeds it.
         folder: where the simulation leaves its log and its waves.
         trace: record the retired instructions, which waves do too.
+        assembly: a program as text that takes the place of the kernel's; None: the kernel's.
 
     Raises:
         CaseError: the case cannot be built.
         SimulatorMissing, SimulationError: see tb/engine/simulate.py.
     """
     simulator = simulator or simulate.default_simulator()
-    workload = build(case)
+    workload = build(case) if assembly is None else assembly.put_into(build(case))
     trace = trace or waves
     job = Job(workload.words, workload.images, workload.limit, latency, jitter, case.seed, trace=trace)
     run = harness.run(case.hardware, [job], simulator, waves, folder, root, x_seed, timeout)

@@ -152,7 +152,7 @@ class _Bisection:
         words = self.trace[: first + 2, 1]
         if not any(_mnemonic(int(word)).endswith("_WO") for word in words[first:]):
             return []
-        products = []
+        products: list[int] = []
         for number in range(first - 1, -1, -1):
             name = _mnemonic(int(words[number]))
             if name.endswith("_WO") or len(products) == _MOST_PRODUCTS:

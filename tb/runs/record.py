@@ -96,6 +96,21 @@ class Record:
         return read_program(self.folder / "program.mem")
 
     @cached_property
+    def listing(self) -> str:
+        """The program as assembly text."""
+        return (self.folder / "program.lst").read_text(encoding="utf-8")
+
+    @property
+    def sources(self) -> Sequence[tuple[str, int]]:
+        """Nothing: the kernel may be another one today."""
+        return ()
+
+    @property
+    def limit(self) -> int:
+        """HBM bytes that belong to data."""
+        return self.settings.limit
+
+    @cached_property
     def images(self) -> MemoryImages:
         """Memories before the run."""
         return self.memories("images")

@@ -70,7 +70,8 @@ class Machine(Core):
         other.gp, other.f, other.a = list(self.gp), list(self.f), list(self.a)
         other.scale, other.stride, other.loops = self.scale, self.stride, list(self.loops)
         other.set_v_mask(self.v_mask)
-        other.m, other.v, other.hm, other.hv = (deepcopy(s) for s in (self.m, self.v, self.hm, self.hv))
+        other.m, other.v = deepcopy(self.m), deepcopy(self.v)
+        other.hm, other.hv = deepcopy(self.hm), deepcopy(self.hv)
         other._instructions = self._instructions
         return other
 
