@@ -14,6 +14,7 @@ from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.kernels.operator import RowsOperator
 from plena_ref.kernels.program import F0, GP0, Program, Register
+from plena_ref.kernels.sigmoid import emit_sigmoids
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.regions import Region
 
@@ -85,7 +86,7 @@ class GeluKernel(RowsOperator):
                     for row in squares:
                         p.V_MIN_VF(row, row, constants[LIMIT])
                 self._argument(p, squares, arguments, constants[COEFFICIENTS:], at)
-                self._sigmoid(p, arguments, one)
+                emit_sigmoids(p, arguments, one)
                 for n, row in enumerate(arguments):
                     x = at(RESULT, n)
                     p.V_MUL_VV(x, x, row)
@@ -110,12 +111,3 @@ class GeluKernel(RowsOperator):
                 p.V_ADD_VF(row, row, coefficient)
         for n, row in enumerate(arguments):
             p.V_MUL_VV(row, row, at(RESULT, n))
-
-    def _sigmoid(self, p: Program, rows: list[Register], one: Register) -> None:
-        """rows = 1 / (1 + exp(rows))."""
-        for row in rows:
-            p.V_EXP_V(row, row)
-        for row in rows:
-            p.V_ADD_VF(row, row, one)
-        for row in rows:
-            p.V_RECI_V(row, row)

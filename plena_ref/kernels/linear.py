@@ -19,7 +19,7 @@ from plena_ref.kernels.layout.rules import round_up
 from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.kernels.padding import clear_last_block
 from plena_ref.kernels.program import GP0, Program, Register
-from plena_ref.kernels.rules import KernelError
+from plena_ref.kernels.rules import KernelError, check_fields, check_sizes
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.regions import Region
 
@@ -47,15 +47,8 @@ class LinearShape:
         Raises:
             KernelError: names the rule.
         """
-        named = {
-            "BATCH": self.batch,
-            "SEQ": self.rows,
-            "IN_FEATURES": self.in_features,
-            "OUT_FEATURES": self.out_features,
-        }
-        for name, value in named.items():
-            if value < 1:
-                raise KernelError(f"{name} must be at least 1 (got {value})")
+        check_sizes(batch=self.batch, seq=self.rows)
+        check_fields(self, "in_features", "out_features")
         if self.out_features % hw.blen:
             raise KernelError(
                 "OUT_FEATURES must be a multiple of BLEN "

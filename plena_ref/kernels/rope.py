@@ -18,7 +18,7 @@ from plena_ref.kernels.layout.rules import round_up
 from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.kernels.program import GP0, Program, Register
 from plena_ref.kernels.rotate_half import HeadColumns
-from plena_ref.kernels.rules import KernelError
+from plena_ref.kernels.rules import KernelError, check_fields
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.regions import Region
 
@@ -52,9 +52,7 @@ class RopeShape:
         Raises:
             KernelError: names the rule.
         """
-        for name in ("batch", "seq", "heads", "head_dim"):
-            if getattr(self, name) < 1:
-                raise KernelError(f"{name.upper()} must be at least 1 (got {getattr(self, name)})")
+        check_fields(self, "batch", "seq", "heads", "head_dim")
         if self.head_dim % 2:
             raise KernelError(f"RoPE needs an even HEAD_DIM (got {self.head_dim})")
         whole = self.head_cols % hw.mlen == 0 or hw.mlen % self.head_cols == 0

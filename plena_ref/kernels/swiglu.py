@@ -13,6 +13,7 @@ from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.kernels.operator import RowsOperator
 from plena_ref.kernels.program import F0, Program
+from plena_ref.kernels.sigmoid import emit_sigmoids
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.regions import Region
 
@@ -61,12 +62,7 @@ class SwigluKernel(RowsOperator):
                 rows = sigmoids[:count]
                 for n, row in enumerate(rows):
                     p.V_SUB_VF(row, at(GATE, n), F0, 0, 1)
-                for row in rows:
-                    p.V_EXP_V(row, row)
-                for row in rows:
-                    p.V_ADD_VF(row, row, one)
-                for row in rows:
-                    p.V_RECI_V(row, row)
+                emit_sigmoids(p, rows, one)
                 for n, row in enumerate(rows):
                     p.V_MUL_VV(row, row, at(GATE, n))
                 for n, row in enumerate(rows):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from plena_ref.kernels.attention.constants import fp_sinks
-from plena_ref.kernels.rules import KernelError
+from plena_ref.kernels.rules import KernelError, check_fields
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.resolved import Resolved, resolved
 
@@ -49,9 +49,7 @@ class AttentionShape:
         Raises:
             KernelError: names the rule.
         """
-        for name in ("batch", "seq", "kv_seq", "heads", "kv_heads", "head_dim"):
-            if getattr(self, name) < 1:
-                raise KernelError(f"{name.upper()} must be at least 1 (got {getattr(self, name)})")
+        check_fields(self, "batch", "seq", "kv_seq", "heads", "kv_heads", "head_dim")
         if self.heads % self.kv_heads:
             raise KernelError(
                 f"HEADS must be a multiple of KV_HEADS (got HEADS = {self.heads}, KV_HEADS = {self.kv_heads})"
