@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from plena_ref.analysis.roundings import F64, ResultRounding
+from plena_ref.analysis.roundings import F64, ResultRounding, as_heads
 from plena_ref.golden.embedding import embedding
 
 STAGES: dict[str, str] = {"X": "rows of the table, as dequantised"}
@@ -18,4 +18,4 @@ def embedding_rounding(table: F64, ids: NDArray[np.int64]) -> ResultRounding:
         table: vocabulary x features, the values the machine reads.
         ids: batch x seq.
     """
-    return ResultRounding(STAGES, embedding(table, ids)[:, :, None, :])
+    return ResultRounding(STAGES, as_heads(embedding(table, ids)))

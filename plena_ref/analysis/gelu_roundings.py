@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
+from plena_ref.analysis import sigmoid_roundings
 from plena_ref.analysis.gelu_formula import FORMULAS, LOG_ODDS_X, GeluFormula, log_odds
-from plena_ref.analysis.roundings import F64, relative_variance, round_to_bf16, variance
+from plena_ref.analysis.roundings import F64, OperatorRoundings, Rounder, round_to_bf16, variance
+from plena_ref.analysis.sigmoid_roundings import negated_exponential, rounded_sigmoid, sigmoid_variances
 from plena_ref.golden.gelu import gelu, gelu_tanh
-
-STAGES: dict[str, str] = {
-    "formula": "a polynomial in place of the log-odds of the normal distribution",
-    "constants": "its coefficients",
-    "x^2": "the square",
-    "u": "the steps of the polynomial, the last of them times x",
-    "e": "exp(-u)",
-    "1+e": "1 + exp(-u)",
-    "sigmoid": "its reciprocal",
-    "y": "x times that",
-}
-#: Exponents are clipped here, where exp is still a bf16 number and the sigmoid 0 or 1 to 10^-38.
-EXPONENT_LIMIT = 88.0
 
 
 @dataclass(frozen=True)
-class GeluRoundings:
-    """The roundings of one GELU (`analysis.roundings.Roundings`).
+class GeluRoundings(OperatorRoundings):
+    """The roundings of one GELU.
 
     Attributes:
         x: batch x seq x features, the values the machine starts from.
@@ -39,71 +27,62 @@ class GeluRoundings:
     x: F64
     form: str
 
-    stages: ClassVar[Mapping[str, str]] = STAGES
+    stages: ClassVar[Mapping[str, str]] = {
+        "formula": "a polynomial in place of the log-odds of the normal distribution",
+        "constants": "its coefficients",
+        "x^2": "the square",
+        "u": "the steps of the polynomial, the last of them times x",
+        **sigmoid_roundings.STAGES,
+        "y": "x times that",
+    }
 
     @property
     def formula(self) -> GeluFormula:
         """What is computed."""
         return FORMULAS[self.form]
 
-    @cached_property
-    def exact(self) -> F64:
-        """The float64 golden as one head: batch x seq x 1 x features."""
-        return (gelu_tanh if self.form == "gelu_tanh" else gelu)(self.x)[:, :, None, :]
+    def golden(self) -> F64:
+        """The form that the formula stands for."""
+        return (gelu_tanh if self.form == "gelu_tanh" else gelu)(self.x)
 
-    def _steps(self, stages: Collection[str]) -> tuple[F64, list[F64]]:
+    def _steps(self, rounded: Rounder) -> tuple[F64, list[F64]]:
         """q, and the numbers after each step of the polynomial, the last of them u; before their rounding."""
-
-        def stage(name: str, value: F64) -> F64:
-            return round_to_bf16(value) if name in stages else value
-
-        coefficients = [stage("constants", np.array(c)) for c in self.formula.coefficients]
+        coefficients = [rounded("constants", np.array(c)) for c in self.formula.coefficients]
         square = self.formula.square(self.x)
-        q = stage("x^2", square)
+        q = rounded("x^2", square)
         steps = [coefficients[-1] * q]
         for number, coefficient in enumerate(reversed(coefficients[:-1])):
             if number:
-                steps.append(stage("u", steps[-1]) * q)
-            steps.append(stage("u", steps[-1]) + coefficient)
-        steps.append(stage("u", steps[-1]) * self.x)
+                steps.append(rounded("u", steps[-1]) * q)
+            steps.append(rounded("u", steps[-1]) + coefficient)
+        steps.append(rounded("u", steps[-1]) * self.x)
         return square, steps
 
-    def rounded(self, stages: Collection[str]) -> F64:
-        """GELU with the named stages rounded; without "formula", only its roundings move the argument."""
-
-        def stage(name: str, value: F64) -> F64:
-            return round_to_bf16(value) if name in stages else value
-
+    def computed(self, rounded: Rounder) -> F64:
+        """GELU step by step; without "formula", only its roundings move the argument."""
         with np.errstate(over="ignore"):
-            u = stage("u", self._steps(stages)[1][-1])
-        if self.form == "gelu" and "formula" not in stages:
+            u = rounded("u", self._steps(rounded)[1][-1])
+        if self.form == "gelu" and "formula" not in rounded.stages:
             moved = log_odds(self.x) + (u - self.formula.argument(self.x))
             u = np.where(np.abs(self.x) < LOG_ODDS_X, moved, u)
-        e = stage("e", np.exp(np.clip(-u, -EXPONENT_LIMIT, EXPONENT_LIMIT)))
-        return stage("y", self.x * stage("sigmoid", 1 / stage("1+e", 1 + e)))[:, :, None, :]
+        return rounded("y", self.x * rounded_sigmoid(u, rounded))
 
-    def variances(self) -> dict[str, F64]:
-        """The closed form by stage: errors of u by the slope of the sigmoid, then relative ones."""
-        u = np.clip(self.formula.argument(self.x), -EXPONENT_LIMIT, EXPONENT_LIMIT)
-        e = np.exp(-u)
+    def closed_form(self) -> dict[str, F64]:
+        """Errors of u by the slope of the sigmoid, then relative ones."""
+        u = self.formula.argument(self.x)
+        e = negated_exponential(u)
         slope = (self.x * e / (1 + e) ** 2) ** 2
-        found = {name: of_u * slope for name, of_u in self._argument_variances().items()}
-        missing = (
-            log_odds(self.x) - self.formula.argument(self.x) if self.form == "gelu" else np.zeros_like(u)
-        )
-        found = {"formula": missing**2 * slope} | found
-        relative = {
-            "e": relative_variance(e) * (e / (1 + e)) ** 2,
-            "1+e": relative_variance(1 + e),
-            "sigmoid": relative_variance(1 / (1 + e)),
-        }
-        of_result = found | {name: share * (self.x / (1 + e)) ** 2 for name, share in relative.items()}
-        return {name: one[:, :, None, :] for name, one in of_result.items()} | {"y": variance(self.exact)}
+        missing = log_odds(self.x) - u if self.form == "gelu" else np.zeros_like(u)
+        found = {"formula": missing**2 * slope}
+        found |= {stage: of_u * slope for stage, of_u in self._argument_variances().items()}
+        relative = sigmoid_variances(e)
+        found |= {stage: share * (self.x / (1 + e)) ** 2 for stage, share in relative.items()}
+        return found | {"y": variance(self.exact)}
 
     def _argument_variances(self) -> dict[str, F64]:
         """Variances of the argument, by stage; the errors of the constants are known."""
         coefficients = self.formula.coefficients
-        q, steps = self._steps(())
+        q, steps = self._steps(Rounder(()))
         off = sum((float(round_to_bf16(np.float64(c))) - c) * q**i for i, c in enumerate(coefficients))
         by_square = sum(i * c * q ** (i - 1) for i, c in enumerate(coefficients) if i)
         found = variance(steps[-1])

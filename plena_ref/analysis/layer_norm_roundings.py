@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
-from plena_ref.analysis import rms_norm_roundings
 from plena_ref.analysis.rms_norm_roundings import RmsNormRoundings, tree_sums
-from plena_ref.analysis.roundings import F64, round_to_bf16, variance
+from plena_ref.analysis.roundings import F64, OperatorRoundings, Rounder, variance
 from plena_ref.golden.layer_norm import centred, layer_norm
 
-#: Those of RMSNorm, whose "mean" is that of the squares here.
-STAGES: dict[str, str] = {
-    "centre": "1/features, sums of rows and their means, each time that the mean is subtracted",
-    "x-centre": "rows less their means, each time",
-    **rms_norm_roundings.STAGES,
-    "y+b": "that and the bias",
-}
 #: How often the mean of what is left is subtracted: once leaves a share of a mean that may be large.
 CENTRINGS = 3
 
 
 @dataclass(frozen=True)
-class LayerNormRoundings:
-    """The roundings of one LayerNorm (`analysis.roundings.Roundings`).
+class LayerNormRoundings(OperatorRoundings):
+    """The roundings of one LayerNorm.
 
     Attributes:
         x: batch x seq x features, the values the machine starts from.
@@ -42,51 +34,50 @@ class LayerNormRoundings:
     eps: float
     mlen: int
 
-    stages: ClassVar[Mapping[str, str]] = STAGES
+    #: Those of RMSNorm, whose "mean" is that of the squares here.
+    stages: ClassVar[Mapping[str, str]] = {
+        "centre": "1/features, sums of rows and their means, each time that the mean is subtracted",
+        "x-centre": "rows less their means, each time",
+        **RmsNormRoundings.stages,
+        "y+b": "that and the bias",
+    }
 
-    @cached_property
-    def exact(self) -> F64:
-        """The float64 golden as one head: batch x seq x 1 x features."""
-        return layer_norm(self.x, self.weight, self.bias, self.eps)[:, :, None, :]
+    def golden(self) -> F64:
+        """The centred rows by their standard deviation, times the weight, plus the bias."""
+        return layer_norm(self.x, self.weight, self.bias, self.eps)
 
     @cached_property
     def norm(self) -> RmsNormRoundings:
         """RMSNorm of the exact differences."""
         return RmsNormRoundings(centred(self.x), self.weight, self.eps, self.mlen)
 
-    def differences(self, stages: Collection[str]) -> list[F64]:
+    def differences(self, rounded: Rounder) -> list[F64]:
         """X less its mean after each centring, before that one's rounding of differences."""
-
-        def stage(name: str, value: F64 | np.float64) -> F64:
-            return round_to_bf16(value) if name in stages else np.asarray(value)
-
-        inverse = stage("centre", np.float64(1 / self.x.shape[-1]))
+        inverse = rounded("centre", np.float64(1 / self.x.shape[-1]))
         found, left = [], self.x
         for _ in range(CENTRINGS):
-            total = tree_sums(left, self.mlen, lambda sums: stage("centre", sums))[-1]
-            found.append(left - stage("centre", total * inverse))
-            left = stage("x-centre", found[-1])
+            total = tree_sums(left, self.mlen, lambda sums: rounded("centre", sums))[-1]
+            found.append(left - rounded("centre", total * inverse))
+            left = rounded("x-centre", found[-1])
         return found
 
-    def rounded(self, stages: Collection[str]) -> F64:
-        """LayerNorm with the named stages rounded."""
-        left = self.differences(stages)[-1]
-        left = round_to_bf16(left) if "x-centre" in stages else left
-        result = replace(self.norm, x=left).rounded(stages) + self.bias
-        return round_to_bf16(result) if "y+b" in stages else result
+    def computed(self, rounded: Rounder) -> F64:
+        """Centring, RMSNorm of what it leaves, and the bias."""
+        left = rounded("x-centre", self.differences(rounded)[-1])
+        return rounded("y+b", replace(self.norm, x=left).computed(rounded) + self.bias)
 
-    def variances(self) -> dict[str, F64]:
-        """The closed form by stage: an error of a difference is scaled, those of the norm are its own."""
+    def closed_form(self) -> dict[str, F64]:
+        """An error of a difference is scaled, those of the norm are its own."""
         scale = (self.weight / np.sqrt((self.norm.x**2).mean(axis=-1, keepdims=True) + self.eps)) ** 2
         of_sums = sum(
             variance(level).sum(axis=-1, keepdims=True)
             for level in tree_sums(self.norm.x, self.mlen, lambda sums: sums)
         )
         of_mean = of_sums / self.x.shape[-1] ** 2
-        of_differences = sum(variance(left) for left in self.differences(("centre", "x-centre")))
+        of_differences = sum(variance(left) for left in self.differences(Rounder(("centre", "x-centre"))))
         return {
-            "centre": (of_mean * scale)[:, :, None, :],
-            "x-centre": (of_differences * scale)[:, :, None, :],
-            **self.norm.variances(),
+            "centre": of_mean * scale,
+            "x-centre": of_differences * scale,
+            **self.norm.closed_form(),
             "y+b": variance(self.exact),
         }

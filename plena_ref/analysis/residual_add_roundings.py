@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plena_ref.analysis.roundings import F64, ResultRounding
+from plena_ref.analysis.roundings import F64, ResultRounding, as_heads
 from plena_ref.golden.residual_add import residual_add
 
 STAGES: dict[str, str] = {"R": "the sum"}
@@ -14,4 +14,4 @@ def residual_add_rounding(x: F64, y: F64) -> ResultRounding:
     Args:
         x, y: batch x seq x features, the values the machine starts from.
     """
-    return ResultRounding(STAGES, residual_add(x, y)[:, :, None, :])
+    return ResultRounding(STAGES, as_heads(residual_add(x, y)))

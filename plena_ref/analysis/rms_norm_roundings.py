@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
-from plena_ref.analysis.roundings import F64, relative_variance, round_to_bf16, sum_of, variance
+from plena_ref.analysis.roundings import (
+    F64,
+    OperatorRoundings,
+    Rounder,
+    as_heads,
+    relative_variance,
+    round_to_bf16,
+    sum_of,
+    variance,
+)
 from plena_ref.golden.rms_norm import rms_norm
-
-STAGES: dict[str, str] = {
-    "x^2": "squares",
-    "sum": "sums of MLEN numbers, at each level of the tree",
-    "mean": "1/features, the mean, eps, and their sum",
-    "1/rms": "square root and reciprocal",
-    "x/rms": "the normalised row",
-    "y": "that times the weight",
-}
 
 
 def tree_sums(values: F64, width: int, rounding: Callable[[F64], F64]) -> list[F64]:
@@ -46,8 +45,8 @@ def sum_levels(features: int, mlen: int) -> int:
 
 
 @dataclass(frozen=True)
-class RmsNormRoundings:
-    """The roundings of one RMSNorm (`analysis.roundings.Roundings`).
+class RmsNormRoundings(OperatorRoundings):
+    """The roundings of one RMSNorm.
 
     Attributes:
         x: batch x seq x features, the values the machine starts from.
@@ -61,25 +60,27 @@ class RmsNormRoundings:
     eps: float
     mlen: int
 
-    stages: ClassVar[Mapping[str, str]] = STAGES
+    stages: ClassVar[Mapping[str, str]] = {
+        "x^2": "squares",
+        "sum": "sums of MLEN numbers, at each level of the tree",
+        "mean": "1/features, the mean, eps, and their sum",
+        "1/rms": "square root and reciprocal",
+        "x/rms": "the normalised row",
+        "y": "that times the weight",
+    }
 
-    @cached_property
-    def exact(self) -> F64:
-        """The float64 golden as one head: batch x seq x 1 x features."""
-        return rms_norm(self.x, self.weight, self.eps)[:, :, None, :]
+    def golden(self) -> F64:
+        """The normalised rows, times the weight."""
+        return rms_norm(self.x, self.weight, self.eps)
 
-    def rounded(self, stages: Collection[str]) -> F64:
-        """RMSNorm with the named stages rounded."""
-
-        def stage(name: str, value: F64 | np.float64) -> F64:
-            return round_to_bf16(value) if name in stages else np.asarray(value)
-
-        squares = stage("x^2", self.x**2)
-        total = tree_sums(squares, self.mlen, lambda sums: stage("sum", sums))[-1]
-        inverse = stage("mean", np.float64(1 / self.x.shape[-1]))
-        mean = stage("mean", stage("mean", total * inverse) + stage("mean", np.float64(self.eps)))
-        factor = stage("1/rms", 1 / stage("1/rms", np.sqrt(mean)))
-        return stage("y", stage("x/rms", self.x * factor) * self.weight)[:, :, None, :]
+    def computed(self, rounded: Rounder) -> F64:
+        """Squares, their mean, 1/rms, and the two products with it."""
+        squares = rounded("x^2", self.x**2)
+        total = tree_sums(squares, self.mlen, lambda sums: rounded("sum", sums))[-1]
+        inverse = rounded("mean", np.float64(1 / self.x.shape[-1]))
+        mean = rounded("mean", rounded("mean", total * inverse) + rounded("mean", np.float64(self.eps)))
+        factor = rounded("1/rms", 1 / rounded("1/rms", np.sqrt(mean)))
+        return rounded("y", rounded("x/rms", self.x * factor) * self.weight)
 
     def factor_variances(self) -> dict[str, F64]:
         """Variance of the relative error of each row's 1/rms, by stage: batch x seq x 1."""
@@ -107,10 +108,9 @@ class RmsNormRoundings:
             "y": variance(normalised * self.weight),
         }
 
-    def variances(self) -> dict[str, F64]:
-        """The closed form by stage."""
+    def closed_form(self) -> dict[str, F64]:
+        """An error of 1/rms scales the row, the others are an element's own."""
         of_factor = {
-            stage: relative[:, :, None, :] * self.exact**2
-            for stage, relative in self.factor_variances().items()
+            stage: as_heads(relative) * self.exact**2 for stage, relative in self.factor_variances().items()
         }
-        return of_factor | {stage: found[:, :, None, :] for stage, found in self.element_variances().items()}
+        return of_factor | self.element_variances()

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
-from plena_ref.analysis.roundings import F64, round_to_bf16, sum_of, variance
+from plena_ref.analysis.roundings import F64, OperatorRoundings, Rounder, round_to_bf16, sum_of, variance
 from plena_ref.golden.rope import angles, rope, rotate_half
-
-STAGES: dict[str, str] = {
-    "table": "cos and sin of the angles",
-    "products": "x*cos and rotate_half(x)*sin",
-    "y": "their sum",
-}
 
 
 @dataclass(frozen=True)
-class RopeRoundings:
-    """The roundings of one RoPE (`analysis.roundings.Roundings`).
+class RopeRoundings(OperatorRoundings):
+    """The roundings of one RoPE.
 
     Attributes:
         x: batch x seq x heads x head_dim, the values the machine starts from.
@@ -33,11 +27,14 @@ class RopeRoundings:
     start: int
     theta: float
 
-    stages: ClassVar[Mapping[str, str]] = STAGES
+    stages: ClassVar[Mapping[str, str]] = {
+        "table": "cos and sin of the angles",
+        "products": "x*cos and rotate_half(x)*sin",
+        "y": "their sum",
+    }
 
-    @cached_property
-    def exact(self) -> F64:
-        """The float64 golden: batch x seq x heads x head_dim."""
+    def golden(self) -> F64:
+        """batch x seq x heads x head_dim."""
         return rope(self.x, self.start, self.theta)
 
     @cached_property
@@ -52,18 +49,14 @@ class RopeRoundings:
         cos, sin = self.tables
         return np.abs(self.x * cos) + np.abs(rotate_half(self.x) * sin)
 
-    def rounded(self, stages: Collection[str]) -> F64:
-        """RoPE with the named stages rounded."""
+    def computed(self, rounded: Rounder) -> F64:
+        """Tables, products and sum."""
+        cos, sin = (rounded("table", table) for table in self.tables)
+        products = rounded("products", self.x * cos), rounded("products", rotate_half(self.x) * sin)
+        return rounded("y", products[0] + products[1])
 
-        def stage(name: str, value: F64) -> F64:
-            return round_to_bf16(value) if name in stages else value
-
-        cos, sin = (stage("table", table) for table in self.tables)
-        products = stage("products", self.x * cos), stage("products", rotate_half(self.x) * sin)
-        return stage("y", products[0] + products[1])
-
-    def variances(self) -> dict[str, F64]:
-        """The closed form by stage; the errors of the tables are known."""
+    def closed_form(self) -> dict[str, F64]:
+        """The errors of the tables are known."""
         pairs = tuple(zip((self.x, rotate_half(self.x)), self.tables, strict=True))
         return {
             "table": sum_of((x * (round_to_bf16(table) - table)) ** 2 for x, table in pairs),

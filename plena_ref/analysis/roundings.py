@@ -6,9 +6,11 @@ Models know positions, sizes and the rules of rounding; nothing of programs, mem
 from __future__ import annotations
 
 import functools
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +46,26 @@ class Roundings(Protocol):
 def round_to_bf16(x: F64 | np.float64) -> F64:
     """The nearest bf16 value, in float64."""
     return bf16_to_f32(bf16_from_float(x)).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Rounder:
+    """Rounds the numbers of some stages to bf16, and leaves those of all others alone.
+
+    Attributes:
+        stages: names of those that are rounded.
+    """
+
+    stages: Collection[str]
+
+    def __call__(self, stage: str, numbers: F64 | np.float64) -> F64:
+        """What a stage hands on of its numbers."""
+        return round_to_bf16(numbers) if stage in self.stages else np.asarray(numbers)
+
+
+def as_heads(values: F64) -> F64:
+    """Rows, batch x seq x features, as one head, batch x seq x 1 x features; heads as they are."""
+    return values if values.ndim == 4 else values[:, :, None, :]
 
 
 def sum_of(variances: Iterable[F64]) -> F64:
@@ -86,3 +108,41 @@ class ResultRounding:
     def variances(self) -> dict[str, F64]:
         """The closed form by stage."""
         return {stage: variance(self.exact) for stage in self.stages}
+
+
+class OperatorRoundings(ABC):
+    """The model of an operator (`Roundings`) that says in its own terms what it computes.
+
+    What it says is in rows, batch x seq x features, which count as one head, or in heads, batch x seq x heads
+    x head_dim.
+
+    Class attributes:
+        stages: what is rounded: name to explanation, in the order of the computation.
+    """
+
+    stages: ClassVar[Mapping[str, str]]
+
+    @abstractmethod
+    def golden(self) -> F64:
+        """The float64 golden."""
+
+    @abstractmethod
+    def computed(self, rounded: Rounder) -> F64:
+        """The result, step by step, with the numbers of every stage handed to `rounded`."""
+
+    @abstractmethod
+    def closed_form(self) -> dict[str, F64]:
+        """Variance of each element's error by the stage that makes it."""
+
+    @cached_property
+    def exact(self) -> F64:
+        """The float64 golden: batch x seq x heads x head_dim."""
+        return as_heads(self.golden())
+
+    def rounded(self, stages: Collection[str]) -> F64:
+        """The result with the named stages rounded and all else in float64, shaped as `exact`."""
+        return as_heads(self.computed(Rounder(stages)))
+
+    def variances(self) -> dict[str, F64]:
+        """The closed form by stage, each shaped as `exact`."""
+        return {stage: as_heads(found) for stage, found in self.closed_form().items()}

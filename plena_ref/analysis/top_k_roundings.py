@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plena_ref.analysis.roundings import F64, ResultRounding
+from plena_ref.analysis.roundings import F64, ResultRounding, as_heads
 from plena_ref.golden.top_k import top_k
 
 STAGES: dict[str, str] = {"Y": "the values that were chosen"}
@@ -15,4 +15,4 @@ def top_k_rounding(logits: F64, count: int) -> ResultRounding:
         logits: batch x seq x vocabulary, bf16 values.
         count: how many are chosen.
     """
-    return ResultRounding(STAGES, top_k(logits, count)[0][:, :, None, :])
+    return ResultRounding(STAGES, as_heads(top_k(logits, count)[0]))

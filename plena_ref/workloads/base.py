@@ -51,6 +51,11 @@ class Placed:
     result: BatchedVram
     head_cols: int
 
+    @classmethod
+    def as_head(cls, operator: Operator, result: BatchedVram) -> Placed:
+        """One whose result counts as one head."""
+        return cls(operator, result, result.parent.physical_cols)
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -68,6 +73,11 @@ class Answer:
     interval: tuple[F64, F64] | None = None
     integers: Mapping[int, int] = field(default_factory=dict)
     deviation: F64 | None = None
+
+    @classmethod
+    def within(cls, golden: F64, error: F64) -> Answer:
+        """One that allows each element its own error; `error` has the golden's shape."""
+        return cls(golden, (golden - error, golden + error))
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,8 @@ from plena_ref.verdict.tolerance import element_tolerance
 from plena_ref.workloads.base import F64, Answer, Placed, Problem
 from plena_ref.workloads.decoder_stages import decoder_plan
 from plena_ref.workloads.decoder_staging import stage_caches, stage_layer, stage_norms, stage_shared
+from plena_ref.workloads.norm_problem import WEIGHT_SIGMA
 from plena_ref.workloads.placement import stage_rows
-from plena_ref.workloads.rms_norm import WEIGHT_SIGMA
 
 if TYPE_CHECKING:
     from plena_ref.workloads.case import Case
@@ -151,7 +151,7 @@ class DecoderLayer(Problem):
         layers = tuple(self._as_read(case, weights) for weights in inputs.layers)
         config = self.config
         return DecoderLayerRoundings(
-            inputs.x, layers, *caches, config.rms_eps, config.rope_theta, form, columns
+            inputs.x, form, columns, layers, *caches, config.rms_eps, config.rope_theta
         )
 
     def _as_read(self, case: Case, weights: LayerWeights) -> LayerWeights:

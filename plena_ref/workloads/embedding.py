@@ -13,6 +13,7 @@ from plena_ref.analysis.roundings import F64, ResultRounding
 from plena_ref.golden.mxfp8 import quantised_rows
 from plena_ref.kernels.embedding import EmbeddingKernel, EmbeddingTable
 from plena_ref.kernels.layout.room import Room
+from plena_ref.kernels.rules import check_fields
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.machine.rules import RuleError
@@ -54,8 +55,7 @@ class Embedding(RowsProblem):
             RuleError: names the rule.
         """
         super().check(case)
-        if self.vocabulary < 1:
-            raise RuleError(f"VOCABULARY must be at least 1 (got {self.vocabulary})")
+        check_fields(self, "vocabulary")
         try:
             given = [int(word) for word in self.ids.split(",") if self.ids]
         except ValueError:
@@ -84,13 +84,13 @@ class Embedding(RowsProblem):
 
     def place(self, case: Case, room: Room) -> Placed:
         """The ids, the table, and X."""
-        x = room.vram.packed("X", self.batch, self.seq, self.features)
+        (x,) = self.packed(room, "X")
         ids = room.int_mem.take("token ids", self.batch * self.seq)
         table = EmbeddingTable.place(case.hardware, self.vocabulary, self.features, room)
         table.check_ids(self.draw(case)[1].reshape(-1).tolist())
         with room.scratch():
             kernel = EmbeddingKernel(case.hardware, table, ids, x.parent, room)
-        return Placed(kernel, x, x.parent.physical_cols)
+        return Placed.as_head(kernel, x)
 
     def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
         """The table in HBM, the ids in INT_MEM."""

@@ -32,8 +32,8 @@ from plena_ref.workloads.base import F64, Answer, Placed, Problem
 from plena_ref.workloads.decoder_staging import Part, rows_with_padding, stage_caches, stage_parts
 from plena_ref.workloads.encoder_stages import GELU, EncoderStages
 from plena_ref.workloads.gelu import constants_of, stage_constants
+from plena_ref.workloads.norm_problem import WEIGHT_SIGMA
 from plena_ref.workloads.placement import stage_rows
-from plena_ref.workloads.rms_norm import WEIGHT_SIGMA
 
 if TYPE_CHECKING:
     from plena_ref.workloads.case import Case
@@ -138,7 +138,7 @@ class EncoderProblem(Problem):
         hw, config = case.hardware, self.config
         form, columns = hw.hbm_format("m", 0), self.shape.head_cols(hw)
         return EncoderLayerRoundings(
-            x, self._as_read(case, weights), config.head_dim, config.norm_eps, form, columns
+            x, form, columns, self._as_read(case, weights), config.head_dim, config.norm_eps
         )
 
     def place(self, case: Case, room: Room) -> Placed:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from plena_ref.analysis.layer_norm_roundings import CENTRINGS, LayerNormRoundings
 from plena_ref.analysis.rms_norm_roundings import sum_levels
+from plena_ref.analysis.roundings import as_heads
 from plena_ref.kernels.layer_norm import LayerNormKernel
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.rms_norm import CONSTANTS
@@ -18,9 +19,8 @@ from plena_ref.machine.rules import RuleError
 from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict import layer_norm_bound
 from plena_ref.workloads.base import Answer, Placed
+from plena_ref.workloads.norm_problem import NormInputs, NormProblem, stage_norm
 from plena_ref.workloads.placement import stage_rows
-from plena_ref.workloads.rms_norm import EPS_MIN, NormInputs, draw_norm, stage_norm
-from plena_ref.workloads.rows_problem import RowsProblem
 
 if TYPE_CHECKING:
     from plena_ref.workloads.case import Case
@@ -49,14 +49,12 @@ def stage_layer_norm(
 
 
 @dataclass(frozen=True)
-class LayerNorm(RowsProblem):
-    """Y = (X - mean) / sqrt(variance + eps) * weight + bias. The result counts as one head.
+class LayerNorm(NormProblem):
+    """Y = (X - mean) / sqrt(variance + eps) * weight + bias.
 
     Every element is judged by its own interval: the errors that its roundings can make.
 
     Attributes:
-        features: of a row; mean and variance are over them.
-        batch, seq: X has batch * seq rows.
         eps: what is added to the variance.
         mean: added to X, in standard deviations.
     """
@@ -68,24 +66,22 @@ class LayerNorm(RowsProblem):
 
     def describe(self) -> str:
         """The problem in a line, for people."""
-        return f"{super().describe()}, eps {self.eps:g}, mean {self.mean:g}"
+        return f"{super().describe()}, mean {self.mean:g}"
 
     def check(self, case: Case) -> None:
-        """Refuse what cannot be normalised.
+        """Refuse what cannot be normalised, and a mean that is no number.
 
         Raises:
             RuleError: names the rule.
         """
         super().check(case)
-        if not EPS_MIN <= self.eps <= 1:
-            raise RuleError(f"EPS must be between {EPS_MIN:g} and 1 (got {self.eps:g})")
         if not np.isfinite(self.mean):
             raise RuleError(f"MEAN must be finite (got {self.mean:g})")
 
     def draw(self, case: Case) -> LayerNormInputs:
         """Activations of the case's kind and the mean, weights about 1, and biases."""
         rng = np.random.default_rng(case.seed)
-        inputs = draw_norm(case, rng, self.batch * self.seq, self.features)
+        inputs = self.draw_norm(case, rng)
         shifted = bf16_to_f32(inputs.x).astype(np.float64) + self.mean * case.sigma
         bias = rng.standard_normal((1, self.features))
         return LayerNormInputs(NormInputs(bf16_from_float(shifted), inputs.weight), bf16_from_float(bias))
@@ -93,20 +89,17 @@ class LayerNorm(RowsProblem):
     def roundings(self, case: Case) -> LayerNormRoundings:
         """The model of the roundings on the case's data."""
         inputs = self.draw(case)
-        bits = (inputs.norm.x, inputs.norm.weight, inputs.bias)
-        x, weight, bias = (bf16_to_f32(one).astype(np.float64) for one in bits)
-        rows = x.reshape(self.batch, self.seq, self.features)
-        return LayerNormRoundings(rows, weight[0], bias[0], self.eps, case.hardware.mlen)
+        weight, bias = (bf16_to_f32(one[0]).astype(np.float64) for one in (inputs.norm.weight, inputs.bias))
+        return LayerNormRoundings(self.numbers(inputs.norm.x), weight, bias, self.eps, case.hardware.mlen)
 
     def place(self, case: Case, room: Room) -> Placed:
         """X, weights, bias and Y."""
-        x = room.vram.packed("X", self.batch, self.seq, self.features)
-        y = room.vram.packed("Y", self.batch, self.seq, self.features)
+        x, y = self.packed(room, "X", "Y")
         weight, bias = (room.vram.tensor(name, 1, self.features) for name in ("weight", "bias"))
         constants = room.fp_mem.take("the constants of LayerNorm", CONSTANTS)
         with room.scratch():
             kernel = LayerNormKernel(case.hardware, x.parent, weight, bias, y.parent, constants, room)
-        return Placed(kernel, y, y.parent.physical_cols)
+        return Placed.as_head(kernel, y)
 
     def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
         """X, weights and bias in VRAM, 1/features and eps in FP_MEM."""
@@ -116,4 +109,4 @@ class LayerNorm(RowsProblem):
         lower, upper = layer_norm_bound.interval(
             model.x, model.weight, model.bias, self.eps, levels, CENTRINGS
         )
-        return Answer(model.exact, (lower[:, :, None, :], upper[:, :, None, :]))
+        return Answer(model.exact, (as_heads(lower), as_heads(upper)))

@@ -85,7 +85,7 @@ class Linear(Problem):
         y = room.vram.packed("Y", self.batch, self.seq, self.out_features)
         w = place_panels(case.hardware, self.shape, room)
         bias = room.vram.tensor("bias", 1, self.out_features) if self.bias else None
-        return Placed(LinearKernel(case.hardware, self.shape, x, w, y, bias), y, y.parent.physical_cols)
+        return Placed.as_head(LinearKernel(case.hardware, self.shape, x, w, y, bias), y)
 
     def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
         """X and the bias in VRAM, W in HBM."""
@@ -99,8 +99,7 @@ class Linear(Problem):
         stage_rows(kernel.bias, images.vram, bias, 1)
         exact = linear(values, read, bf16_to_f32(bias).astype(np.float64))
         bound = sum_error(exact, linear_error(values, np.zeros_like(values), read))
-        interval = self._as_head(exact - bound), self._as_head(exact + bound)
-        return Answer(self._as_head(exact), interval)
+        return Answer.within(self._as_head(exact), self._as_head(bound))
 
     def _as_head(self, rows: F64) -> F64:
         """Rows of results as batch x seq x 1 x out_features."""

@@ -22,16 +22,16 @@ from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict.rounding_count import linear_error, rms_norm_error, sum_error
 from plena_ref.workloads.base import F64, Answer, Placed
+from plena_ref.workloads.norm_problem import NormInputs, NormProblem, stage_norm
 from plena_ref.workloads.placement import stage_panels
-from plena_ref.workloads.rms_norm import NormInputs, RmsNorm, draw_norm, norm_roundings, stage_norm
-from plena_ref.workloads.rows_problem import RowsProblem
+from plena_ref.workloads.rms_norm import RmsNorm
 
 if TYPE_CHECKING:
     from plena_ref.workloads.case import Case
 
 
 @dataclass(frozen=True)
-class NormLinearResidual(RowsProblem):
+class NormLinearResidual(NormProblem):
     """R = X + norm(X) W; W is N(0, 1) * sigma / sqrt(features), quantised to MXFP8.
 
     Every element is judged by its own interval: the errors that the three operators' roundings can make.
@@ -39,24 +39,14 @@ class NormLinearResidual(RowsProblem):
     Attributes:
         features: of X, W and R.
         batch, seq: X has batch * seq rows.
-        eps: what is added to the mean square.
+        eps: what the norm adds to the mean square.
     """
-
-    eps: float = 1e-5
 
     kernels: ClassVar = {"norm_linear_residual": OperatorSequence}
 
     @property
-    def _norm(self) -> RmsNorm:
-        return RmsNorm(self.features, self.batch, self.seq, self.eps)
-
-    @property
     def _layer(self) -> LinearShape:
         return LinearShape(self.batch, self.seq, self.features, self.features)
-
-    def describe(self) -> str:
-        """The problem in a line, for people."""
-        return self._norm.describe()
 
     def check(self, case: Case) -> None:
         """Refuse what one of the operators does not do.
@@ -64,13 +54,13 @@ class NormLinearResidual(RowsProblem):
         Raises:
             RuleError: names the rule.
         """
-        self._norm.check(case)
+        super().check(case)
         self._layer.check(case.hardware)
 
     def draw(self, case: Case) -> tuple[NormInputs, NDArray[np.uint16]]:
         """What the norm works on, and W, not yet quantised; raw bf16."""
         rng = np.random.default_rng(case.seed)
-        inputs = draw_norm(case, rng, self.batch * self.seq, self.features)
+        inputs = self.draw_norm(case, rng)
         spread = case.sigma / np.sqrt(self.features)
         return inputs, bf16_from_float(rng.standard_normal((self.features, self.features)) * spread)
 
@@ -78,13 +68,13 @@ class NormLinearResidual(RowsProblem):
         """The model of the roundings on the case's data."""
         inputs, w = self.draw(case)
         read = quantised_rows(bf16_to_f32(w).astype(np.float64), case.hardware.hbm_format("m", 0))
-        norm = norm_roundings(inputs, self.batch, self.features, self.eps, case.hardware)
-        return NormLinearResidualRoundings(norm, read)
+        norm = RmsNorm(self.features, self.batch, self.seq, self.eps)
+        return NormLinearResidualRoundings(norm.model(inputs, case.hardware), read)
 
     def place(self, case: Case, room: Room) -> Placed:
         """X, what the norm and the layer hand on, R, the weights of both."""
-        hw, rows = case.hardware, (self.batch, self.seq, self.features)
-        x, normed, product, result = (room.vram.packed(name, *rows) for name in ("X", "N", "Y", "R"))
+        hw = case.hardware
+        x, normed, product, result = self.packed(room, "X", "N", "Y", "R")
         weight = room.vram.tensor("weight", 1, self.features)
         panels = place_panels(hw, self._layer, room)
         constants = room.fp_mem.take("the constants of RMSNorm", CONSTANTS)
@@ -94,7 +84,7 @@ class NormLinearResidual(RowsProblem):
         layer = LinearKernel(hw, self._layer, normed, panels, product)
         add = ResidualAddKernel(hw, x.parent, product.parent, result.parent)
         sequence = OperatorSequence(f"norm, linear, residual: {self}", [norm, *clear, layer, add])
-        return Placed(sequence, result, result.parent.physical_cols)
+        return Placed.as_head(sequence, result)
 
     def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
         """X, the norm's weights and constants, and W."""
@@ -103,8 +93,7 @@ class NormLinearResidual(RowsProblem):
         stage_norm(inputs, norm, self.eps, images)
         read = stage_panels(layer.w, images.hbm, w)
         model = self.roundings(case)
-        bound = self._bound(model, read, case.hardware)
-        return Answer(model.exact, (model.exact - bound, model.exact + bound))
+        return Answer.within(model.exact, self._bound(model, read, case.hardware))
 
     def _bound(self, model: NormLinearResidualRoundings, w: F64, hw: Hardware) -> F64:
         """The largest error of each element."""

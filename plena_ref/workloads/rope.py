@@ -51,6 +51,11 @@ def stage_tables(
         stage_panels([tables.rotation], images.hbm, bf16_from_float(tiles))
 
 
+def rope_error(model: RopeRoundings) -> F64:
+    """The largest error of each element."""
+    return sum_error(model.exact, relative_error(PRODUCT_ROUNDINGS) * model.size())
+
+
 @dataclass(frozen=True)
 class Rope(Problem):
     """Y = X*cos + rotate_half(X)*sin, row r of a batch at position start + r.
@@ -137,9 +142,4 @@ class Rope(Problem):
         kernel.x.store(images.vram, staged)
         stage_tables(kernel.columns, kernel.tables, self.start, self.theta, images)
         model = self.roundings(case)
-        bound = self._bound(model)
-        return Answer(model.exact, (model.exact - bound, model.exact + bound))
-
-    def _bound(self, model: RopeRoundings) -> F64:
-        """The largest error of each element."""
-        return sum_error(model.exact, relative_error(PRODUCT_ROUNDINGS) * model.size())
+        return Answer.within(model.exact, rope_error(model))

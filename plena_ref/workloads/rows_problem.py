@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from plena_ref.kernels.layout.batched import BatchedVram
+from plena_ref.kernels.layout.room import Room
+from plena_ref.kernels.rules import check_fields
 from plena_ref.machine.hardware import Hardware
-from plena_ref.machine.rules import RuleError
+from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.verdict.tolerance import Tolerance
 from plena_ref.workloads.base import F64, Problem
 from plena_ref.workloads.input_data import DATA
@@ -63,9 +67,20 @@ class RowsProblem(Problem):
         Raises:
             RuleError: names the size.
         """
-        for name in ("batch", "seq", "features"):
-            if getattr(self, name) < 1:
-                raise RuleError(f"{name.upper()} must be at least 1 (got {getattr(self, name)})")
+        check_fields(self, "batch", "seq", "features")
+
+    def drawn(self, case: Case, rng: np.random.Generator, name: str) -> NDArray[np.uint16]:
+        """Activations of the case's kind, raw bf16: batch*seq x features; `name` is the tensor's."""
+        shape = (self.batch * self.seq, self.features)
+        return bf16_from_float(ACTIVATIONS[case.data](rng, shape, case.sigma, name))
+
+    def numbers(self, rows: NDArray[np.uint16]) -> F64:
+        """Raw bf16 rows as numbers: batch x seq x features of a row."""
+        return bf16_to_f32(rows).astype(np.float64).reshape(self.batch, self.seq, -1)
+
+    def packed(self, room: Room, *names: str) -> tuple[BatchedVram, ...]:
+        """Places of tensors of batch x seq x features."""
+        return tuple(room.vram.packed(name, self.batch, self.seq, self.features) for name in names)
 
     def tolerance_of_overrides(self, hw: Hardware) -> Tolerance:
         """The same as of the registered cases: it holds for any data."""

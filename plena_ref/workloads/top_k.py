@@ -17,7 +17,7 @@ from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.moe_router import POLICIES, MoeRouterKernel, policy_of
 from plena_ref.kernels.top_k import TopKKernel
 from plena_ref.machine.hardware import Hardware
-from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
+from plena_ref.machine.numerics import bf16_from_float
 from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict.rounding_count import router_error
 from plena_ref.verdict.tolerance import EXACT, Tolerance
@@ -80,8 +80,7 @@ class TopK(RowsProblem):
         return draw_logits(case, self.batch * self.seq, self.features)
 
     def _values(self, case: Case) -> F64:
-        values = bf16_to_f32(self.draw(case)).astype(np.float64)
-        return values.reshape(self.batch, self.seq, -1)
+        return self.numbers(self.draw(case))
 
     def roundings(self, case: Case) -> ResultRounding:
         """The model of the roundings on the case's data."""
@@ -95,7 +94,7 @@ class TopK(RowsProblem):
         places = room.int_mem.take("places", rows * self.count)
         with room.scratch():
             kernel = TopKKernel(case.hardware, logits, values.parent, places, room)
-        return Placed(kernel, values, values.parent.physical_cols)
+        return Placed.as_head(kernel, values)
 
     def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
         """The logits."""
@@ -139,17 +138,16 @@ class MoeRouter(RowsProblem):
 
     def roundings(self, case: Case) -> MoeRouterRoundings:
         """The model of the roundings on the case's data."""
-        values = bf16_to_f32(self.draw(case)).astype(np.float64)
-        return MoeRouterRoundings(values.reshape(self.batch, self.seq, -1), self._count)
+        return MoeRouterRoundings(self.numbers(self.draw(case)), self._count)
 
     def place(self, case: Case, room: Room) -> Placed:
         """Logits, weights, and the experts' numbers."""
-        logits = room.vram.packed("logits", self.batch, self.seq, self.features)
+        (logits,) = self.packed(room, "logits")
         weights = room.vram.packed("weights", self.batch, self.seq, self._count)
         chosen = room.int_mem.take("experts", self.batch * self.seq * self._count)
         with room.scratch():
             kernel = MoeRouterKernel(case.hardware, logits.parent, weights.parent, chosen, room)
-        return Placed(kernel, weights, weights.parent.physical_cols)
+        return Placed.as_head(kernel, weights)
 
     def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
         """The logits."""
