@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class ComparisonParameters:
-    """Which VRAM words hold a result, in the terms of PLENA's verifier.
+class ResultPlace:
+    """Which VRAM words hold a result; the attributes are named after the keys of `comparison_params.json`.
 
     The golden is compact: `num_batches` rows (batch*seq) of `elements_per_batch` columns. The VRAM result is
     a column-block-major tensor in which batch b begins at row b*rows_per_batch; padding is never compared.
@@ -41,6 +41,11 @@ class ComparisonParameters:
     def batch(self) -> int:
         """Number of batches."""
         return self.num_batches // self.active_seq_per_batch
+
+
+@dataclass(frozen=True)
+class ComparisonParameters(ResultPlace):
+    """Where a tensor of ours lies: whole rows in column blocks."""
 
     def extract(self, vram: NDArray[np.uint16]) -> NDArray[np.uint16]:
         """The active rows of `vram` (uint16) as a compact num_batches x elements_per_batch array."""

@@ -70,25 +70,37 @@ def print_stages(stages: Sequence[StageVerdict], console: Console) -> None:
     console.print(table)
 
 
-def print_verdict(verdict: Verdict, console: Console) -> None:
-    """Print the table, a line a batch, and the reasons of a failure."""
-    table = Table(title="verdict per batch", title_justify="left")
-    columns = ("batch", "rows", "match %", "max error", "worst (head, row, column)", "golden", "got", "")
-    for name in columns:
+def batch_table(rows: Sequence[BatchRow], title: str | None = None, heads: bool = True) -> Table:
+    """A table with a line for each batch.
+
+    Args:
+        rows: of the verdict.
+        title: of the table.
+        heads: whether the worst element's head is shown; a result without heads has none.
+    """
+    table = Table(title=title, title_justify="left")
+    place = "worst (head, row, column)" if heads else "worst (row, column)"
+    for name in ("batch", "rows", "match %", "max error", place, "golden", "got", ""):
         table.add_column(name, justify="right")
-    for row in verdict.batches:
+    for row in rows:
         worst = row.worst
+        where = (worst.head, worst.row, worst.column) if heads else (worst.row, worst.column)
         table.add_row(
             str(row.batch),
             str(row.rows),
             f"{row.match_percent:.3f}",
             f"{row.max_abs_error:.5f}",
-            f"({worst.head}, {worst.row}, {worst.column})",
+            str(where),
             f"{worst.golden:.5f}",
             f"{worst.got:.5f}",
             "PASS" if row.passed else "FAIL",
         )
-    console.print(table)
+    return table
+
+
+def print_verdict(verdict: Verdict, console: Console) -> None:
+    """Print the table, a line a batch, and the reasons of a failure."""
+    console.print(batch_table(verdict.batches, "verdict per batch"))
     console.print(f"bit-exact with the reference machine: {'yes' if verdict.bit_exact else 'NO'}")
     console.print(f"words written outside the tensors: {verdict.out_of_bounds_writes}")
     for reason in verdict.reasons:

@@ -12,13 +12,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from plena_ref.isa.csr import DRAIN_LIMIT_RESET
 from plena_ref.isa.disassembler import disassemble
 from plena_ref.isa.machine_code import MachineCodeError, read_program
 from plena_ref.machine import image_files as images
 from plena_ref.machine.hardware import Hardware, HardwareError
 from plena_ref.machine.reference import InstructionLimitError
-from tb.bench import case_runner, command, options, output_folder, program_runner, unwritten, waves
+from tb.bench import (
+    case_runner,
+    command,
+    options,
+    output_folder,
+    program_options,
+    program_runner,
+    unwritten,
+    waves,
+)
+from tb.bench.program_options import ProgramOptions
 from tb.bench.program_runner import ProgramOutcome
 from tb.engine import simulate
 
@@ -31,12 +40,7 @@ class Request:
 
     program: Path
     out: Path
-    run: options.RunOptions
-    seed: int
-    watchdog: int
-    drain_limit: int
-    max_instructions: int | None
-    unwritten: bool
+    how: ProgramOptions
     hardware: Hardware
     image_files: dict[str, Path]
 
@@ -52,16 +56,10 @@ def _parse(arguments: list[str]) -> Request:
     for needed in ("PROGRAM", "OUT"):
         if needed not in given:
             raise options.UsageError(f"{needed}= is missing")
-    options.refuse_what_has_no_meaning(given)
     request = Request(
         Path(given.pop("PROGRAM")),
         Path(given.pop("OUT")),
-        options.take_run_options(given),
-        options.take_integer(given, "SEED", 1, 0, 2**32 - 1),
-        options.take_integer(given, "WATCHDOG", 0, 0, 2**63),
-        options.take_integer(given, "DRAIN_LIMIT", DRAIN_LIMIT_RESET, 0, 2**32 - 1),
-        options.take_integer(given, "MAX_INSTRUCTIONS", 0, 1, 2**63) or None,
-        bool(options.take_integer(given, "UNWRITTEN", 0, 0, 1)),
+        program_options.take(given),
         Hardware.of(options.take_hardware(given)),
         {
             memory: Path(given.pop(key))
@@ -69,7 +67,7 @@ def _parse(arguments: list[str]) -> Request:
             if key in given
         },
     )
-    if request.unwritten and request.run.sim != options.REFERENCE:
+    if request.how.unwritten and request.how.run.sim != options.REFERENCE:
         raise options.UsageError("UNWRITTEN= is for SIM=reference")
     if given:
         known = [
@@ -88,15 +86,16 @@ def main(arguments: list[str]) -> int:
     try:
         request = _parse(arguments)
         words = read_program(request.program)
-        if request.run.sim != options.REFERENCE:
-            simulate.find_tool(request.run.sim)
-        salvage = _SIMULATION if request.run.waves else None
+        run = request.how.run
+        if run.sim != options.REFERENCE:
+            simulate.find_tool(run.sim)
+        salvage = _SIMULATION if run.waves else None
         with output_folder.staged(request.out, images.FILES, salvage) as folder:
             outcome = _run(request, words, folder)
-            astray = _unwritten(request, words) if request.unwritten else None
+            astray = _unwritten(request, words) if request.how.unwritten else None
             images.write(folder, outcome.images, outcome.hbm_bytes)
             (folder / images.STATS).write_text(json.dumps(outcome.to_json(), indent=2) + "\n")
-            if request.run.waves:
+            if run.waves:
                 waves.write_save_file(folder / _SIMULATION)
     except InstructionLimitError as error:
         options.fail(error)
@@ -121,7 +120,7 @@ def main(arguments: list[str]) -> int:
 
 def _run(request: Request, words: Sequence[int], folder: Path) -> ProgramOutcome:
     """Run the program; errors as in :func:`tb.bench.program_runner.run_program`."""
-    run = request.run
+    how, run = request.how, request.how.run
     return program_runner.run_program(
         request.hardware,
         words,
@@ -129,14 +128,14 @@ def _run(request: Request, words: Sequence[int], folder: Path) -> ProgramOutcome
         run.sim,
         latency=run.latency,
         jitter=run.jitter,
-        seed=request.seed,
-        watchdog=request.watchdog,
-        drain_limit=request.drain_limit,
+        seed=how.seed,
+        watchdog=how.watchdog,
+        drain_limit=how.drain_limit,
         waves=run.waves,
         folder=folder / _SIMULATION if run.waves else None,
         x_seed=run.x_seed,
         timeout=run.sim_timeout,
-        max_instructions=request.max_instructions,
+        max_instructions=how.max_instructions,
     )
 
 

@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plena_ref.isa import instructions as isa
-from plena_ref.isa.access import Access, Count, Space
+from plena_ref.isa.access import Access, Space
+from plena_ref.machine.access_length import access_length
 from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.topk import POLICIES
 
 #: Instructions that a walk takes at most: about half a second.
 STEPS = 300_000
@@ -133,19 +135,10 @@ class _Range:
         names = [f.name for f in access.address]
         gp = tuple(fields[name] for name in names if not name.startswith("imm"))
         offset = sum(fields[name] for name in names if name.startswith("imm"))
-        counts = {
-            Count.BLEN: hw.blen,
-            Count.MLEN: hw.mlen,
-            Count.LANES: hw.lanes,
-            Count.HEADS: hw.lanes * hw.mlen,
-            Count.VPREF: hw.vpref,
-            Count.VSTORE: hw.vstore,
-            Count.LOGITS: -(-(128 if fields["rs3"] else 32) // hw.mlen),
-            Count.CHOSEN: 8 if fields["rs3"] else 4,
-        }
+        count = access_length(hw, access, fields["rs3"])
         unit = {Space.VRAM: hw.mlen, Space.MSRAM: hw.tile_elems}.get(access.space, 1)
         stride = 0 if access.stride is None else fields[access.stride.name]
-        return cls(access.space, gp, offset, counts.get(access.count, 1), unit, stride)
+        return cls(access.space, gp, offset, count, unit, stride)
 
     def note(self, state: _State) -> None:
         """Note where it ends."""
@@ -169,7 +162,7 @@ class _Range:
 
 def _topk(state: _State, fields: dict[str, int], note: Callable[[], None]) -> _Step:
     """V_TOPK leaves indices in INT_MEM that are not known."""
-    chosen = 8 if fields["rs3"] else 4
+    chosen = POLICIES[fields["rs3"]].chosen
 
     def step() -> None:
         note()

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from plena_ref.isa.csr import DRAIN_LIMIT_RESET
 from plena_ref.machine.hardware import HardwareError
 from plena_ref.machine.reference.machine import InstructionLimitError
 from plena_ref.verdict.tolerance import Tolerance
-from tb.bench import command, options, output_folder, waves
+from tb.bench import command, options, output_folder, program_options, waves
+from tb.bench.program_options import ProgramOptions
 from tb.engine import simulate
 from tb.peer import build_report, build_run, dumps, stage_profile, verdict
 from tb.peer.build_run import BuildOutcome
@@ -36,12 +36,7 @@ class Request:
     build: Path
     settings: Path | None
     out: Path
-    run: options.RunOptions
-    seed: int
-    watchdog: int
-    drain_limit: int
-    max_instructions: int | None
-    unwritten: bool
+    how: ProgramOptions
     hardware: dict[str, int | str]
     tolerance: Tolerance
 
@@ -77,18 +72,12 @@ def _parse(given: dict[str, str], build: Path, out: Path) -> Request:
     Raises:
         UsageError: it cannot be understood.
     """
-    options.refuse_what_has_no_meaning(given)
     settings = given.pop("SETTINGS", None)
     request = Request(
         build,
         None if settings is None else Path(settings),
         out,
-        options.take_run_options(given),
-        options.take_integer(given, "SEED", 1, 0, 2**32 - 1),
-        options.take_integer(given, "WATCHDOG", 0, 0, 2**63),
-        options.take_integer(given, "DRAIN_LIMIT", DRAIN_LIMIT_RESET, 0, 2**32 - 1),
-        options.take_integer(given, "MAX_INSTRUCTIONS", 0, 1, 2**63) or None,
-        bool(options.take_integer(given, "UNWRITTEN", 0, 0, 1)),
+        program_options.take(given),
         options.take_hardware(given),
         _tolerance(given),
     )
@@ -107,21 +96,13 @@ def main(arguments: list[str]) -> int:
         dumps.remove(places[1], STATS, REPORT, PROFILE)
         request = _parse(given, *places)
         build = build_run.read(request.build, request.settings, request.hardware, request.tolerance)
-        if request.run.sim != options.REFERENCE:
-            simulate.find_tool(request.run.sim)
+        run = request.how.run
+        if run.sim != options.REFERENCE:
+            simulate.find_tool(run.sim)
         with output_folder.staged(request.out, _LEFT, _SIMULATION) as folder:
-            outcome = build_run.run(
-                build,
-                request.run,
-                seed=request.seed,
-                watchdog=request.watchdog,
-                drain_limit=request.drain_limit,
-                max_instructions=request.max_instructions,
-                folder=folder / _SIMULATION if request.run.waves else None,
-                unwritten=request.unwritten,
-            )
+            outcome = build_run.run(build, request.how, folder / _SIMULATION if run.waves else None)
             _leave_files(folder, outcome)
-            if request.run.waves:
+            if run.waves:
                 waves.write_save_file(folder / _SIMULATION)
     except InstructionLimitError as error:
         options.fail(error)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.table import Table
 
-from plena_ref.verdict.report import batch_json
+from plena_ref.verdict.report import batch_json, batch_table
 from plena_ref.verdict.tolerance import STRICT
 from tb.bench import utilisation
 from tb.bench.options import REFERENCE
@@ -114,22 +113,7 @@ def _print_peer(outcome: BuildOutcome, console: Console) -> None:
 def _print_ours(outcome: BuildOutcome, console: Console) -> None:
     ours = outcome.ours
     console.print(f"our verdict per batch: {ours.rule}", soft_wrap=True)
-    table = Table()
-    for name in ("batch", "rows", "match %", "max error", "worst (row, column)", "golden", "got", ""):
-        table.add_column(name, justify="right")
-    for row in ours.batches:
-        worst = row.worst
-        table.add_row(
-            str(row.batch),
-            str(row.rows),
-            f"{row.match_percent:.3f}",
-            f"{row.max_abs_error:.5f}",
-            f"({worst.row}, {worst.column})",
-            f"{worst.golden:.5f}",
-            f"{worst.got:.5f}",
-            _word(row.passed),
-        )
-    console.print(table)
+    console.print(batch_table(ours.batches, heads=False))
     if ours.vacuous:
         usual = f"{STRICT.atol} + {STRICT.rtol}*|golden|"
         console.print(f"vacuous: zeros would be within {usual}; judged in proportion to the largest element")

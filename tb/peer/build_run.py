@@ -13,7 +13,8 @@ from plena_ref.verdict.tolerance import STRICT, Tolerance
 from tb.bench import harness
 from tb.bench import unwritten as unwritten_words
 from tb.bench.harness import Job, JobResult
-from tb.bench.options import REFERENCE, RunOptions
+from tb.bench.options import REFERENCE
+from tb.bench.program_options import ProgramOptions
 from tb.bench.program_runner import ProgramOutcome
 from tb.peer import comparison, directory, golden, model, settings, shape, stages, verdict
 from tb.peer.comparison import Comparison
@@ -108,44 +109,31 @@ def read(
     return Build(folder, chosen, program, params, wanted, remarks + made.remarks, tolerance)
 
 
-def run(
-    build: Build,
-    options: RunOptions,
-    *,
-    seed: int,
-    watchdog: int,
-    drain_limit: int,
-    max_instructions: int | None,
-    folder: Path | None,
-    unwritten: bool = False,
-) -> BuildOutcome:
+def run(build: Build, how: ProgramOptions, folder: Path | None) -> BuildOutcome:
     """Run a build and judge it.
 
     Args:
         build: what to run.
-        options: where and how.
-        seed, watchdog, drain_limit: see :class:`tb.bench.job.Job`; not for the reference machine.
-        max_instructions: after which the reference machine gives up; None: never.
+        how: where and how.
         folder: where a run with waves leaves its files; None makes one that is removed.
-        unwritten: look for a read of a word that nobody wrote, on the reference machine.
 
     Raises:
         PeerError: a file does not fit its memory.
         InstructionLimitError: the reference machine gave up.
         SimulatorMissing, SimulationError: see tb/engine/simulate.py.
     """
-    program, hw = build.program, build.program.shape.hardware
-    astray = _unwritten_read(build) if unwritten else None
+    program, hw, options = build.program, build.program.shape.hardware, how.run
+    astray = _unwritten_read(build) if how.unwritten else None
     before, staged = program.images(), program.preload.hbm.size
     machine = Machine(hw, before.copy(), program.shape.limit)
     if options.sim == REFERENCE:
-        report = machine.run(program.words, max_instructions=max_instructions)
+        report = machine.run(program.words, max_instructions=how.max_instructions)
         outcome = ProgramOutcome.of_machine(machine, report, staged)
         return _judged(build, REFERENCE, outcome, machine.written, None, None, None, 0.0, astray)
     model.ready(hw, options.sim, options.waves, options.x_seed, print)
-    timing = (options.latency, options.jitter, seed)
-    job = Job(program.words, before, program.shape.limit, *timing, None, watchdog, trace=True)
-    job = replace(job, drain_limit=drain_limit, program_base=program.program_base)
+    timing = (options.latency, options.jitter, how.seed)
+    job = Job(program.words, before, program.shape.limit, *timing, None, how.watchdog, trace=True)
+    job = replace(job, drain_limit=how.drain_limit, program_base=program.program_base)
     result = harness.run(
         hw,
         [job],

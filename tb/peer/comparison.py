@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from plena_ref.verdict.comparison import ResultPlace
 from tb.peer.errors import PeerError, read_text
 
 FILE = "comparison_params.json"
@@ -17,43 +18,21 @@ _NEEDED = ("start_row_idx", "num_rows", "num_batches", "elements_per_batch")
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(ResultPlace):
     """Where a result lies and how the tools would judge it; the attributes are named after their keys.
 
     Attributes:
         path: the file.
-        start_row_idx: VRAM row of the result, in rows of `row_dim`.
-        num_rows: rows that the result takes.
-        num_batches: rows of the golden.
-        elements_per_batch: columns of the golden.
-        row_dim: elements of a VRAM row.
-        physical_rows: rows between two column blocks.
-        use_stride_mode: column blocks lie `physical_rows` apart.
         slice_per_row: leading columns of each row that count; None: all.
-        rows_per_batch, active_seq_per_batch: rows from one batch to the next, and those of it that count.
         atol, rtol: an element matches when |got - golden| <= atol + rtol*|golden|.
         match_percent: share of the elements that must.
     """
 
     path: Path
-    start_row_idx: int
-    num_rows: int
-    num_batches: int
-    elements_per_batch: int
-    row_dim: int
-    physical_rows: int
-    use_stride_mode: bool
     slice_per_row: int | None
-    rows_per_batch: int
-    active_seq_per_batch: int
     atol: float
     rtol: float
     match_percent: float
-
-    @property
-    def batch(self) -> int:
-        """Number of batches."""
-        return self.num_batches // self.active_seq_per_batch
 
     def places(self, columns: int) -> NDArray[np.int64]:
         """VRAM element addresses of the golden's leading `columns` columns: int64 [num_batches, columns]."""

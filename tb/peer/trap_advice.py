@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from plena_ref.isa import instructions as isa
-from plena_ref.isa.access import Access, Count, Place, Space
+from plena_ref.isa.access import Access, Place, Space
 from plena_ref.isa.disassembler import disassemble
+from plena_ref.machine.access_length import access_length
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.state import Registers
 
@@ -19,7 +21,6 @@ _RULES = {
     "FETCH_ERROR": "the program lies outside of the memory",
     "WATCHDOG": "the program ran for WATCHDOG= cycles; 0 is no limit",
 }
-_WORD_MEMORIES = {"FP_MEM_RANGE": (Space.FP_MEM, "fpmem"), "INT_MEM_RANGE": (Space.INT_MEM, "intmem")}
 
 
 def advice(
@@ -39,18 +40,16 @@ def advice(
     entry = isa.BY_OPCODE[isa.opcode(word)]
     if cause == "ILLEGAL_OPERAND":
         return _illegal_operand(entry, word)
-    accesses = (*entry.shape.reads, *entry.shape.writes)
-    if cause in ("VRAM_MISALIGNED", "VRAM_RANGE"):
-        found = [_vram(a, word, registers, hw, cause, raise_with["vram"]) for a in accesses]
-    elif cause in ("MSRAM_MISALIGNED", "MSRAM_RANGE"):
-        found = [_msram(a, word, registers, hw, cause, raise_with["msram"]) for a in accesses]
-    elif cause in _WORD_MEMORIES:
-        space, memory = _WORD_MEMORIES[cause]
-        found = [_words(a, word, registers, raise_with[memory]) for a in accesses if a.space is space]
-    elif cause == "HBM_MISALIGNED":
-        found = [_hbm_misaligned(word, registers, hw)]
-    else:
-        found = [_hbm_range(word, registers, raise_with["hbm"])]
+    if cause == "HBM_MISALIGNED":
+        return _hbm_misaligned(word, registers, hw)
+    if cause == "HBM_ERROR":
+        return _hbm_range(word, registers, raise_with["hbm"])
+    space, memory, rule = _RULES_OF_ADDRESSES[cause]
+    found = [
+        rule(_Address.of(access, word, registers), hw, raise_with[memory])
+        for access in (*entry.shape.reads, *entry.shape.writes)
+        if access.space is space
+    ]
     return "; ".join(text for text in found if text)
 
 
@@ -67,71 +66,82 @@ def _illegal_operand(entry: isa.Instruction, word: int) -> str:
     return "; ".join(found) or f"the bits 0x{word & entry.zero_mask:08X} of 0x{word:08X} must be 0"
 
 
-def _sum(access: Access, word: int, registers: Registers) -> tuple[int, str]:
-    """The address of an access, and how it comes about."""
-    total, parts = 0, []
-    for field in access.address:
-        value = field.get(word)
-        if field.name.startswith("imm"):
-            total += value
-            parts.append(f"{value}")
-        else:
-            total += registers.gp[value]
-            parts.append(f"gp{value} = {registers.gp[value]}")
-    return total, " + ".join(parts)
+@dataclass(frozen=True)
+class _Address:
+    """Where an access begins, and how that comes about.
+
+    Attributes:
+        access: what is read or written.
+        value: element or word.
+        text: the registers and the immediate whose sum it is.
+        stride: rows from row to row.
+        policy: the instruction's field rs3.
+    """
+
+    access: Access
+    value: int
+    text: str
+    stride: int
+    policy: int
+
+    @classmethod
+    def of(cls, access: Access, word: int, registers: Registers) -> _Address:
+        total, parts = 0, []
+        for field in access.address:
+            value = field.get(word)
+            if field.name.startswith("imm"):
+                total += value
+                parts.append(f"{value}")
+            else:
+                total += registers.gp[value]
+                parts.append(f"gp{value} = {registers.gp[value]}")
+        stride = 0 if access.stride is None else access.stride.get(word)
+        rows = registers.gp[stride] if stride else 1
+        return cls(access, total, " + ".join(parts), rows, isa.RS3.get(word))
 
 
-def _vram(
-    access: Access, word: int, registers: Registers, hw: Hardware, cause: str, raise_with: str
-) -> str | None:
-    if access.space is not Space.VRAM:
-        return None
-    address, text = _sum(access, word, registers)
-    step = hw.blen if access.place is Place.BLOCK else hw.mlen
-    if cause == "VRAM_MISALIGNED":
-        name = "BLEN" if access.place is Place.BLOCK else "VLEN"
-        return f"VRAM element {text} is no multiple of {name} = {step}" if address % step else None
-    counts = {
-        Count.BLEN: hw.blen,
-        Count.MLEN: hw.mlen,
-        Count.LANES: hw.lanes,
-        Count.HEADS: hw.lanes * hw.mlen,
-        Count.VPREF: hw.vpref,
-        Count.VSTORE: hw.vstore,
-        Count.LOGITS: -(-128 // hw.mlen),
-    }
-    stride = 1
-    if access.stride is not None and access.stride.get(word):
-        stride = registers.gp[access.stride.get(word)]
-    last = address // hw.mlen + (counts.get(access.count, 1) - 1) * stride
+def _vram_misaligned(at: _Address, hw: Hardware, raise_with: str) -> str | None:
+    name, step = ("BLEN", hw.blen) if at.access.place is Place.BLOCK else ("VLEN", hw.mlen)
+    return f"VRAM element {at.text} is no multiple of {name} = {step}" if at.value % step else None
+
+
+def _vram_range(at: _Address, hw: Hardware, raise_with: str) -> str | None:
+    last = at.value // hw.mlen + (access_length(hw, at.access, at.policy) - 1) * at.stride
     if last < hw.vram_rows:
         return None
-    return f"VRAM row {last} ({text}), but there are {hw.vram_rows} rows: raise {raise_with}"
+    return f"VRAM row {last} ({at.text}), but there are {hw.vram_rows} rows: raise {raise_with}"
 
 
-def _msram(
-    access: Access, word: int, registers: Registers, hw: Hardware, cause: str, raise_with: str
-) -> str | None:
-    if access.space is not Space.MSRAM:
-        return None
-    address, text = _sum(access, word, registers)
-    tile, offset = divmod(address, hw.tile_elems)
-    if cause == "MSRAM_RANGE":
-        return f"MSRAM tile {tile} ({text}), but there are {hw.msram_tiles}: raise {raise_with}"
+def _msram_range(at: _Address, hw: Hardware, raise_with: str) -> str:
+    tile = at.value // hw.tile_elems
+    return f"MSRAM tile {tile} ({at.text}), but there are {hw.msram_tiles}: raise {raise_with}"
+
+
+def _msram_misaligned(at: _Address, hw: Hardware, raise_with: str) -> str:
     rules = {
         Place.WHOLE: f"a multiple of MLEN^2 = {hw.tile_elems}",
         Place.COLUMNS: f"a multiple of BLEN*MLEN = {hw.blen * hw.mlen}, or of BLEN = {hw.blen} below MLEN",
         Place.ROWS: f"a multiple of BLEN*MLEN = {hw.blen * hw.mlen}",
         Place.HEAD: f"a multiple of HLEN = {hw.hlen} below MLEN",
     }
-    rule = rules.get(access.place, "aligned")
-    return f"MSRAM element {text} lies at {offset} in its tile, which must be {rule}"
+    rule, offset = rules.get(at.access.place, "aligned"), at.value % hw.tile_elems
+    return f"MSRAM element {at.text} lies at {offset} in its tile, which must be {rule}"
 
 
-def _words(access: Access, word: int, registers: Registers, raise_with: str) -> str:
-    address, text = _sum(access, word, registers)
-    where = f"{access.space.value} word {address} ({text})"
+def _words(at: _Address, hw: Hardware, raise_with: str) -> str:
+    where = f"{at.access.space.value} word {at.value} ({at.text})"
     return f"{where} and what follows it are past the end: raise {raise_with}"
+
+
+#: By trap: the memory, what a user calls it, and what is said of an access to it.
+_RULES_OF_ADDRESSES: Mapping[str, tuple[Space, str, Callable[[_Address, Hardware, str], str | None]]] = {
+    "VRAM_MISALIGNED": (Space.VRAM, "vram", _vram_misaligned),
+    "VRAM_RANGE": (Space.VRAM, "vram", _vram_range),
+    "MSRAM_MISALIGNED": (Space.MSRAM, "msram", _msram_misaligned),
+    "MSRAM_RANGE": (Space.MSRAM, "msram", _msram_range),
+    "FP_MEM_RANGE": (Space.FP_MEM, "fpmem", _words),
+    "INT_MEM_RANGE": (Space.INT_MEM, "intmem", _words),
+}
 
 
 def _hbm_misaligned(word: int, registers: Registers, hw: Hardware) -> str:

@@ -1,0 +1,44 @@
+"""The options of a run whose program comes in a file: `make run`, and build directories of PLENA's tools."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from plena_ref.isa.csr import DRAIN_LIMIT_RESET
+from tb.bench import options
+
+
+@dataclass(frozen=True)
+class ProgramOptions:
+    """How a program runs; the attributes are named after their keys.
+
+    Attributes:
+        run: where, and on what kind of memory.
+        seed, watchdog, drain_limit: see :class:`tb.bench.job.Job`; not for the reference machine.
+        max_instructions: after which the reference machine gives up; None: never.
+        unwritten: look for a read of a word that nobody wrote, on the reference machine.
+    """
+
+    run: options.RunOptions
+    seed: int
+    watchdog: int
+    drain_limit: int
+    max_instructions: int | None
+    unwritten: bool
+
+
+def take(given: dict[str, str]) -> ProgramOptions:
+    """Remove the keys of :class:`ProgramOptions` and return their values, or their defaults.
+
+    Raises:
+        UsageError: a number is none or lies outside of its range, or an option means nothing to the machine.
+    """
+    options.refuse_what_has_no_meaning(given)
+    return ProgramOptions(
+        options.take_run_options(given),
+        options.take_integer(given, "SEED", 1, 0, 2**32 - 1),
+        options.take_integer(given, "WATCHDOG", 0, 0, 2**63),
+        options.take_integer(given, "DRAIN_LIMIT", DRAIN_LIMIT_RESET, 0, 2**32 - 1),
+        options.take_integer(given, "MAX_INSTRUCTIONS", 0, 1, 2**63) or None,
+        bool(options.take_integer(given, "UNWRITTEN", 0, 0, 1)),
+    )
