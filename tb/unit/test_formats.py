@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 
 from plena_ref.isa.formats import FORMATS
 from plena_ref.machine import mx
-from tb.engine import simulate
+from tb.engine import icarus_bench, simulate
 
 BENCH = """`timescale 1ns / 1ps
 module format_bench #(
@@ -54,10 +53,8 @@ def differences(rtl: Path, key: str, folder: Path) -> list[str]:
     (folder / "rows.hex").write_text("\n".join(f"{x:04x}" for x in bits.ravel()), encoding="utf-8")
     text = BENCH % {"count": bits.size, "file": folder / "rows.hex"}
     (folder / "bench.sv").write_text(text, encoding="utf-8")
-    image, number = folder / "bench.vvp", list(FORMATS).index(key)
-    command = ["iverilog", "-g2012", "-I", rtl, f"-Pformat_bench.ELEMENT={number}", "-o", image]
-    subprocess.run([*command, rtl / "plena_pkg.sv", folder / "bench.sv"], check=True, timeout=60)
-    out = subprocess.run(["vvp", image], check=True, timeout=120, capture_output=True, text=True).stdout
+    sources, element = [rtl / "plena_pkg.sv", folder / "bench.sv"], {"ELEMENT": list(FORMATS).index(key)}
+    out = icarus_bench.run("format_bench", sources, element, root=rtl.parent).printed
     got = {kind: [int(x, 16) for x in re.findall(rf"^{kind} (\w+)$", out, re.MULTILINE)] for kind in "dse"}
     every = np.arange(256, dtype=np.uint8)
     elements, scales = mx.encode_rows(bits, 8, key)

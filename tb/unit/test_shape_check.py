@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 from itertools import product
-from pathlib import Path
 
 import pytest
 
 from plena_ref.isa.formats import FORMATS, TRANSFER_CLASSES
 from plena_ref.machine.hardware import Hardware, HardwareError
-from tb.engine import paths, simulate
+from tb.engine import icarus_bench, simulate
 
-SOURCE = paths.REPO / "rtl" / "shape_check.sv"
-#: Icarus reads SystemVerilog, and finds the lists that the RTL includes.
-LANGUAGE = ("-g2012", "-I", str(paths.REPO / "rtl"))
+SOURCE = "rtl/shape_check.sv"
 SMALL = {"MLEN": 16, "BLEN": 4, "HLEN": 8, "VRAM_ELEMS": 1 << 12, "MSRAM_TILES": 4, "FP_WORDS": 64}
 SMALL |= {"INT_WORDS": 16, "VPREF": 4, "VSTORE": 4, "MX_BLOCK": 8, "LOOP_DEPTH": 8, "DISPATCH_WIDTH": 2}
 SMALL |= {"ELEMENT": 0, "HBM_BF16": 0}
@@ -54,22 +50,18 @@ def python_refuses(shape: dict[str, int]) -> str:
     return ""
 
 
-def rtl_refuses(shape: dict[str, int], folder: Path) -> str:
+def rtl_refuses(shape: dict[str, int]) -> str:
     """What the elaborated checks say about the shape, or nothing."""
-    compiler = simulate.find_tool("icarus").command[0]
-    settings = [f"-Pshape_check.{name}={value}" for name, value in shape.items()]
-    model = folder / "model.vvp"
-    subprocess.run([compiler, *LANGUAGE, *settings, "-o", model, SOURCE], check=True, capture_output=True)
-    ran = subprocess.run(["vvp", "-n", model], capture_output=True, text=True, check=False, timeout=60)
-    assert (ran.returncode != 0) == ("FATAL" in ran.stdout), ran.stdout
-    return ran.stdout
+    ran = icarus_bench.run("shape_check", [SOURCE], shape)
+    assert ran.compiled and (ran.status != 0) == ("FATAL" in ran.text), ran.text
+    return ran.text
 
 
 @pytest.mark.parametrize("edge", EDGES, ids=str)
-def test_rtl_and_python_have_the_same_limits(edge: dict[str, int], tmp_path: Path) -> None:
+def test_rtl_and_python_have_the_same_limits(edge: dict[str, int]) -> None:
     simulate.require("icarus")
     shape = {**SMALL, **edge}
-    python, rtl = python_refuses(shape), rtl_refuses(shape, tmp_path)
+    python, rtl = python_refuses(shape), rtl_refuses(shape)
     assert bool(python) == bool(rtl), f"Python: {python or 'takes it'}; RTL: {rtl or 'takes it'}"
     if python:
         assert any(name in rtl and name in python for name in edge), (python, rtl)
@@ -88,19 +80,9 @@ def test_an_hbm_that_is_too_large_is_refused_at_once(size: int) -> None:
         Hardware(hbm_bytes=size)
 
 
-def test_the_memory_of_the_bench_has_the_same_limit(tmp_path: Path) -> None:
+def test_the_memory_of_the_bench_has_the_same_limit() -> None:
     """Behind HBM lie 4 MiB for programs; one line more is refused."""
     simulate.require("icarus")
-    compiler = simulate.find_tool("icarus").command[0]
     size = (1 << 30) + (4 << 20) + 64
-    model = tmp_path / "model.vvp"
-    source = paths.REPO / "tb" / "bench" / "axi_memory.sv"
-    elaborated = subprocess.run(
-        [compiler, *LANGUAGE, f"-Paxi_memory.BYTES={size}", "-o", model, source],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert elaborated.returncode == 0, elaborated.stderr
-    ran = subprocess.run(["vvp", "-n", model], capture_output=True, text=True, check=False, timeout=60)
-    assert f"BYTES={size} must be a multiple of 64, at most 2^30 + 2^22" in ran.stdout
+    ran = icarus_bench.run("axi_memory", ["tb/bench/axi_memory.sv"], {"BYTES": size})
+    assert ran.compiled and f"BYTES={size} must be a multiple of 64, at most 2^30 + 2^22" in ran.text

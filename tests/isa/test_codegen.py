@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from plena_ref.isa import codegen, csr
 from plena_ref.isa import instructions as isa
 from plena_ref.isa.access import Access, Count, Place, Space
 from plena_ref.isa.operations import OPERATIONS, no_operation
-from tb.engine import simulate
+from tb.engine import icarus_bench, simulate
 
 GENERATED = [
     "rtl/plena_pkg.sv",
@@ -230,10 +229,8 @@ def test_decode_functions_in_simulation(tmp_path: Path) -> None:
         "values": ",\n               ".join(values),
     }
     (tmp_path / "decode_bench.sv").write_text(text, encoding="utf-8")
-    image = tmp_path / "bench.vvp"
     sources = [codegen.ROOT / "rtl/plena_pkg.sv", tmp_path / "decode_bench.sv"]
-    subprocess.run(["iverilog", "-g2012", "-Wall", "-o", image, *sources], check=True, timeout=60)
-    out = subprocess.run(["vvp", image], check=True, timeout=60, capture_output=True, text=True).stdout
+    out = icarus_bench.run("decode_bench", sources, options=["-Wall"]).printed
     rows = re.findall(r"^word (\w+) (.*)$", out, re.MULTILINE)
     assert [int(word, 16) for word, _ in rows] == words
     for text_word, numbers in rows:
