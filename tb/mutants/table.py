@@ -5,7 +5,9 @@ A mutant replaces one exact text in a copy of the source tree; the mechanism is 
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,11 @@ class Mutant:
     reason: str
     overrides: tuple[tuple[str, str], ...] = ()
     history: str = ""
+
+
+def read_mutants(file: Path, table: str) -> tuple[Mutant, ...]:
+    """The faults of one table of a TOML file, whose keys are the attributes."""
+    return tuple(Mutant(**row) for row in tomllib.loads(file.read_text())[table])
 
 
 _RTL = (

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tb.engine import simulate
 from tb.engine.tools import SimulationError
-from tb.mutants.table import Mutant
+from tb.mutants.table import Mutant, read_mutants
 from tb.mutants.trial import tree_with
 from tb.system.equivalence import DIRECTED
 from tb.system.instruction_work import check_against_trace
@@ -33,57 +35,8 @@ def test_withheld_writes_are_counted() -> None:
     assert result.counters.totals["hbm_write_refused"] > 0, result.observed
 
 
-#: Faults in what plena_core hands to the counters; the reason is a part of what the check says.
-WIRING = (
-    Mutant(
-        name="HBM busy when it is idle",
-        file="rtl/plena_core.sv",
-        old="assign busy = {!hbm_idle, issued, matrix_busy};",
-        new="assign busy = {hbm_idle, issued, matrix_busy};",
-        case="stores and loads in turn",
-        reason="'hbm'",
-    ),
-    Mutant(
-        name="matrix busy when it is idle",
-        file="rtl/plena_core.sv",
-        old="assign busy = {!hbm_idle, issued, matrix_busy};",
-        new="assign busy = {!hbm_idle, issued, !matrix_busy};",
-        case="chain of float instructions",
-        reason="'matrix'",
-    ),
-    Mutant(
-        name="vector and float exchanged",
-        file="rtl/plena_core.sv",
-        old="assign busy = {!hbm_idle, issued, matrix_busy};",
-        new="assign busy = {!hbm_idle, issued[0], issued[1], matrix_busy};",
-        case="chain of float instructions",
-        reason="'vector'",
-    ),
-    Mutant(
-        name="lines counted when they might be asked for",
-        file="rtl/plena_core.sv",
-        old=".fetch_line(if_rvalid)",
-        new=".fetch_line(if_gnt)",
-        case="a long way",
-        reason="'fetch_lines'",
-    ),
-    Mutant(
-        name="withheld writes of matrix and vector unit exchanged",
-        file="rtl/plena_core.sv",
-        old="vw_req[1] && !vw_gnt[1], vw_req[0] && !vw_gnt[0]}",
-        new="vw_req[0] && !vw_gnt[0], vw_req[1] && !vw_gnt[1]}",
-        case="withheld",
-        reason="'matrix_write_refused'",
-    ),
-    Mutant(
-        name="instruction lines counted as data",
-        file="rtl/hbm/hbm_unit.sv",
-        old="assign read_beat = own_read && m_axi_rid[1:0] != ID_FETCH;",
-        new="assign read_beat = own_read;",
-        case="prefetches of a slow memory",
-        reason="assertion hbm_beat_owed",
-    ),
-)
+#: Named faults; the reason is a part of what the check says.
+WIRING = read_mutants(Path(__file__).with_name("counter_faults.toml"), "wiring")
 
 
 @pytest.mark.parametrize("fault", WIRING, ids=lambda fault: fault.name)

@@ -12,7 +12,7 @@ import pytest
 from plena_ref.isa.counters import DISPATCH, QUEUE
 from tb.bench.harness import JobResult, run
 from tb.engine import simulate
-from tb.mutants.table import Mutant
+from tb.mutants.table import Mutant, read_mutants
 from tb.mutants.trial import tree_with
 from tb.system.equivalence import DIRECTED, bounded, random_images
 from tb.system.instruction_work import check_against_trace
@@ -75,33 +75,8 @@ def test_every_reason_has_a_program() -> None:
     assert reasons >= {counter.name for counter in (*DISPATCH, *QUEUE)} - NOT_WAITING
 
 
-#: Faults in the attribution: the case is a program of the table, the reason what is said about it.
-FAULTS = (
-    Mutant(
-        name="forwarded rows not counted as rows",
-        file="rtl/frontend/scoreboard.sv",
-        old="head_row || on_m[V0+int'(head_v)]",
-        new="on_m[V0+int'(head_v)]",
-        case="chain of rows",
-        reason="row 0 of",
-    ),
-    Mutant(
-        name="a withheld bank counted as a busy unit",
-        file="rtl/vector/vector_unit.sv",
-        old="assign head_refused = (rd_a_req && !rd_a_gnt) || (rd_b_req && !rd_b_gnt);",
-        new="assign head_refused = rd_a_req && !rd_a_gnt;",
-        case="two rows of one bank",
-        reason="bank 0 of",
-    ),
-    Mutant(
-        name="a full matrix queue counted as a full vector queue",
-        file="rtl/frontend/dispatch_choice.sv",
-        old="dispatch_state = plena_pkg::DISPATCH_MATRIX_FULL;",
-        new="dispatch_state = plena_pkg::DISPATCH_VECTOR_FULL;",
-        case="products",
-        reason="matrix_full 0 of",
-    ),
-)
+#: Named faults; the reason is a part of what the check says.
+FAULTS = read_mutants(Path(__file__).with_name("counter_faults.toml"), "reasons")
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)

@@ -24,6 +24,7 @@ from tb.chat.machines import Reference, Rtl, differences, first_images, make_pas
 from tb.engine import simulate
 from tests.models.files import drawn_weights, reduced_checkpoint
 from tests.models.packages import require_model_packages
+from tests.refusals import refusals
 
 HW = Hardware(16, 4, hbm_bytes=1 << 20, vram_elems=1 << 16)
 
@@ -140,22 +141,7 @@ def test_prompts_of_a_file_are_answered_in_their_order(
     assert [line for line in capsys.readouterr().out.splitlines() if line[:1] == ">"] == ["> ab", "> abc"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["PROMPT=a", "TOKENS=511"], "do not fit caches of 512 positions"),
-        (["TOKENS=4"], "give PROMPT=, or PROMPTS="),
-        (["PROMPT=a", "TOKNS=4"], "unknown option TOKNS"),
-        (["PROMPT=a", "MLEN=64"], "head_dim = 32 of the model must be a multiple of MLEN = 64"),
-        (["PROMPT=a", "MODEL=none.gguf"], "none.gguf: "),
-        (["PROMPT=a", "TEMPERATURE=warm"], "TEMPERATURE=warm is no number"),
-        (["PROMPTS=none.txt"], "PROMPTS=none.txt: No such file"),
-        (["PROMPT=a", "SIM=none"], "none"),
-        (["PROMPT=a", "MSRAM_TILES=20"], "the weights need MSRAM_TILES > "),
-        (["PROMPT=a", "VRAM_ELEMS=4096"], "VRAM is full: "),
-        (["PROMPT=a", "HBM_BYTES=65536"], "HBM is full: "),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "message"), refusals("chat"))
 def test_what_is_refused(
     arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

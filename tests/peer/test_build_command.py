@@ -26,6 +26,7 @@ from tests.peer.directories import (
     write_tensor,
 )
 from tests.peer.directories import directory as build_directory
+from tests.refusals import refusals
 
 LEFT = {*dumps.NAMES.values(), build_command.STATS, build_command.REPORT}
 
@@ -262,15 +263,7 @@ def test_bad_input_is_one_line_and_no_dump(
     assert captured.out == "" and list(out.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("arguments", "why"),
-    [
-        (["SIM=reference"], "BUILD= is missing"),
-        (["BUILD=nowhere", "SIM=reference"], "nowhere: no such directory"),
-        (["BUILD=nowhere", "PROGRAM=p.mem"], "unknown option PROGRAM"),
-        (["BUILD=nowhere", "MLEN=wide"], "MLEN=wide is not an integer"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "why"), refusals("build_command"))
 def test_a_command_that_cannot_be_understood(
     arguments: list[str], why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,7 @@ from plena_ref.isa.machine_code import write_program
 from tb.engine.paths import REPO
 from tb.peer import directory, dumps, emulator, settings, stages
 from tests.peer.directories import directory as build_directory
+from tests.refusals import refusals
 
 
 def arguments(folder: Path, *more: str) -> list[str]:
@@ -57,22 +58,7 @@ def test_an_hbm_that_is_too_large_to_build_is_cut_and_said(tmp_path: Path) -> No
     assert "HBM ends at byte 1073741824; 17179869184 bytes were asked for" in remarks
 
 
-@pytest.mark.parametrize(
-    ("more", "why"),
-    [
-        (["--hbm-size", "lots"], "'lots' is no size such as 4096, 256M or 1G"),
-        (["--hbm-size", "64"], "hbm_for_behave_sim.bin: "),
-        (["--log-level", "loud"], "invalid choice: 'loud'"),
-        (["--clock-period-ns", "0"], "'0' is no positive number of nanoseconds"),
-        (["--stage-profile-out", "p.json"], "go together"),
-        (["--memory-latency", "0"], "--memory-latency lies outside 1..65535"),
-        (["--unheard-of"], "unrecognized arguments: --unheard-of"),
-        (["--settings", "nowhere.toml"], "nowhere.toml: No such file"),
-        (["--vram", "nowhere.bin"], "nowhere.bin: No such file"),
-        (["--sim", "nowhere"], "nowhere"),
-        (["--log-file", "no/such/folder/log"], "no/such/folder/log: No such file"),
-    ],
-)
+@pytest.mark.parametrize(("more", "why"), refusals("emulator"))
 def test_what_is_refused(
     more: list[str],
     why: str,
