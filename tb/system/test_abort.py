@@ -75,6 +75,16 @@ def test_the_watchdog_expires_in_a_drain() -> None:
     assert not memory_differences(late.images, free.images)
 
 
+@pytest.mark.not_nightly("131,000 cycles")
+def test_the_watchdog_expires_on_the_slowest_bus() -> None:
+    """WATCHDOG=70000 LATENCY=65535: a prefetch waits twice, for elements and for scales; that is reported."""
+    slow = bounded(PREFETCH, IMAGES, latency=65_535, watchdog=70_000, timeout=200_000)
+    (late,) = run(DIRECTED, [slow]).jobs
+    assert (late.status, late.cause, late.pc) == ("trap", "WATCHDOG", len(PREFETCH))
+    assert status(late) == {"TRAPPED"} and not late.undrained
+    assert 2 * 65_535 < late.cycles < 70_000 + csr.DRAIN_LIMIT_RESET
+
+
 def test_the_watchdog_is_exact_at_the_end_of_a_drain() -> None:
     """A program of n cycles may have a watchdog of n cycles, and not of n - 1."""
     cycles = run(DIRECTED, [bounded(PREFETCH, IMAGES)]).jobs[0].cycles
