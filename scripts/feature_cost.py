@@ -30,25 +30,19 @@ REPEATS = 20
 _FOLDER = simulate.BUILD / "feature_cost"
 #: Modules whose signals become public. With all modules, array and arithmetic among them, g++ does not end.
 _PUBLIC = ("plena_core", "frontend", "scoreboard", "matrix_unit", "vector_unit", "float_unit", "hbm_unit")
-#: The counters never count: Verilator removes them with all that feeds them.
-_NO_COUNTERS = Mutant(
-    name="no counters",
-    file="rtl/frontend/perf_counters.sv",
-    old="running_q <= running && !rst;",
-    new="running_q <= 1'b0;",
-    case="",
-    reason="",
-)
 
-#: The assertions of the RTL as synthesis sees them: none.
-_NO_ASSERTIONS = Mutant(
-    name="no assertions",
-    file="rtl/assertions.svh",
-    old="`ifdef SYNTHESIS\n",
-    new="`ifndef SYNTHESIS\n",
-    case="",
-    reason="",
+
+def _change(name: str, file: str, old: str, new: str) -> Mutant:
+    """A change of the RTL that no case needs to notice."""
+    return Mutant(name, file, old, new, case="", reason="")
+
+
+#: The counters never count: Verilator removes them with all that feeds them.
+_NO_COUNTERS = _change(
+    "no counters", "rtl/frontend/perf_counters.sv", "running_q <= running && !rst;", "running_q <= 1'b0;"
 )
+#: The assertions of the RTL as synthesis sees them: none.
+_NO_ASSERTIONS = _change("no assertions", "rtl/assertions.svh", "`ifdef SYNTHESIS\n", "`ifndef SYNTHESIS\n")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 from tb.oracle.numbers import BF16, floor_log2, read, round_to
@@ -54,10 +55,23 @@ def mx_element(bits: int, scale: int) -> int:
     return (0x80 if number.negative else 0) | e4m3_round(abs(number.value) * factor)
 
 
-def mx_encode(block: list[int]) -> tuple[list[int], int]:
-    """Element bytes and scale byte of one block of bf16 bit patterns."""
+def encoded(
+    block: list[int], scale_of: Callable[[Fraction], int], element_of: Callable[[int, int], int]
+) -> tuple[list[int], int]:
+    """Element bytes and scale byte of one block of bf16 bit patterns.
+
+    Args:
+        block: the bit patterns.
+        scale_of: the scale byte of a block, from its largest magnitude.
+        element_of: the element byte of a finite bit pattern under a scale byte.
+    """
     numbers = [read(bits, BF16) for bits in block]
     if any(number.kind in ("nan", "inf") for number in numbers):
         return [0x7F] * len(block), 0xFF
-    scale = mx_scale(max(abs(number.value) for number in numbers))
-    return [mx_element(bits, scale) for bits in block], scale
+    scale = scale_of(max(abs(number.value) for number in numbers))
+    return [element_of(bits, scale) for bits in block], scale
+
+
+def mx_encode(block: list[int]) -> tuple[list[int], int]:
+    """Element bytes and scale byte of one block of bf16 bit patterns."""
+    return encoded(block, mx_scale, mx_element)

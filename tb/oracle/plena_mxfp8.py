@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from tb.oracle.mxfp8 import encoded
 from tb.oracle.numbers import BF16, floor_log2, read, round_to
 
 #: 1e-9 as f32 has it: what is added to a block's maximum.
@@ -48,8 +49,4 @@ def plena_element(bits: int, scale: int) -> int:
 
 def plena_encode(block: list[int]) -> tuple[list[int], int]:
     """Element bytes and scale byte of one block of bf16 bit patterns."""
-    numbers = [read(bits, BF16) for bits in block]
-    if any(number.kind in ("nan", "inf") for number in numbers):
-        return [0x7F] * len(block), 0xFF
-    scale = plena_scale(max(abs(number.value) for number in numbers))
-    return [plena_element(bits, scale) for bits in block], scale
+    return encoded(block, plena_scale, plena_element)

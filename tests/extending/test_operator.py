@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tb.engine import simulate
 from tests.extending.steps import Variant
-from tests.extending.trial import carry_out, copied_tree, not_missed, page, run, succeed
+from tests.extending.trial import carried_out, not_missed, page, run, succeed
 
 
 def variant(name: str, what: str, instruction: str, formula: str) -> Variant:
@@ -28,10 +27,8 @@ QUIET = "SIGMA=0.5"
 @pytest.mark.parametrize("one", VARIANTS, ids=lambda one: one.values["name"])
 def test_all_steps_make_an_operator(one: Variant) -> None:
     """Right and bit-exact, alone and with poison around it; its command line, error analysis and rules."""
-    simulate.require("verilator")
     name = one.values["name"]
-    with copied_tree() as root:
-        carry_out(root, page("operator.md"), one)
+    with carried_out("operator.md", one, "verilator") as root:
         commands = (
             (f"python -m pytest -q -p no:cacheprovider tests/kernels/test_{name}.py", "passed"),
             (f"python -m pytest -q tests/kernels/test_contract.py -k {name}", "passed"),

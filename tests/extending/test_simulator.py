@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tb.engine import simulate
 from tests.extending.steps import Variant
-from tests.extending.trial import carry_out, copied_tree, not_missed, page, succeed
+from tests.extending.trial import carried_out, not_missed, page, succeed
 
 #: What is drawn from: each changes another part of the command line that runs a model.
 VARIANTS = [
@@ -47,10 +46,8 @@ CASE = "TEST=mha_ragged MLEN=8 BLEN=4 HLEN=4 SEQ=5 HEAD_DIM=8 HEADS=1 BATCH=1 VR
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.values["name"])
 def test_all_steps_make_a_simulator(variant: Variant) -> None:
     """It passes its conformance tests, is clean, and runs a case."""
-    simulate.require("icarus")
     name = variant.values["name"]
-    with copied_tree() as root:
-        carry_out(root, page("simulator.md"), variant)
+    with carried_out("simulator.md", variant, "icarus") as root:
         commands = (
             ("python -m pytest -q -p no:cacheprovider tests/engine/test_simulators.py", "passed"),
             (f"python -m scripts.run_case SIM={name} HBM_BYTES=65536 {CASE}", "PASS"),

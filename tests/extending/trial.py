@@ -99,6 +99,19 @@ def carry_out(root: Path, steps: Sequence[Step], variant: Variant, without: Step
                 raise StepError(f"{where}: {ran.command} ends with {ran.status}:\n{ran.printed}")
 
 
+@contextmanager
+def carried_out(name: str, variant: Variant, needs: str) -> Iterator[Path]:
+    """A copy of the tree in which all steps of docs/extending/`name` are carried out; skips without `needs`.
+
+    Raises:
+        StepError: as :func:`carry_out`.
+    """
+    simulate.require(needs)
+    with copied_tree() as root:
+        carry_out(root, page(name), variant)
+        yield root
+
+
 def not_missed(steps: Sequence[Step], variant: Variant) -> list[str]:
     """Leave out one step after another, each in a fresh copy; a line for each that its check misses."""
     found = []

@@ -111,26 +111,20 @@ def test_hbm_footprint_pads_elements_and_scales(rows: int, cols: int, footprint:
     assert HbmTensor("k", 0, rows, cols, BF16).footprint == -(-2 * rows * cols // 32) * 32
 
 
-def test_hbm_scales_follow_the_elements_directly() -> None:
-    tensor = HbmTensor("k", 64, rows=3, cols=16, form=MX)
+@pytest.mark.parametrize(
+    ("form", "sizes"), [(MX, (16, 48, 37)), (BF16, (32, 96, 74))], ids=["scaled", "bf16"]
+)
+def test_elements_in_hbm_follow_one_another(form: HbmFormat, sizes: tuple[int, int, int]) -> None:
+    """Scales come directly after them, or there are none."""
+    tensor = HbmTensor("k", 64, rows=3, cols=16, form=form)
     values = np.arange(0x3F80, 0x3F80 + 48, dtype=np.uint16).reshape(3, 16)
     hbm = np.full(256, 0xFF, np.uint8)
     tensor.store(hbm, values)
-    assert (tensor.row_bytes, tensor.element_bytes, tensor.offset(2, 5)) == (16, 48, 37)
-    elements, scales = mx.encode_rows(values)
-    np.testing.assert_array_equal(hbm[64:112], elements.ravel())
-    np.testing.assert_array_equal(hbm[112:118], scales.ravel())
-    assert (hbm[118:] == 0xFF).all() and (hbm[:64] == 0xFF).all()
-
-
-def test_bf16_in_hbm_has_two_bytes_an_element_and_no_scales() -> None:
-    tensor = HbmTensor("k", 64, rows=3, cols=16, form=BF16)
-    values = np.arange(0x3F80, 0x3F80 + 48, dtype=np.uint16).reshape(3, 16)
-    hbm = np.full(256, 0xFF, np.uint8)
-    tensor.store(hbm, values)
-    assert (tensor.row_bytes, tensor.element_bytes, tensor.offset(2, 5)) == (32, 96, 74)
-    np.testing.assert_array_equal(hbm[64:160].view("<u2"), values.ravel())
-    assert (hbm[160:] == 0xFF).all() and (hbm[:64] == 0xFF).all()
+    assert (tensor.row_bytes, tensor.element_bytes, tensor.offset(2, 5)) == sizes
+    stored = [values.view(np.uint8)] if form.bf16 else mx.encode_rows(values)
+    wanted = np.concatenate([part.ravel() for part in stored])
+    np.testing.assert_array_equal(hbm[64 : 64 + wanted.size], wanted)
+    assert (hbm[64 + wanted.size :] == 0xFF).all() and (hbm[:64] == 0xFF).all()
 
 
 def test_a_tensor_that_transfers_hold_differently_is_refused() -> None:

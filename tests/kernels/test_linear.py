@@ -41,20 +41,24 @@ def test_the_registered_layer_passes() -> None:
     check(CASES["linear"])
 
 
-@pytest.mark.parametrize(
+#: Features and rows below, at and above a tile; rows and features that fill no block or tile.
+each_shape = pytest.mark.parametrize(
     ("mlen", "blen", "in_features", "out_features", "batch", "seq"),
     [
         (8, 4, 8, 4, 1, 1),
         (8, 8, 70, 24, 2, 9),
         (16, 4, 1, 20, 1, 4),
         (16, 4, 100, 100, 3, 7),
+        (16, 4, 100, 112, 3, 7),
         (16, 16, 48, 64, 1, 33),
         (32, 8, 95, 40, 2, 32),
         (64, 16, 130, 144, 1, 5),
     ],
 )
+
+
+@each_shape
 def test_shapes(mlen: int, blen: int, in_features: int, out_features: int, batch: int, seq: int) -> None:
-    """Features and rows below, at and above a tile; rows and features that fill no block or tile."""
     check(linear(mlen, blen, in_features, out_features, batch=batch, seq=seq))
 
 
@@ -96,16 +100,7 @@ def test_a_tile_that_is_lost_changes_the_result(monkeypatch: pytest.MonkeyPatch)
         check(case)
 
 
-@pytest.mark.parametrize(
-    ("mlen", "blen", "in_features", "out_features", "batch", "seq"),
-    [
-        (8, 4, 8, 4, 1, 1),
-        (8, 8, 70, 24, 2, 9),
-        (16, 4, 1, 20, 1, 4),
-        (16, 4, 100, 112, 3, 7),
-        (32, 8, 95, 40, 2, 32),
-    ],
-)
+@each_shape
 def test_bias(mlen: int, blen: int, in_features: int, out_features: int, batch: int, seq: int) -> None:
     """One panel and several; the padding columns are cleared and stay 0."""
     case = linear(mlen, blen, in_features, out_features, batch=batch, seq=seq, bias=True)

@@ -1,4 +1,4 @@
-"""`plena_ref.machine.mx` against exact arithmetic on the definitions of the OCP MX formats."""
+"""`plena_ref.machine.mx` against exact arithmetic on the definitions of its element formats."""
 
 from __future__ import annotations
 
@@ -10,40 +10,72 @@ from plena_ref.machine import mx
 from tb import oracle as exact
 from tb.unit.bf16_data import random_blocks
 
+#: Decoder, scale and encoder of each element format, by exact arithmetic.
+RULES = {
+    "ocp": (exact.mx_decode, exact.mx_scale, exact.mx_encode),
+    "plena": (exact.plena_decode, exact.plena_scale, exact.plena_encode),
+}
+each_format = pytest.mark.parametrize("form", RULES)
 
-def test_decode_is_exact_for_every_element_and_scale() -> None:
+
+@each_format
+def test_decode_is_exact_for_every_element_and_scale(form: str) -> None:
+    decode, _, _ = RULES[form]
     every = np.arange(256, dtype=np.uint8)
-    got = mx.decode(every[None, :], every[:, None])
-    wanted = [[exact.mx_decode(element, scale) for element in range(256)] for scale in range(256)]
+    got = mx.decode(every[None, :], every[:, None], form)
+    wanted = [[decode(element, scale) for element in range(256)] for scale in range(256)]
     assert np.array_equal(got, np.array(wanted, dtype=np.uint16))
 
 
 @pytest.mark.parametrize(
-    ("element", "scale", "wanted"),
+    ("form", "element", "scale", "wanted"),
     [
-        (0x80, 0x7F, 0x8000),
-        (0x80, 0x00, 0x8000),
-        (0x7F, 0x7F, 0x7FC0),
-        (0xFF, 0x7F, 0x7FC0),
-        (0x38, 0xFF, 0x7FC0),
-        (0x00, 0xFF, 0x7FC0),
-        (0x7E, 0x7F, 0x43E0),
-        (0x7E, 0xFE, 0x7F80),
-        (0xFE, 0xFE, 0xFF80),
-        (0x01, 0x7F, 0x3B00),
-        (0x01, 0x09, 0x0000),
-        (0x01, 0x0A, 0x0080),
-        (0x38, 0x00, 0x0000),
+        ("ocp", 0x80, 0x7F, 0x8000),
+        ("ocp", 0x80, 0x00, 0x8000),
+        ("ocp", 0x7F, 0x7F, 0x7FC0),
+        ("ocp", 0xFF, 0x7F, 0x7FC0),
+        ("ocp", 0x38, 0xFF, 0x7FC0),
+        ("ocp", 0x00, 0xFF, 0x7FC0),
+        ("ocp", 0x7E, 0x7F, 0x43E0),
+        ("ocp", 0x7E, 0xFE, 0x7F80),
+        ("ocp", 0xFE, 0xFE, 0xFF80),
+        ("ocp", 0x01, 0x7F, 0x3B00),
+        ("ocp", 0x01, 0x09, 0x0000),
+        ("ocp", 0x01, 0x0A, 0x0080),
+        ("ocp", 0x38, 0x00, 0x0000),
+        ("plena", 0x07, 127, 0x3BE0),  # 7/8 * 2^-7
+        ("plena", 0x01, 127, 0x3A80),  # 2^-10
+        ("plena", 0x87, 127, 0xBBE0),
+        ("plena", 0x08, 127, 0x3C80),  # the smallest normal number, 2^-6, as in OCP
+        ("plena", 0x77, 127, 0x4370),  # 240
+        ("plena", 0x78, 127, 0x7F80),
+        ("plena", 0xF8, 127, 0xFF80),
+        ("plena", 0x79, 127, 0x7FC0),
+        ("plena", 0xFF, 127, 0x7FC0),
+        ("plena", 0x78, 255, 0x7FC0),
+        ("plena", 0x77, 254, 0x7F80),
+        ("plena", 0x80, 127, 0x8000),
     ],
 )
-def test_decode_corners(element: int, scale: int, wanted: int) -> None:
-    assert int(mx.decode(np.uint8(element), np.uint8(scale))) == wanted
+def test_decode_corners(form: str, element: int, scale: int, wanted: int) -> None:
+    assert int(mx.decode(np.uint8(element), np.uint8(scale), form)) == wanted
 
 
-def test_scale_is_exact_for_every_magnitude() -> None:
+@each_format
+def test_scale_is_exact_for_every_magnitude(form: str) -> None:
+    _, scale_of, _ = RULES[form]
     maxima = np.concatenate([[0], np.arange(0x0080, 0x7F80)]).astype(np.uint16)
-    wanted = [exact.mx_scale(exact.read(bits, exact.BF16).value) for bits in maxima.tolist()]
-    assert mx.block_scales(maxima).tolist() == wanted
+    wanted = [scale_of(exact.read(bits, exact.BF16).value) for bits in maxima.tolist()]
+    assert mx.block_scales(maxima, form).tolist() == wanted
+
+
+@each_format
+def test_encode_is_exact(form: str) -> None:
+    _, _, encode = RULES[form]
+    blocks = random_blocks(count=120, seed=21)
+    elements, scales = mx.encode_rows(blocks, 8, form)
+    for row, block in enumerate(blocks.tolist()):
+        assert (elements[row].tolist(), int(scales[row, 0])) == encode(block), [hex(x) for x in block]
 
 
 def test_nothing_saturates_and_nothing_finite_becomes_nan() -> None:
@@ -60,15 +92,6 @@ def test_nothing_saturates_and_nothing_finite_becomes_nan() -> None:
     assert (real / quantum <= 448).all()
     grown = (scales[:, 0] > 0) & (scales[:, 0] < 254)
     assert (real[grown] / quantum[grown] > 224).all()
-
-
-def test_encode_is_exact() -> None:
-    blocks = random_blocks(count=120, seed=21)
-    elements, scales = mx.encode_rows(blocks)
-    for row, block in enumerate(blocks.tolist()):
-        assert (elements[row].tolist(), int(scales[row, 0])) == exact.mx_encode(block), [
-            hex(x) for x in block
-        ]
 
 
 def test_encode_zero_and_special_blocks() -> None:
