@@ -28,12 +28,6 @@ class DecoderLayerRoundings(LayerRoundings):
         rms_eps, rope_theta: as in the model.
     """
 
-    layers: tuple[LayerWeights, ...]
-    keys: list[F64]
-    values: list[F64]
-    rms_eps: float
-    rope_theta: float
-
     stages: ClassVar[Mapping[str, str]] = {
         **ATTENTION_INPUTS,
         "rotated q": "queries, turned",
@@ -55,6 +49,12 @@ class DecoderLayerRoundings(LayerRoundings):
         "attention": 6,
         "activation": 5,
     }
+
+    layers: tuple[LayerWeights, ...]
+    keys: list[F64]
+    values: list[F64]
+    rms_eps: float
+    rope_theta: float
 
     def computed(self, batch: int, rounded: Rounder, stored: Stage) -> F64:
         """The residual stream after the last layer."""

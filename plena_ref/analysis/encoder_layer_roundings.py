@@ -26,10 +26,6 @@ class EncoderLayerRoundings(LayerRoundings):
         head_dim, eps: as in the model.
     """
 
-    weights: EncoderWeights
-    head_dim: int
-    eps: float
-
     stages: ClassVar[Mapping[str, str]] = {
         **ATTENTION_INPUTS,
         **ATTENTION_RESULTS,
@@ -44,6 +40,10 @@ class EncoderLayerRoundings(LayerRoundings):
         **dict.fromkeys(("attention norm", "mlp norm", "activation"), 8),
         "attention": 6,
     }
+
+    weights: EncoderWeights
+    head_dim: int
+    eps: float
 
     def computed(self, batch: int, rounded: Rounder, stored: Stage) -> F64:
         """The residual stream after the layer."""

@@ -24,9 +24,6 @@ class GeluRoundings(OperatorRoundings):
         form: `gelu` or `gelu_tanh`.
     """
 
-    x: F64
-    form: str
-
     stages: ClassVar[Mapping[str, str]] = {
         "formula": "a polynomial in place of the log-odds of the normal distribution",
         "constants": "its coefficients",
@@ -35,6 +32,9 @@ class GeluRoundings(OperatorRoundings):
         **sigmoid_roundings.STAGES,
         "y": "x times that",
     }
+
+    x: F64
+    form: str
 
     @property
     def formula(self) -> GeluFormula:

@@ -28,12 +28,6 @@ class LayerNormRoundings(OperatorRoundings):
         mlen: numbers that are summed before a rounding.
     """
 
-    x: F64
-    weight: F64
-    bias: F64
-    eps: float
-    mlen: int
-
     #: Those of RMSNorm, whose "mean" is that of the squares here.
     stages: ClassVar[Mapping[str, str]] = {
         "centre": "1/features, sums of rows and their means, each time that the mean is subtracted",
@@ -41,6 +35,12 @@ class LayerNormRoundings(OperatorRoundings):
         **RmsNormRoundings.stages,
         "y+b": "that and the bias",
     }
+
+    x: F64
+    weight: F64
+    bias: F64
+    eps: float
+    mlen: int
 
     def golden(self) -> F64:
         """The centred rows by their standard deviation, times the weight, plus the bias."""

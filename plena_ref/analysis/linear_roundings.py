@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 from plena_ref.analysis.roundings import F64, OperatorRoundings, ResultRounding, Rounder, as_heads, variance
@@ -32,20 +33,25 @@ class BiasedLinearRoundings(OperatorRoundings):
         bias: out_features, bf16 values.
     """
 
+    stages: ClassVar[Mapping[str, str]] = STAGES | {"Y+b": "that and the bias"}
+
     x: F64
     w: F64
     bias: F64
 
-    stages: ClassVar[Mapping[str, str]] = STAGES | {"Y+b": "that and the bias"}
-
     def golden(self) -> F64:
-        """x w + bias."""
+        """The layer."""
         return linear(self.x, self.w, self.bias)
 
     def computed(self, rounded: Rounder) -> F64:
         """The product, and its sum with the bias."""
-        return rounded("Y+b", rounded("Y", linear(self.x, self.w)) + self.bias)
+        return rounded("Y+b", rounded("Y", self.product) + self.bias)
+
+    @cached_property
+    def product(self) -> F64:
+        """The layer without its bias: batch x seq x out_features."""
+        return linear(self.x, self.w)
 
     def closed_form(self) -> dict[str, F64]:
         """One rounding each."""
-        return {"Y": variance(linear(self.x, self.w)), "Y+b": variance(self.exact)}
+        return {"Y": variance(self.product), "Y+b": variance(self.exact)}

@@ -22,15 +22,15 @@ class MoeRouterRoundings(OperatorRoundings):
         count: experts that are chosen.
     """
 
-    logits: F64
-    count: int
-
     stages: ClassVar[Mapping[str, str]] = {
         "distance": "logits less the largest",
         "exp": "their exponentials",
         "1/sum": "the sum, and its reciprocal",
         "w": "weights",
     }
+
+    logits: F64
+    count: int
 
     def golden(self) -> F64:
         """The weights: batch x seq x count."""

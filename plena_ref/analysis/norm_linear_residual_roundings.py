@@ -28,14 +28,14 @@ class NormLinearResidualRoundings(OperatorRoundings):
         w: features x features, the values the machine reads.
     """
 
-    norm: RmsNormRoundings
-    w: F64
-
     stages: ClassVar[Mapping[str, str]] = {
         **NORM_STAGES,
         **linear_roundings.STAGES,
         **residual_add_roundings.STAGES,
     }
+
+    norm: RmsNormRoundings
+    w: F64
 
     @cached_property
     def product(self) -> F64:

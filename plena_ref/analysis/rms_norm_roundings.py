@@ -55,11 +55,6 @@ class RmsNormRoundings(OperatorRoundings):
         mlen: numbers that are summed before a rounding.
     """
 
-    x: F64
-    weight: F64
-    eps: float
-    mlen: int
-
     stages: ClassVar[Mapping[str, str]] = {
         "x^2": "squares",
         "sum": "sums of MLEN numbers, at each level of the tree",
@@ -68,6 +63,11 @@ class RmsNormRoundings(OperatorRoundings):
         "x/rms": "the normalised row",
         "y": "that times the weight",
     }
+
+    x: F64
+    weight: F64
+    eps: float
+    mlen: int
 
     def golden(self) -> F64:
         """The normalised rows, times the weight."""

@@ -23,15 +23,15 @@ class RopeRoundings(OperatorRoundings):
         theta: base of the frequencies.
     """
 
-    x: F64
-    start: int
-    theta: float
-
     stages: ClassVar[Mapping[str, str]] = {
         "table": "cos and sin of the angles",
         "products": "x*cos and rotate_half(x)*sin",
         "y": "their sum",
     }
+
+    x: F64
+    start: int
+    theta: float
 
     def golden(self) -> F64:
         """batch x seq x heads x head_dim."""

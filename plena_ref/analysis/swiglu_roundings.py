@@ -20,14 +20,14 @@ class SwigluRoundings(OperatorRoundings):
         gate, up: batch x seq x features, the values the machine starts from.
     """
 
-    gate: F64
-    up: F64
-
     stages: ClassVar[Mapping[str, str]] = {
         **sigmoid_roundings.STAGES,
         "silu": "gate times that",
         "y": "that times up",
     }
+
+    gate: F64
+    up: F64
 
     def golden(self) -> F64:
         """silu(gate) * up."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from plena_ref.kernels.centring import CentringKernel
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.vram import VramTensor
+from plena_ref.kernels.operator import RowsOperator
 from plena_ref.kernels.program import Program
 from plena_ref.kernels.rms_norm import INVERSE, RmsNormKernel
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.regions import Region
 
 
-class LayerNormKernel:
+class LayerNormKernel(RowsOperator):
     """LayerNorm on given tensors; Y may be X. Padding columns of X hold 0; those of Y become 0.
 
     Args:
@@ -36,6 +37,7 @@ class LayerNormKernel:
         room: Room,
     ) -> None:
         self.x, self.bias, self.y = x, bias, y
+        self.result = y
         with room.scratch():
             self.centring = CentringKernel(hw, x, y, constants + INVERSE, room)
         with room.scratch():
@@ -45,10 +47,6 @@ class LayerNormKernel:
     def title(self) -> str:
         """What it does."""
         return f"LayerNorm of {self.x.rows} rows of {self.x.cols} features"
-
-    def outputs(self) -> list[Region]:
-        """The rows of Y, padding columns included."""
-        return self.norm.outputs()
 
     def scratch(self) -> list[Region]:
         """That of both steps."""

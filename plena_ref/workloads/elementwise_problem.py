@@ -25,6 +25,10 @@ class ElementwiseProblem(RowsProblem):
 
     Class attributes:
         operands: names of the operands, by which kinds of data tell them apart.
+
+    Attributes:
+        features: of a row.
+        batch, seq: each operand has batch * seq rows.
     """
 
     operands: ClassVar[tuple[str, ...]]

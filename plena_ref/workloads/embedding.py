@@ -49,11 +49,7 @@ class Embedding(RowsProblem):
         return f"{super().describe()}, a table of {self.vocabulary} rows"
 
     def check(self, case: Case) -> None:
-        """Refuse sizes below 1, and ids that cannot be read or do not fit the problem.
-
-        Raises:
-            RuleError: names the rule.
-        """
+        """Refuse also ids that cannot be read or do not fit the problem (`RuleError`)."""
         super().check(case)
         check_fields(self, "vocabulary")
         try:

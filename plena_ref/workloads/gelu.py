@@ -43,10 +43,6 @@ class Gelu(ElementwiseProblem):
     """Y = X * normal_share(X), or its approximation with tanh.
 
     Every element is judged by its own interval: the errors that formula and roundings can make.
-
-    Attributes:
-        features: of a row.
-        batch, seq: X has batch * seq rows.
     """
 
     kernels: ClassVar = dict.fromkeys(FORMULAS, GeluKernel)

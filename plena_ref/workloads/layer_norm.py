@@ -69,11 +69,7 @@ class LayerNorm(NormProblem):
         return f"{super().describe()}, mean {self.mean:g}"
 
     def check(self, case: Case) -> None:
-        """Refuse what cannot be normalised, and a mean that is no number.
-
-        Raises:
-            RuleError: names the rule.
-        """
+        """Refuse also a mean that is no number (`RuleError`)."""
         super().check(case)
         if not np.isfinite(self.mean):
             raise RuleError(f"MEAN must be finite (got {self.mean:g})")

@@ -49,11 +49,7 @@ class NormLinearResidual(NormProblem):
         return LinearShape(self.batch, self.seq, self.features, self.features)
 
     def check(self, case: Case) -> None:
-        """Refuse what one of the operators does not do.
-
-        Raises:
-            RuleError: names the rule.
-        """
+        """Refuse also what the linear layer does not do (`RuleError`)."""
         super().check(case)
         self._layer.check(case.hardware)
 

@@ -65,11 +65,7 @@ class NormProblem(RowsProblem):
         return f"{super().describe()}, eps {self.eps:g}"
 
     def check(self, case: Case) -> None:
-        """Refuse what cannot be normalised.
-
-        Raises:
-            RuleError: names the rule.
-        """
+        """Refuse also an eps with which rows cannot be normalised (`RuleError`)."""
         super().check(case)
         if not EPS_MIN <= self.eps <= 1:
             raise RuleError(f"EPS must be between {EPS_MIN:g} and 1 (got {self.eps:g})")

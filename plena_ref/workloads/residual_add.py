@@ -22,12 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ResidualAdd(ElementwiseProblem):
-    """R = X + Y.
-
-    Attributes:
-        features: of a row.
-        batch, seq: X and Y have batch * seq rows.
-    """
+    """R = X + Y."""
 
     kernels: ClassVar = {"residual_add": ResidualAddKernel}
     operands: ClassVar = ("x", "y")

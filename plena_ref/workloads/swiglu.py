@@ -23,10 +23,6 @@ class Swiglu(ElementwiseProblem):
     """Y = silu(gate) * up.
 
     Every element is judged by its own interval: the errors that its roundings can make.
-
-    Attributes:
-        features: of a row.
-        batch, seq: gate and up have batch * seq rows.
     """
 
     kernels: ClassVar = {"swiglu": SwigluKernel}

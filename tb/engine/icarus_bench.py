@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tb.engine.paths import REPO, include_flags
 from tb.engine.simulate import SimulationError, find_tool
+from tb.engine.tools import finished
 
 #: Seconds that a bench may compile, or run.
 TIME_LIMIT = 120
@@ -42,45 +42,27 @@ class Ran:
         return self.text
 
 
-def run(
-    top: str,
-    sources: Sequence[str | Path],
-    parameters: Mapping[str, int] | None = None,
-    options: Sequence[str] = (),
-    root: Path = REPO,
-) -> Ran:
+def run(top: str, sources: Sequence[str | Path], *options: str, root: Path = REPO, **parameters: int) -> Ran:
     """Compile a bench and run it; it sees what RTL includes.
 
     Args:
         top: its top module.
         sources: its files, relative to `root` or absolute.
-        parameters: of the top module.
         options: more arguments of the compiler.
         root: the tree.
+        parameters: of the top module.
 
     Raises:
         SimulatorMissing: Icarus is not installed.
         subprocess.TimeoutExpired: it took more than `TIME_LIMIT` seconds.
     """
     command = [*find_tool("icarus").command, "-g2012", *options, "-s", top, *include_flags()]
-    command += [f"-P{top}.{name}={value}" for name, value in (parameters or {}).items()]
+    command += [f"-P{top}.{name}={value}" for name, value in parameters.items()]
     with tempfile.TemporaryDirectory() as folder:
         model = f"{folder}/model.vvp"
-        compiled = _finished([*command, "-o", model, *map(str, sources)], root)
+        compiled = finished([*command, "-o", model, *map(str, sources)], root, TIME_LIMIT)
+        said = compiled.stdout + compiled.stderr
         if compiled.returncode != 0:
-            return Ran(False, compiled.returncode, compiled.stdout)
-        ran = _finished(["vvp", "-n", model], root)
-        return Ran(True, ran.returncode, compiled.stdout + ran.stdout)
-
-
-def _finished(command: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """One step, with what it printed on either stream."""
-    return subprocess.run(
-        command,
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=TIME_LIMIT,
-    )
+            return Ran(False, compiled.returncode, said)
+        ran = finished(["vvp", "-n", model], root, TIME_LIMIT)
+        return Ran(True, ran.returncode, said + ran.stdout + ran.stderr)

@@ -62,15 +62,27 @@ def execute(command: Sequence[str], what: str, more: Mapping[str, str], folder: 
         raise SimulationError("\n".join([f"{what} failed (exit {status}):", *printed.splitlines()[-60:]]))
 
 
+def finished(
+    command: Sequence[str], folder: Path | None = None, timeout: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a short command to its end in a folder; it cannot ask for anything.
+
+    Raises:
+        subprocess.TimeoutExpired: it took more than `timeout` seconds.
+    """
+    environ, nothing = environment.made(), subprocess.DEVNULL
+    return subprocess.run(
+        command, cwd=folder, env=environ, stdin=nothing, capture_output=True, text=True, timeout=timeout
+    )
+
+
 def asked(command: Sequence[str]) -> str:
     """What a program prints when it is asked about itself (its version, for example).
 
     Raises:
         SimulationError: it failed; the message holds what it said.
     """
-    result = subprocess.run(
-        command, env=environment.made(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
+    result = finished(command)
     if result.returncode != 0:
         said = (result.stderr or result.stdout).strip() or f"exit status {result.returncode}"
         raise SimulationError(f"`{' '.join(command)}` failed: {said}")

@@ -17,6 +17,7 @@ from cocotb.triggers import FallingEdge, Timer
 
 from plena_ref.machine import numerics
 from tb.engine.simulate import parameter
+from tb.unit.course import Course
 from tb.unit.reset import reset
 
 ADD, SUB, MAX, MUL, EXP, RECI, SQRT, LD, ST, RED = range(10)
@@ -26,7 +27,7 @@ POISON = 0xFFA5
 
 
 @dataclass
-class Instruction:
+class Instruction(Course):
     """One payload (RED: a reduction of the vector unit) and what the bench learned about it."""
 
     op: int
@@ -34,14 +35,8 @@ class Instruction:
     fa: int = 0
     fb: int = 0
     word: int = 0
-    slot: int = -1
     wait_done: list[Instruction] = field(default_factory=list)
     wait_read: list[Instruction] = field(default_factory=list)
-    hold_until: int = 0
-    pushed: int = -1
-    read: int = -1
-    done: int = -1
-    expected: int = 0  # value written to the register or to FP_MEM
     source: int = 0  # RED: value of the register before
 
     def reads(self) -> set[tuple[str, int]]:

@@ -106,4 +106,4 @@ def printed(text: str, *options: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "violation.sv"
         file.write_text(text)
-        return icarus_bench.run("violation", [*rtl_sources(), file], options=options).text
+        return icarus_bench.run("violation", [*rtl_sources(), file], *options).text

@@ -70,7 +70,7 @@ class Bench:
         self.cycle += 1
         ready = 0
         for slot, instruction in self.live.items():
-            if instruction.ready_at <= self.cycle and not self.never_ready:
+            if instruction.hold_until <= self.cycle and not self.never_ready:
                 ready |= 1 << slot
         dut.slot_ready.value = ready
         pushed = None
@@ -107,7 +107,7 @@ class Bench:
             self.live.pop(slot).done = self.cycle
         if pushed is not None:
             pushed.slot = self.next_slot
-            pushed.ready_at = self.cycle + 1 + rng.randint(0, weather.delay)
+            pushed.hold_until = self.cycle + 1 + rng.randint(0, weather.delay)
             self.live[pushed.slot] = pushed
             self.next_slot = (self.next_slot + 1) % self.slots
 

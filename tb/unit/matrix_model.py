@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plena_ref.machine import numerics
+from tb.unit.course import Course
 
 # Operation codes of the unit: {per-head, one row, write-out, transposed tile}.
 M_MM, M_TMM, M_MM_WO = 0, 1, 2
@@ -21,7 +22,7 @@ POISON = 0xFFA5
 
 
 @dataclass
-class Instruction:
+class Instruction(Course):
     """One payload; `row` and `stride` in VRAM rows, `offset` a column or row, or the first tap of a head."""
 
     op: int
@@ -29,9 +30,6 @@ class Instruction:
     stride: int = 0
     tile: int = 0
     offset: int = 0
-    slot: int = -1
-    ready_at: int = 0  # cycle before which the scoreboard keeps it back
-    done: int = -1  # cycle of slot_done
 
     @property
     def sums(self) -> int:

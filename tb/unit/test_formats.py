@@ -53,8 +53,8 @@ def differences(rtl: Path, key: str, folder: Path) -> list[str]:
     (folder / "rows.hex").write_text("\n".join(f"{x:04x}" for x in bits.ravel()), encoding="utf-8")
     text = BENCH % {"count": bits.size, "file": folder / "rows.hex"}
     (folder / "bench.sv").write_text(text, encoding="utf-8")
-    sources, element = [rtl / "plena_pkg.sv", folder / "bench.sv"], {"ELEMENT": list(FORMATS).index(key)}
-    out = icarus_bench.run("format_bench", sources, element, root=rtl.parent).printed
+    sources, element = [rtl / "plena_pkg.sv", folder / "bench.sv"], list(FORMATS).index(key)
+    out = icarus_bench.run("format_bench", sources, root=rtl.parent, ELEMENT=element).printed
     got = {kind: [int(x, 16) for x in re.findall(rf"^{kind} (\w+)$", out, re.MULTILINE)] for kind in "dse"}
     every = np.arange(256, dtype=np.uint8)
     elements, scales = mx.encode_rows(bits, 8, key)

@@ -52,7 +52,7 @@ def python_refuses(shape: dict[str, int]) -> str:
 
 def rtl_refuses(shape: dict[str, int]) -> str:
     """What the elaborated checks say about the shape, or nothing."""
-    ran = icarus_bench.run("shape_check", [SOURCE], shape)
+    ran = icarus_bench.run("shape_check", [SOURCE], **shape)
     assert ran.compiled and (ran.status != 0) == ("FATAL" in ran.text), ran.text
     return ran.text
 
@@ -84,5 +84,5 @@ def test_the_memory_of_the_bench_has_the_same_limit() -> None:
     """Behind HBM lie 4 MiB for programs; one line more is refused."""
     simulate.require("icarus")
     size = (1 << 30) + (4 << 20) + 64
-    ran = icarus_bench.run("axi_memory", ["tb/bench/axi_memory.sv"], {"BYTES": size})
+    ran = icarus_bench.run("axi_memory", ["tb/bench/axi_memory.sv"], BYTES=size)
     assert ran.compiled and f"BYTES={size} must be a multiple of 64, at most 2^30 + 2^22" in ran.text

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plena_ref.machine import numerics
+from tb.unit.course import Course
 
 ADD, SUB, MUL, RSUB, MAX, MIN, EXP, RECI, SHFT, MAP, RED_SUM, RED_MAX = range(12)
 SLOTS = 8
@@ -20,7 +21,7 @@ POISON = 0xFFA5
 
 
 @dataclass
-class Instruction:
+class Instruction(Course):
     """One payload, its place in the program and what the bench learned about it."""
 
     op: int
@@ -32,14 +33,8 @@ class Instruction:
     mask: int = 0
     shift: int = 0
     fp: int = 0
-    slot: int = -1
     wait_done: list[Instruction] = field(default_factory=list)
-    hold_until: int = 0  # cycle before which the scoreboard keeps it back
-    pushed: int = -1
-    read: int = -1  # cycle of rd_done
     requested: int = -1  # first cycle of its write request
-    done: int = -1
-    expected: int = 0  # row (packed) or f value that it writes
 
     @property
     def reduces(self) -> bool:

@@ -112,6 +112,12 @@ def carried_out(name: str, variant: Variant, needs: str) -> Iterator[Path]:
         yield root
 
 
+def works(name: str, variant: Variant, needs: str, commands: Iterable[tuple[str, str]]) -> None:
+    """All steps of docs/extending/`name`, after which command lines print the text that goes with them."""
+    with carried_out(name, variant, needs) as root:
+        succeed(root, commands)
+
+
 def not_missed(steps: Sequence[Step], variant: Variant) -> list[str]:
     """Leave out one step after another, each in a fresh copy; a line for each that its check misses."""
     found = []

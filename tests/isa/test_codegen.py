@@ -230,7 +230,7 @@ def test_decode_functions_in_simulation(tmp_path: Path) -> None:
     }
     (tmp_path / "decode_bench.sv").write_text(text, encoding="utf-8")
     sources = [codegen.ROOT / "rtl/plena_pkg.sv", tmp_path / "decode_bench.sv"]
-    out = icarus_bench.run("decode_bench", sources, options=["-Wall"]).printed
+    out = icarus_bench.run("decode_bench", sources, "-Wall").printed
     rows = re.findall(r"^word (\w+) (.*)$", out, re.MULTILINE)
     assert [int(word, 16) for word, _ in rows] == words
     for text_word, numbers in rows:

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from plena_ref.analysis.rms_norm_roundings import sum_levels
+from plena_ref.analysis.roundings import as_heads
 from plena_ref.golden.linear import linear
 from plena_ref.golden.residual_add import residual_add
 from plena_ref.golden.rms_norm import rms_norm
@@ -78,7 +79,7 @@ def test_the_interval_is_that_of_the_golden() -> None:
     lower, upper = workload.interval
     assert (lower < workload.golden).all() and (workload.golden < upper).all()
     model = case.problem.roundings(case)
-    for wrong in (model.product, model.norm.x[:, :, None, :], build(replace(case, seed=1)).golden):
+    for wrong in (as_heads(model.product), as_heads(model.norm.x), build(replace(case, seed=1)).golden):
         outside = (wrong < lower) | (wrong > upper)
         assert outside.mean() > 0.5
 
