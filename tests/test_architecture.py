@@ -234,4 +234,4 @@ def test_what_is_offered_to_people_is_documented(name: str, page: str) -> None:
 def test_the_oracle_of_arithmetic_knows_integers_and_rationals_only() -> None:
     for file in (REPO / "tb" / "oracle").rglob("*.py"):
         roots = {module.split(".")[0] for module in imported(file.read_text(), "tb.oracle")}
-        assert roots <= {"__future__", "dataclasses", "fractions", "math", "tb"}, file
+        assert roots <= {"__future__", "collections", "dataclasses", "fractions", "math", "tb"}, file
