@@ -15,8 +15,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from plena_ref.machine.reference import InstructionLimitError
 from tb.bench import options
 from tb.engine import environment, interruption, paths
+from tb.engine.tools import SimulationError
 
 
 def run(main: Callable[[list[str]], int], arguments: list[str]) -> int:
@@ -44,6 +46,29 @@ def run(main: Callable[[list[str]], int], arguments: list[str]) -> int:
     except OSError as error:
         _discard_output()
         return options.fail(f"{error.filename}: {error.strerror}" if error.filename else error)
+
+
+def attempted(action: Callable[[list[str]], int], arguments: list[str]) -> int:
+    """The exit status of what runs a program of the user's, and what went wrong in a line.
+
+    A program that does not end has status 1; whatever stands in the way of a run, 2.
+
+    Args:
+        action: takes the command line.
+        arguments: the command line; where the system names no file, the folder of OUT= is to blame.
+    """
+    try:
+        return action(arguments)
+    except InstructionLimitError as error:
+        options.fail(error)
+        return 1
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        place = error.filename or next((one[4:] for one in arguments if one[:4].upper() == "OUT="), "")
+        return options.fail(f"{place}: {error.strerror}" if place else error)
+    except (ValueError, SimulationError) as error:
+        return options.fail(error)
 
 
 def show(write: Callable[[Console], None], width: int) -> None:

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plena_ref.isa.disassembler import disassemble
-from plena_ref.isa.machine_code import MachineCodeError, read_program
+from plena_ref.isa.machine_code import read_program
 from plena_ref.machine import image_files as images
-from plena_ref.machine.hardware import Hardware, HardwareError
-from plena_ref.machine.reference import InstructionLimitError
+from plena_ref.machine.hardware import Hardware
 from tb.bench import (
     case_runner,
     command,
@@ -83,35 +82,23 @@ def _parse(arguments: list[str]) -> Request:
 
 def main(arguments: list[str]) -> int:
     """Run the program that the arguments describe and return the exit status."""
-    try:
-        request = _parse(arguments)
-        words = read_program(request.program)
-        run = request.how.run
-        if run.sim != options.REFERENCE:
-            simulate.find_tool(run.sim)
-        salvage = _SIMULATION if run.waves else None
-        with output_folder.staged(request.out, images.FILES, salvage) as folder:
-            outcome = _run(request, words, folder)
-            astray = _unwritten(request, words) if request.how.unwritten else None
-            images.write(folder, outcome.images, outcome.hbm_bytes)
-            (folder / images.STATS).write_text(json.dumps(outcome.to_json(), indent=2) + "\n")
-            if run.waves:
-                waves.write_save_file(folder / _SIMULATION)
-    except InstructionLimitError as error:
-        options.fail(error)
-        return 1
-    except OSError as error:
-        return options.fail(f"{error.filename or request.out}: {error.strerror}")
-    except (
-        options.UsageError,
-        output_folder.OutputError,
-        HardwareError,
-        MachineCodeError,
-        images.ImageError,
-        simulate.SimulationError,
-        ValueError,
-    ) as error:
-        return options.fail(error)
+    return command.attempted(_main, arguments)
+
+
+def _main(arguments: list[str]) -> int:
+    request = _parse(arguments)
+    words = read_program(request.program)
+    run = request.how.run
+    if run.sim != options.REFERENCE:
+        simulate.find_tool(run.sim)
+    salvage = _SIMULATION if run.waves else None
+    with output_folder.staged(request.out, images.FILES, salvage) as folder:
+        outcome = _run(request, words, folder)
+        astray = _unwritten(request, words) if request.how.unwritten else None
+        images.write(folder, outcome.images, outcome.hbm_bytes)
+        (folder / images.STATS).write_text(json.dumps(outcome.to_json(), indent=2) + "\n")
+        if run.waves:
+            waves.write_save_file(folder / _SIMULATION)
     _report(outcome, words, request.out)
     if astray is not None:
         print(astray)

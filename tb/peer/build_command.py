@@ -14,15 +14,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from plena_ref.machine.hardware import HardwareError
-from plena_ref.machine.reference.machine import InstructionLimitError
 from plena_ref.verdict.tolerance import Tolerance
 from tb.bench import command, options, output_folder, program_options, waves
 from tb.bench.program_options import ProgramOptions
 from tb.engine import simulate
 from tb.peer import build_report, build_run, dumps, stage_profile, verdict
 from tb.peer.build_run import BuildOutcome
-from tb.peer.errors import PeerError
 
 STATS, REPORT, PROFILE = "stats.json", "report.txt", "stage_profile.json"
 _LEFT = (*dumps.NAMES.values(), STATS, REPORT, PROFILE)
@@ -90,34 +87,23 @@ def _parse(given: dict[str, str], build: Path, out: Path) -> Request:
 
 def main(arguments: list[str]) -> int:
     """Run the directory that the arguments describe and return the exit status."""
-    try:
-        given = options.parse(arguments)
-        places = _places(given)
-        dumps.remove(places[1], STATS, REPORT, PROFILE)
-        request = _parse(given, *places)
-        build = build_run.read(request.build, request.settings, request.hardware, request.tolerance)
-        run = request.how.run
-        if run.sim != options.REFERENCE:
-            simulate.find_tool(run.sim)
-        with output_folder.staged(request.out, _LEFT, _SIMULATION) as folder:
-            outcome = build_run.run(build, request.how, folder / _SIMULATION if run.waves else None)
-            _leave_files(folder, outcome)
-            if run.waves:
-                waves.write_save_file(folder / _SIMULATION)
-    except InstructionLimitError as error:
-        options.fail(error)
-        return 1
-    except OSError as error:
-        return options.fail(f"{error.filename}: {error.strerror}" if error.filename else error)
-    except (
-        options.UsageError,
-        output_folder.OutputError,
-        PeerError,
-        HardwareError,
-        simulate.SimulationError,
-        ValueError,
-    ) as error:
-        return options.fail(error)
+    return command.attempted(_main, arguments)
+
+
+def _main(arguments: list[str]) -> int:
+    given = options.parse(arguments)
+    places = _places(given)
+    dumps.remove(places[1], STATS, REPORT, PROFILE)
+    request = _parse(given, *places)
+    build = build_run.read(request.build, request.settings, request.hardware, request.tolerance)
+    run = request.how.run
+    if run.sim != options.REFERENCE:
+        simulate.find_tool(run.sim)
+    with output_folder.staged(request.out, _LEFT, _SIMULATION) as folder:
+        outcome = build_run.run(build, request.how, folder / _SIMULATION if run.waves else None)
+        _leave_files(folder, outcome)
+        if run.waves:
+            waves.write_save_file(folder / _SIMULATION)
     width = max(shutil.get_terminal_size((110, 24)).columns, 100)
     command.show(lambda console: build_report.print_report(outcome, console), width)
     print(f"dumps, {STATS} and {REPORT} in {request.out}")
