@@ -82,7 +82,7 @@ test: ready model ## everything that CI runs
 nightly: ready ## the system tests but for speed on Icarus, and with drawn unknown values: [SEEDS=1,2,3]
 	@$(RUN_TESTS) scripts.nightly $(options)
 
-sweep: ready ## run the declared matrix of shapes: [MLEN=8,16 BLEN= BATCH= SEQ= HEAD_DIM= MASK= LIMIT= SCHEDULER= ...]
+sweep: ready ## run the declared matrix of shapes: [SET=smolvlm2 MLEN=8,16 BLEN= BATCH= SEQ= LIMIT= SCHEDULER= ...]
 	@$(RUN) scripts.sweep $(options)
 
 lint: ready ## Verilator, Icarus, slang, verible, Yosys and ruff over everything

@@ -29,10 +29,16 @@ class Prediction:
     variance: F64
 
 
-def predict(roundings: Roundings) -> Prediction:
-    """Predict the errors against the float64 golden from the data."""
+def predict(roundings: Roundings, variance: F64 | None = None) -> Prediction:
+    """Predict the errors against the float64 golden from the data.
+
+    Args:
+        roundings: the model.
+        variance: the closed form's, where it is known already; None: the model computes it.
+    """
     error = np.abs(roundings.rounded(tuple(roundings.stages)) - roundings.exact)
-    variance = sum_of(roundings.variances().values())
+    if variance is None:
+        variance = sum_of(roundings.variances().values())
     return Prediction(float(error.max()), expected_maximum(variance), variance)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from plena_ref.analysis.decoder_layer_roundings import DecoderLayerRoundings
+from plena_ref.analysis.roundings import sum_of
 from plena_ref.configs.models import DECODERS, DecoderConfig
 from plena_ref.golden.language_model import LayerWeights
 from plena_ref.golden.mxfp8 import quantised_heads
@@ -25,7 +26,7 @@ from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.machine.rules import RuleError
 from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict.stages import StagePlan
-from plena_ref.verdict.tolerance import element_tolerance
+from plena_ref.verdict.tolerance import SMALLEST_NORMAL, element_tolerance
 from plena_ref.workloads.base import F64, Answer, Placed, Problem
 from plena_ref.workloads.decoder_stages import decoder_plan
 from plena_ref.workloads.decoder_staging import stage_caches, stage_layer, stage_norms, stage_shared
@@ -197,5 +198,7 @@ class DecoderLayer(Problem):
             stage_layer(hw, shape, tensors, weights, images.hbm)
             stage_caches(tensors.caches, inputs.keys[index], inputs.values[index], images.hbm)
         model = self.roundings(case)
-        reach = element_tolerance(sum(model.variances().values()), model.exact)
-        return Answer(model.exact, (model.exact - reach, model.exact + reach))
+        variance = sum_of(model.variances().values())
+        reach = element_tolerance(variance, model.exact)
+        deviation = np.sqrt(variance + SMALLEST_NORMAL**2)
+        return Answer(model.exact, (model.exact - reach, model.exact + reach), deviation=deviation)

@@ -14,6 +14,7 @@ import numpy as np
 
 from plena_ref.analysis.encoder_layer_roundings import EncoderLayerRoundings
 from plena_ref.analysis.gelu_formula import FORMULAS
+from plena_ref.analysis.roundings import sum_of
 from plena_ref.configs.models import ENCODERS, EncoderConfig
 from plena_ref.golden.attention import softmax_scale
 from plena_ref.golden.mxfp8 import quantised_heads
@@ -27,7 +28,7 @@ from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.machine.rules import RuleError
 from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict.stages import StagePlan
-from plena_ref.verdict.tolerance import element_tolerance
+from plena_ref.verdict.tolerance import SMALLEST_NORMAL, element_tolerance
 from plena_ref.workloads.base import F64, Answer, Placed, Problem
 from plena_ref.workloads.decoder_staging import Part, rows_with_padding, stage_caches, stage_parts
 from plena_ref.workloads.encoder_stages import GELU, EncoderStages
@@ -164,8 +165,10 @@ class EncoderProblem(Problem):
         stage_caches(layer.own.caches, nothing, nothing, images.hbm)
         self._stage_constants(layer, images)
         model = self.roundings(case)
-        reach = element_tolerance(sum(model.variances().values()), model.exact)
-        return Answer(model.exact, (model.exact - reach, model.exact + reach))
+        variance = sum_of(model.variances().values())
+        reach = element_tolerance(variance, model.exact)
+        deviation = np.sqrt(variance + SMALLEST_NORMAL**2)
+        return Answer(model.exact, (model.exact - reach, model.exact + reach), deviation=deviation)
 
     def _stage_weights(self, layer: EncoderLayer, weights: EncoderWeights, images: MemoryImages) -> None:
         hw, shape, own = layer.hw, self.shape, layer.own

@@ -1,11 +1,12 @@
 """The verdict on a cell that has run: bits, stray writes, ending, and error.
 
 There is no fixed tolerance: what the error of a cell may be follows from the roundings of its own data
-(tb/sweep/error_verdict.py).
+(tb/sweep/error_verdict.py). The first wrong stage of a layer is named by the verdict on its stages.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ import numpy as np
 from plena_ref.analysis.error_prediction import predict
 from plena_ref.analysis.size_limit import size_limit
 from plena_ref.verdict.accuracy import result_values
+from plena_ref.workloads.attention import Attention
 from plena_ref.workloads.base import Workload
 from tb.bench import case_runner, harness
 from tb.bench.phases import phase
@@ -64,10 +66,12 @@ def judge(workload: Workload, got: harness.JobResult) -> CellResult:
     case = workload.case
     with phase("prediction"):
         roundings = case.problem.roundings(case)
-        prediction = predict(roundings)
+        known = workload.predicted
+        prediction = predict(roundings, None if known is None else known**2)
     values = result_values(workload, got.images.vram)
     error = np.abs(values - roundings.exact)
-    limit = size_limit(case.problem.sizes, case.sigma)
+    attention = isinstance(case.problem, Attention)
+    limit = size_limit(case.problem.sizes, case.sigma) if attention else math.inf
     errors = judge_errors(values, roundings.exact, prediction, limit)
     reasons = [*outcome.reasons, *(f"not bit-exact: {difference}" for difference in verdict.differences)]
     if verdict.out_of_bounds_writes:

@@ -13,11 +13,11 @@ from tb.bench.options import UsageError
 from tb.mutants.swept import SWEPT
 from tb.mutants.table import Mutant
 from tb.sweep import matrix as matrices
-from tb.sweep.declaration import AXES, MatrixError
+from tb.sweep.declared_values import MatrixError
 from tb.sweep.matrix import Cell, Matrix
 
 #: Options beside the axes.
-KEYS = ("LIMIT", "QUICK", "MUTANTS", "JOBS", "SCHEDULER", "WAIT", "MATRIX")
+KEYS = ("LIMIT", "QUICK", "MUTANTS", "JOBS", "SCHEDULER", "WAIT", "MATRIX", "SET")
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Choice:
 
     Attributes:
         matrix_name, matrix_text, matrix: the matrix file, what is in it, and what that means.
+        reports: the folder of the reports, in that of the sweep; empty: that one itself.
         slice: the cells of the chosen axis values, and of the quick part where it is chosen.
         limit: how many of those without a result; 0 means all, with or without one.
         mutants: to try.
@@ -37,6 +38,7 @@ class Choice:
     matrix_name: str
     matrix_text: str
     matrix: Matrix
+    reports: str
     slice: tuple[Cell, ...]
     limit: int
     mutants: tuple[Mutant, ...]
@@ -60,8 +62,10 @@ def parse(arguments: Sequence[str]) -> Choice:
         MatrixError: the matrix file is wrong, or no cell is chosen.
         OSError: the matrix file cannot be read.
     """
-    axes = tuple(axis.upper() for axis in AXES)
     given = options.parse(arguments)
+    chosen, file = _matrix_file(given)
+    matrix = matrices.load(file)
+    axes = tuple(axis.upper() for axis in matrix.axes)
     for argument in arguments:
         key, _, value = argument.partition("=")
         if not value:
@@ -73,14 +77,13 @@ def parse(arguments: Sequence[str]) -> Choice:
     if "WAIT" in given and "SCHEDULER" not in given:
         raise UsageError("WAIT is for the workers of a SCHEDULER")
     whole = not {"QUICK", "LIMIT", *axes} & set(given)
-    file = Path(given.pop("MATRIX", matrices.MATRIX_FILE))
     quick = options.take_integer(given, "QUICK", 0, 0, 1)
     limit = options.take_integer(given, "LIMIT", 0, 1, 1 << 31)
     jobs = options.take_integer(given, "JOBS", len(os.sched_getaffinity(0)), 1, 1 << 10)
     wait = options.take_integer(given, "WAIT", 60, 1, 1 << 20)
-    mutants = options.take_integer(given, "MUTANTS", int(whole), 0, 1)
+    whole &= matrix.of_attention
+    mutants = options.take_integer(given, "MUTANTS", int(whole), 0, int(matrix.of_attention))
     scheduler = given.pop("SCHEDULER", None)
-    matrix = matrices.load(file)
     cells = matrix.slice({axis.lower(): values.split(",") for axis, values in given.items()})
     if quick:
         names = {cell.name for cell in matrix.quick_cells()}
@@ -88,4 +91,22 @@ def parse(arguments: Sequence[str]) -> Choice:
         if not cells:
             raise MatrixError("no cell of the quick part has these values")
     tried = SWEPT if mutants else ()
-    return Choice(str(file), file.read_text(), matrix, cells, limit, tried, scheduler, jobs, wait)
+    reports = "" if matrix.of_attention else chosen
+    return Choice(str(file), file.read_text(), matrix, reports, cells, limit, tried, scheduler, jobs, wait)
+
+
+def _matrix_file(given: dict[str, str]) -> tuple[str, Path]:
+    """The name of a set of cells, and its matrix file; takes both options out of what was given.
+
+    Raises:
+        UsageError: there is no such set, or a file was given as well.
+    """
+    if "SET" in given and "MATRIX" in given:
+        raise UsageError("SET names a matrix file of the project; MATRIX is another one")
+    if "MATRIX" in given:
+        file = Path(given.pop("MATRIX"))
+        return file.stem, file
+    name = given.pop("SET", "attention")
+    if name not in matrices.SETS:
+        raise UsageError(f"SET={name} is unknown; there are {', '.join(matrices.SETS)}")
+    return name, matrices.SETS[name]

@@ -30,7 +30,7 @@ from tb.sweep import choice, fingerprint, litter, report, summary
 from tb.sweep import plan as plans
 from tb.sweep.choice import Choice
 from tb.sweep.dask_workers import DaskWorkers
-from tb.sweep.declaration import MatrixError
+from tb.sweep.declared_values import MatrixError
 from tb.sweep.dispatch import Dispatcher, WorkersError
 from tb.sweep.local import Here
 from tb.sweep.run_log import RunLog
@@ -76,7 +76,7 @@ def _run(chosen: Choice, console: Console) -> int:
     elif cells or chosen.mutants:
         console.print("every one of them has its result already")
     content = report.collect(chosen.matrix, store, chosen.matrix_name)
-    paths = report.write(content, FOLDER)
+    paths = report.write(content, FOLDER / chosen.reports)
     for path in paths:
         console.print(f"report: {os.path.relpath(path)}", soft_wrap=True)
     names = {cell.name for cell in cells or chosen.slice} | {mutant.name for mutant in chosen.mutants}

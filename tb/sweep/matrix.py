@@ -17,11 +17,13 @@ from typing import Any
 from plena_ref.machine.hardware import Hardware, HardwareError
 from plena_ref.workloads.base import CaseError
 from plena_ref.workloads.case import Case, make_case
-from tb.sweep import declaration
-from tb.sweep.declaration import AXES, MatrixError, length
+from tb.sweep import declaration, problems
+from tb.sweep.declared_values import MatrixError, length
 
-#: The matrix of this project.
+#: The matrix of attention, which the project's permanent mutants are tried on too.
 MATRIX_FILE = Path(__file__).with_name("matrix.toml")
+#: Every matrix of this project, by what SET= calls it.
+SETS = {"attention": MATRIX_FILE, "smolvlm2": Path(__file__).with_name("smolvlm2.toml")}
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,8 @@ class Cell:
 
     @property
     def work(self) -> int:
-        """Multiply-accumulates of the two products, masked ones included."""
-        problem = self.case.problem
-        return 2 * problem.batch * problem.heads * problem.seq * problem.kv_seq * problem.head_dim
+        """Multiply-accumulates of all products, masked ones included."""
+        return problems.products(self.case)
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,19 @@ class Matrix:
         illegal: the others.
         coinciding: combinations left out because another one has the same lengths (MLEN = 16 and 16, say).
         quick: the [quick] table.
+        axes: names of the axes.
     """
 
     cells: tuple[Cell, ...]
     illegal: tuple[Illegal, ...]
     coinciding: int
     quick: Mapping[str, Any]
+    axes: tuple[str, ...]
+
+    @property
+    def of_attention(self) -> bool:
+        """Its cells are attention, not layers: permanent mutants are tried beside them."""
+        return self.axes == declaration.AXES
 
     @cached_property
     def by_name(self) -> dict[str, Cell]:
@@ -89,8 +97,8 @@ class Matrix:
             MatrixError: an axis or a value that no cell has, or values that no cell has together.
         """
         for axis, values in wanted.items():
-            if axis not in AXES:
-                raise MatrixError(f"{axis.upper()} is no axis; there are {', '.join(AXES).upper()}")
+            if axis not in self.axes:
+                raise MatrixError(f"{axis.upper()} is no axis; there are {', '.join(self.axes).upper()}")
             for value in values:
                 if not any(_has(cell, axis, value) for cell in self.cells):
                     known = ", ".join(dict.fromkeys(str(cell.values[axis]) for cell in self.cells))
@@ -135,7 +143,7 @@ def _has(cell: Cell | Illegal, axis: str, value: str) -> bool:
 
 def _pairs(cell: Cell) -> set[tuple]:
     """Pairs of axis values, seq relative to the tile as the matrix file writes it."""
-    return set(combinations([(axis, cell.values[axis]) for axis in AXES] + [("tile", _relative(cell))], 2))
+    return set(combinations([*cell.values.items(), ("tile", _relative(cell))], 2))
 
 
 def _relative(cell: Cell) -> str:
@@ -175,9 +183,10 @@ def _expand(declared: Mapping[str, Any]) -> Matrix:
     cells: dict[str, Cell] = {}
     illegal: dict[str, Illegal] = {}
     coinciding = 0
+    names = declaration.axes_of(declared)
     for axes in (declared["axes"], *declared.get("extra", ())):
-        for values in _combinations(axes):
-            name = "mlen{mlen}-blen{blen}-batch{batch}-seq{seq}-hd{head_dim}-{mask}".format(**values)
+        for values in _combinations(axes, names):
+            name = _name(values)
             if name in cells or name in illegal:
                 coinciding += 1
                 continue
@@ -185,13 +194,18 @@ def _expand(declared: Mapping[str, Any]) -> Matrix:
                 cells[name] = Cell(name, values, _case(declared, name, values))
             except (HardwareError, CaseError) as error:
                 illegal[name] = Illegal(name, values, _rule(error, name))
-    return Matrix(tuple(cells.values()), tuple(illegal.values()), coinciding, declared["quick"])
+    return Matrix(tuple(cells.values()), tuple(illegal.values()), coinciding, declared["quick"], names)
 
 
-def _combinations(axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
-    for combination in product(*(axes[axis] for axis in AXES)):
-        values = dict(zip(AXES, combination, strict=True))
+def _combinations(axes: Mapping[str, Sequence[Any]], names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for combination in product(*(axes[axis] for axis in names)):
+        values = dict(zip(names, combination, strict=True))
         yield {**values, "seq": length(values["seq"], values["mlen"])}
+
+
+def _name(values: Mapping[str, Any]) -> str:
+    form = "mlen{mlen}-blen{blen}-batch{batch}-seq{seq}"
+    return (form + ("-{layer}" if "layer" in values else "-hd{head_dim}-{mask}")).format(**values)
 
 
 def _rule(error: ValueError, name: str) -> str:
@@ -200,21 +214,37 @@ def _rule(error: ValueError, name: str) -> str:
 
 
 def _case(declared: Mapping[str, Any], name: str, values: Mapping[str, Any]) -> Case:
-    mask = declared["masks"][values["mask"]]
-    mlen, blen = values["mlen"], values["blen"]
-    memories = declared["memories"]
-    own = memories.get(f"{mlen}/{blen}", memories.get(str(mlen)))
-    if own is None:
-        raise MatrixError(f"'memories.{mlen}' is missing")
+    problem = _layer(declared, values) if "layer" in values else _attention(declared, values)
     return make_case(
         name,
-        hardware=Hardware(mlen, blen, **own),
+        hardware=Hardware(values["mlen"], values["blen"], **_memories(declared, values)),
         batch=values["batch"],
         seq=values["seq"],
-        kv_seq=values["seq"] + length(mask["cache"], mlen),
-        heads=declared["heads"][str(values["batch"])],
-        head_dim=values["head_dim"],
-        causal=mask["causal"],
         seed=zlib.crc32(name.encode()),
         sigma=declared["inputs"]["sigma"],
+        **problem,
     )
+
+
+def _memories(declared: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, int]:
+    memories, mlen = declared["memories"], values["mlen"]
+    own = memories.get(f"{mlen}/{values['blen']}", memories.get(str(mlen)))
+    if own is None:
+        raise MatrixError(f"'memories.{mlen}' is missing")
+    return own
+
+
+def _attention(declared: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a problem of attention that its mask, its heads and their width decide."""
+    mask = declared["masks"][values["mask"]]
+    return {
+        "kv_seq": values["seq"] + length(mask["cache"], values["mlen"]),
+        "heads": declared["heads"][str(values["batch"])],
+        "head_dim": values["head_dim"],
+        "causal": mask["causal"],
+    }
+
+
+def _layer(declared: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The kernel of a layer, its model and what its caches hold."""
+    return dict(declared["layers"][values["layer"]])

@@ -15,12 +15,10 @@ from typing import Any
 
 from plena_ref.workloads import overrides
 from plena_ref.workloads.case import Case
-from plena_ref.workloads.registry import CASES
 from tb.mutants.swept import SWEPT
 from tb.mutants.table import Mutant
-from tb.sweep import litter
+from tb.sweep import litter, problems
 from tb.sweep.cell import CellResult
-from tb.sweep.declaration import AXES
 from tb.sweep.error_verdict import PREDICTION_FACTOR
 from tb.sweep.matrix import Cell, Matrix
 from tb.sweep.mutant import MutantResult
@@ -41,7 +39,7 @@ MUTANT_STATES = ("not caught", "could not run", "caught", "not run")
 def collect(matrix: Matrix, store: Store, matrix_name: str) -> dict[str, Any]:
     """The report as a dictionary of plain values; numbers that JSON does not know are None."""
     cells = [_cell(cell, store.read(cell)) for cell in matrix.cells]
-    mutants = [_mutant(mutant, store.read(mutant)) for mutant in SWEPT]
+    mutants = [_mutant(mutant, store.read(mutant)) for mutant in (SWEPT if matrix.of_attention else ())]
     spent: Counter[str] = Counter()
     for cell in cells:
         spent.update(cell.get("phases", {}))
@@ -50,7 +48,7 @@ def collect(matrix: Matrix, store: Store, matrix_name: str) -> dict[str, Any]:
         "schema": SCHEMA,
         "sources": store.key,
         "matrix": matrix_name,
-        "axes": list(AXES),
+        "axes": list(matrix.axes),
         "factor": PREDICTION_FACTOR,
         "summary": {
             "cells": _counts(cells, CELL_STATES),
@@ -82,8 +80,8 @@ def _cell(cell: Cell, result: CellResult | None) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "name": cell.name,
         **cell.values,
-        "heads": cell.case.problem.heads,
-        "kv_seq": cell.case.problem.kv_seq,
+        "heads": problems.heads(cell.case),
+        "kv_seq": problems.keys(cell.case),
         "status": status,
         "command": command(cell.case),
         "why": "",
@@ -118,7 +116,7 @@ def _mutant(mutant: Mutant, result: MutantResult | None) -> dict[str, Any]:
 
 def command(case: Case) -> str:
     """The `make sim` that runs a case alone, on the same data."""
-    base = CASES["mha_batch2"]
+    base = problems.base(case)
     return " ".join(["make", "sim", f"TEST={base.name}", *overrides.pairs(case, base)])
 
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from plena_ref.workloads.attention import Attention
 from tb.mutants.table import Mutant
 from tb.sweep import litter
 from tb.sweep.matrix import Cell
@@ -18,6 +19,8 @@ MUTANT_SECONDS = 60.0
 #: Fitted to the processor time of 250 cells (root mean square error 30%): seconds of a cell, of a row of
 #: queries by a tile of keys, of a block of scores by a tile of the head, and of a million products.
 _CELL, _ROW, _BLOCK, _WORK = 0.06, 5.0e-5, 1.3e-4, 0.024
+#: Of a layer, fitted to measured cells: of a cell, of a million products, and of an instruction of the array.
+_LAYER, _LAYER_WORK, _PRODUCT = 5.0, 0.03, 4.0e-5
 
 
 class Seconds:
@@ -55,12 +58,25 @@ class Seconds:
 
 def formula(cell: Cell) -> float:
     """Seconds of a cell that was never measured."""
+    return _of_attention(cell) if isinstance(cell.case.problem, Attention) else _of_layer(cell)
+
+
+def _of_attention(cell: Cell) -> float:
     case, hardware = cell.case.problem, cell.case.hardware
     heads = case.batch * case.heads
     key_tiles = -(-case.kv_seq // hardware.mlen)
     blocks = -(-case.seq // hardware.blen) * -(-case.kv_seq // hardware.blen)
     blocks *= -(-case.head_dim // hardware.mlen)
     return _CELL + heads * (_ROW * case.seq * key_tiles + _BLOCK * blocks) + _WORK * cell.work / 1e6
+
+
+def _of_layer(cell: Cell) -> float:
+    """Rows count up to whole systolic blocks; a product is of BLEN x MLEN by MLEN x BLEN elements."""
+    problem, hardware = cell.case.problem, cell.case.hardware
+    rows = problem.batch * problem.seq
+    work = cell.work * (-(-rows // hardware.blen) * hardware.blen) / rows
+    products = work / (hardware.blen**2 * hardware.mlen)
+    return _LAYER + _LAYER_WORK * cell.work / 1e6 + _PRODUCT * products
 
 
 def _read(file: Path) -> dict[str, float]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tb.sweep import matrix as matrices
-from tb.sweep.declaration import MatrixError, length
+from tb.sweep.declared_values import MatrixError, length
 
 TEXT = matrices.MATRIX_FILE.read_text()
 MISTAKES = tomllib.loads(Path(__file__).with_name("mistakes.toml").read_text())["mistakes"]

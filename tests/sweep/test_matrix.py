@@ -12,7 +12,8 @@ from plena_ref.workloads.build import build, place
 from plena_ref.workloads.case import DEFAULT_HARDWARE
 from plena_ref.workloads.registry import MACHINES
 from tb.sweep import matrix as matrices
-from tb.sweep.declaration import AXES, MatrixError, length
+from tb.sweep.declaration import AXES
+from tb.sweep.declared_values import MatrixError, length
 
 MATRIX = matrices.load()
 MLENS, BLENS = (8, 16, 32, 64, 128, 256), (4, 8, 16, 32, 64)
