@@ -1,4 +1,4 @@
-"""Cycles of one pass by operator, beside what each operator needs of every resource.
+"""Cycles of one pass by operator and by layer, beside what each needs of every resource.
 
 ``python -m scripts.pass_cycles [ROWS=16] [POSITION=0] [MODEL=file]`` runs a pass of SmolLM2-135M on the RTL
 at MLEN 64, BLEN 16 with a trace of retired instructions. A cycle counts for the operator whose instruction
@@ -7,9 +7,9 @@ was dispatched last, so waiting for a full queue counts for whoever fills it.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plena_ref.isa.instructions import BY_OPCODE
+from plena_ref.kernels.language_model.decoder_layers import PassShape
+from plena_ref.kernels.language_model.layer_step import LayerStep
 from plena_ref.kernels.language_model.model_memory import ModelMemory
-from plena_ref.kernels.language_model.model_pass import ModelPass, PassShape
+from plena_ref.kernels.language_model.model_pass import ModelPass
 from plena_ref.kernels.program import Program
 from plena_ref.machine.hardware import Hardware
 from plena_ref.models.checkpoint import ModelFileError
@@ -32,32 +34,47 @@ from tb.chat.settings import CHUNK, HBM_BYTES, POSITIONS
 from tb.chat.weights_cache import weights_image
 from tb.engine import simulate
 
-#: Comments that begin an operator: products of a matrix, a store to the cache, and all others by first word.
-_PRODUCTS = re.compile(r"; (?:layer \d+|output head): (\w+), outputs \d+ and up")
-_STORE = re.compile(r"; layer \d+: .* to the cache")
-_OTHER = re.compile(r"; (?:embedding|final norm|layer \d+ [^:]*): (\w+)")
+#: What a step is called in the table; products of a matrix have its name, all others their own.
+NAMES = {
+    "attention norm": "RMSNorm",
+    "mlp norm": "RMSNorm",
+    "final norm": "RMSNorm",
+    "rope": "RoPE",
+    "k cache": "stores to the caches",
+    "v cache": "stores to the caches",
+    "attention": "attention",
+    "attention residual": "residual adds",
+    "mlp residual": "residual adds",
+    "activation": "SwiGLU",
+    "embedding": "embedding",
+}
+#: What comes before the first step.
+START = "start, first tiles"
+RESOURCES = ("cycles", "array", "DMA", "vector", "dispatch")
+
+#: Layer and operator of an instruction; None for what belongs to no layer.
+Owner = tuple[int | None, str]
+Needs = dict[Owner, NDArray[np.float64]]
 
 
-def operator_of_word(listing: str) -> list[str]:
-    """The operator that each word of a program belongs to, by the comments of its listing."""
-    name, found = "start", []
-    for line in listing.splitlines():
-        text = line.strip()
-        if not text.startswith(";"):
-            found.append(name)
-        elif match := _PRODUCTS.match(text):
-            name = f"products: {match[1]}"
-        elif _STORE.match(text):
-            name = "cache store"
-        elif match := _OTHER.match(text):
-            name = match[1]
-    return found
+def owner_of_word(steps: Sequence[LayerStep], marks: Sequence[tuple[int, str]], words: int) -> list[Owner]:
+    """Layer and operator of each word of a program.
+
+    Args:
+        steps, marks: of the program, one of each for every step, and a mark at the end.
+        words: of the program.
+    """
+    owners: list[Owner] = [(None, START)] * marks[0][0]
+    ends = [pc for pc, _ in marks[1:]]
+    for step, (first, _), end in zip(steps, marks, ends, strict=False):
+        owners += [(step.layer, NAMES.get(step.name, f"products: {step.name}"))] * (end - first)
+    return owners + [owners[-1]] * (words - len(owners))
 
 
-def by_operator(trace: NDArray[np.uint32], owner: list[str], hw: Hardware) -> dict[str, NDArray[np.float64]]:
-    """For each operator: cycles, and what array, DMA, vector unit and dispatch need at least."""
+def by_owner(trace: NDArray[np.uint32], owner: Sequence[Owner], hw: Hardware) -> Needs:
+    """By operator of each layer: cycles, and what array, DMA, vector unit and dispatch need at least."""
     beats = (hw.tile_elems + hw.tile_elems // hw.mx_block) // 64
-    spent: dict[str, NDArray[np.float64]] = defaultdict(lambda: np.zeros(5))
+    spent: Needs = defaultdict(lambda: np.zeros(len(RESOURCES)))
     cycles = np.diff(trace[:, 2].astype(np.int64), prepend=0)
     units = {opcode: entry.mnemonic for opcode, entry in BY_OPCODE.items()}
     for (pc, word, _), taken in zip(trace.tolist(), cycles.tolist(), strict=True):
@@ -68,19 +85,37 @@ def by_operator(trace: NDArray[np.uint32], owner: list[str], hw: Hardware) -> di
     return spent
 
 
+def joined(spent: Needs, key: Callable[[Owner], str]) -> dict[str, NDArray[np.float64]]:
+    """What several owners need together, by what `key` calls them."""
+    found: dict[str, NDArray[np.float64]] = defaultdict(lambda: np.zeros(len(RESOURCES)))
+    for owner, needs in spent.items():
+        found[key(owner)] += needs
+    return found
+
+
+def table(title: str, rows: dict[str, NDArray[np.float64]]) -> str:
+    """Markdown: cycles beside the bound, the most that a row needs of one resource, and all of these."""
+    heads = (title, "cycles", "bound", *RESOURCES[1:])
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for name, needs in rows.items():
+        values = (needs[0], needs[1:].max(), *needs[1:])
+        lines.append(f"| {name} | " + " | ".join(f"{value:,.0f}" for value in values) + " |")
+    return "\n".join(lines)
+
+
 @dataclass(frozen=True)
 class TracedPass:
     """A pass of the real model that has run.
 
     Attributes:
         result: what the RTL left, with the trace.
-        owner: the operator of each word.
+        owner: layer and operator of each word.
         hw: the machine.
         bound: cycles that its weights take at least.
     """
 
     result: JobResult
-    owner: list[str]
+    owner: list[Owner]
     hw: Hardware
     bound: int
 
@@ -97,18 +132,19 @@ def run_pass(rows: int, position: int, model: Path | None = None) -> TracedPass:
     images = first_images(memory, checkpoint.weights, weights_image(memory, checkpoint)[0])
     stage_pass(memory, list(range(rows)), position, images)
     program = Program(hw)
-    ModelPass(memory, PassShape(rows, position)).emit(program)
-    words, listing = program.finish()
+    whole = ModelPass(memory, PassShape(rows, position))
+    whole.emit(program)
+    words, _ = program.finish()
     with Session(hw, "verilator") as session:
         result = session.run(Job(words, images, memory.limit, trace=True))
     if result.status != "stopped":
         raise simulate.SimulationError(f"the pass ended with {result.status} {result.cause}")
     bound = memory.weights.count * memory.weights.tile_bytes // 64
-    return TracedPass(result, operator_of_word(listing), hw, bound)
+    return TracedPass(result, owner_of_word(whole.layers.steps, program.marks, len(words)), hw, bound)
 
 
 def main(arguments: list[str]) -> int:
-    """Run the pass and print the table."""
+    """Run the pass and print the tables."""
     given = options.parse(arguments)
     rows = options.take_integer(given, "ROWS", CHUNK, 1, CHUNK)
     position = options.take_integer(given, "POSITION", 0, 0, POSITIONS - rows)
@@ -119,13 +155,15 @@ def main(arguments: list[str]) -> int:
     except (ModelFileError, simulate.SimulationError) as error:
         return options.fail(error)
     assert done.result.trace is not None
-    table = by_operator(done.result.trace, done.owner, done.hw)
-    total = np.sum(list(table.values()), axis=0)
+    spent = by_owner(done.result.trace, done.owner, done.hw)
     ratio = done.result.cycles / done.bound
     print(f"{rows} tokens at position {position}: {done.result.cycles:,} cycles, {ratio:.3f} of the bound")
-    print("| operator | cycles | array | DMA | vector | dispatch |\n|---|---|---|---|---|---|")
-    for name, values in [*sorted(table.items(), key=lambda item: -item[1][0]), ("all", total)]:
-        print(f"| {name} | " + " | ".join(f"{value:,.0f}" for value in values) + " |")
+    operators = joined(spent, lambda owner: owner[1])
+    total = {"all": np.sum(list(spent.values()), axis=0)}
+    ordered = dict(sorted(operators.items(), key=lambda item: -item[1][0]))
+    print(table("operator", ordered | total), end="\n\n")
+    layers = joined(spent, lambda owner: "outside" if owner[0] is None else f"layer {owner[0]}")
+    print(table("layer", layers))
     return 0
 
 

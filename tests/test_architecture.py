@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "verdict": {"golden", "machine"},
     "kernels": {"configs", "isa", "machine"},
     "models": {"configs", "golden", "kernels", "machine"},
-    "workloads": {"analysis", "configs", "golden", "kernels", "machine", "verdict"},
+    "workloads": {"analysis", "configs", "golden", "kernels", "machine", "models", "verdict"},
     "__main__": {"isa", "machine", "run_command"},
     "run_command": {"isa", "machine"},
     "error_analysis": {"analysis", "machine", "verdict", "workloads"},

@@ -6,12 +6,11 @@ planned by lifetime: the attention half and the MLP half use the same words.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from plena_ref.kernels.attention.cached import Caches, attention_operator, attention_words, cached_operands
 from plena_ref.kernels.attention.shape import AttentionShape
 from plena_ref.kernels.cache_store import CacheStore
-from plena_ref.kernels.decoder_layer import LayerStage, columns
 from plena_ref.kernels.gelu import GeluKernel
 from plena_ref.kernels.layer_norm import LayerNormKernel
 from plena_ref.kernels.layout.batched import BatchedVram
@@ -20,6 +19,7 @@ from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.rules import round_up
 from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.kernels.linear import LinearKernel, LinearShape, place_panels
+from plena_ref.kernels.operator import Operator
 from plena_ref.kernels.program import Program
 from plena_ref.kernels.residual_add import ResidualAddKernel
 from plena_ref.kernels.rms_norm import CONSTANTS as NORM_CONSTANTS
@@ -144,6 +144,19 @@ def _rows(hw: Hardware, room: Room, name: str, shape: EncoderShape, cols: int) -
     return BatchedVram(tensor, shape.batch, shape.seq, shape.seq)
 
 
+@dataclass(frozen=True)
+class LayerStage:
+    """One operator of a layer.
+
+    Attributes:
+        name: what it is in the layer: "attention norm", "qkv", ...
+        operator: what writes it.
+    """
+
+    name: str
+    operator: Operator
+
+
 class EncoderLayer:
     """A vision encoder layer on given tensors.
 
@@ -193,7 +206,7 @@ class EncoderLayer:
         cols = shape.heads * shape.head_cols(hw)
         normed = self._new(room, "attention norm", shape.hidden)
         qkv = self._new(room, "qkv", 3 * cols)
-        q, k, v = (columns(qkv, n * cols, cols) for n in range(3))
+        q, k, v = (replace(qkv, parent=qkv.parent.column_view(n * cols, cols)) for n in range(3))
         o = self._new(room, "attention", cols)
         self.tensors |= {"q": q, "k": k, "v": v, "projection": normed}
         stores = []

@@ -68,12 +68,11 @@ class _RegisterFile:
     free: list[int]
     holders: dict[int, str] = field(default_factory=dict)
 
-    def take(self, purpose: str, index: int | None = None) -> Register:
-        if not self.free or index in self.holders:
+    def take(self, purpose: str) -> Register:
+        if not self.free:
             held = ", ".join(f"{self.name}{index} = {who}" for index, who in sorted(self.holders.items()))
             raise ProgramError(f"no free {self.name} register for '{purpose}'; in use: {held}")
-        index = self.free[0] if index is None else index
-        self.free.remove(index)
+        index = self.free.pop(0)
         self.holders[index] = purpose
         return Register(self.name, index)
 
@@ -103,7 +102,6 @@ class Program:
         self._lines: list[str] = [f"; {title}"] if title else []
         self._depth = 0
         self._finished = False
-        self._hbm_origin: int | None = None
         #: What begins where, in program order: index of its first instruction, and its name.
         self.marks: list[tuple[int, str]] = []
 
@@ -149,8 +147,8 @@ class Program:
             yield register
 
     @contextmanager
-    def _register(self, file: str, purpose: str, index: int | None = None) -> Iterator[Register]:
-        register = self._files[file].take(purpose, index)
+    def _register(self, file: str, purpose: str) -> Iterator[Register]:
+        register = self._files[file].take(purpose)
         try:
             yield register
         finally:
@@ -228,32 +226,15 @@ class Program:
             ProgramError: the count is not in 1..2^22-1 or the loop nests too deep.
         """
         with self.gp(f"counter of loop '{comment}'") as counter:
-            self._open_loop(counter, count, comment)
+            if not 1 <= count < IMM22_LIMIT:
+                raise ProgramError(f"a loop must run 1..{IMM22_LIMIT - 1} times, not {count}")
+            if self._depth == self.hw.loop_depth:
+                raise ProgramError(f"loops nest deeper than LOOP_DEPTH = {self.hw.loop_depth}")
+            self.C_LOOP_START(counter, count, comment=comment)
+            self._depth += 1
             yield counter
-            self._close_loop(counter)
-
-    @contextmanager
-    def long_loop(self, count: int, word: int, comment: str = "") -> Iterator[None]:
-        """Like `loop`, but its counter waits in a word of INT_MEM, so that the body has all registers."""
-        with self.gp(f"counter of loop '{comment}'") as counter:
-            self._open_loop(counter, count, comment)
-            self.S_ST_INT(counter, GP0, word)
-        yield
-        with self._register("gp", f"counter of loop '{comment}'", counter.index):
-            self.S_LD_INT(counter, GP0, word)
-            self._close_loop(counter)
-
-    def _open_loop(self, counter: Register, count: int, comment: str) -> None:
-        if not 1 <= count < IMM22_LIMIT:
-            raise ProgramError(f"a loop must run 1..{IMM22_LIMIT - 1} times, not {count}")
-        if self._depth == self.hw.loop_depth:
-            raise ProgramError(f"loops nest deeper than LOOP_DEPTH = {self.hw.loop_depth}")
-        self.C_LOOP_START(counter, count, comment=comment)
-        self._depth += 1
-
-    def _close_loop(self, counter: Register) -> None:
-        self._depth -= 1
-        self.C_LOOP_END(counter)
+            self._depth -= 1
+            self.C_LOOP_END(counter)
 
     @contextmanager
     def repeat(self, count: int, comment: str = "") -> Iterator[None]:
@@ -297,22 +278,11 @@ class Program:
         where = f"{tensor.name}[{row}, {col}]" if row or col else tensor.name
         self.load_constant(register, tensor.address(row, col), comment=f"{register} = &{where}")
 
-    @contextmanager
-    def hbm_origin(self, word: int) -> Iterator[None]:
-        """In the block, what a word of INT_MEM holds is added to every HBM base that is set (modulo 2^32)."""
-        self._hbm_origin = word
-        yield
-        self._hbm_origin = None
-
     def set_hbm_base(self, register: Register, address: int, comment: str = "") -> None:
-        """HBM address register = byte address, counted from the origin if there is one."""
+        """HBM address register = byte address."""
         high, low = divmod(address, UINT32_LIMIT)
         with self.gp("lower half of an HBM address") as lower:
             self.load_constant(lower, low)
-            if self._hbm_origin is not None:
-                with self.gp("HBM origin") as origin:
-                    self.S_LD_INT(origin, GP0, self._hbm_origin)
-                    self.S_ADD_INT(lower, lower, origin)
             if high == 0:
                 self.C_SET_ADDR_REG(register, GP0, lower, comment=comment)
                 return

@@ -1,16 +1,21 @@
-"""A model's weights as the bytes of HBM, and back: tiles in the order of the stream, the embedding table."""
+"""A model's weights as the bytes of HBM, and back: tiles in the order of the stream, the embedding table.
+
+Heads and features are padded to whole tiles by zeros, as `kernels.language_model.weight_tiles` has them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plena_ref.golden.language_model import LayerWeights, ModelWeights
+from plena_ref.kernels.language_model.decoder_memory import DecoderMemory
 from plena_ref.kernels.language_model.model_memory import ModelMemory
-from plena_ref.kernels.language_model.weight_tiles import Panel, model_panels
+from plena_ref.kernels.language_model.weight_tiles import Panel
+from plena_ref.kernels.layout.rules import round_up
 from plena_ref.machine.hbm_format import HbmFormat
 from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 
@@ -52,49 +57,84 @@ def _untiled(tiles: U8, mlen: int, width: int) -> U8:
     return np.ascontiguousarray(matrix).reshape(panels * mlen, count * width)
 
 
-def _placed_panels(memory: ModelMemory) -> Iterator[tuple[Panel, int]]:
+def _placed_panels(memory: DecoderMemory) -> Iterator[tuple[Panel, int]]:
     """Every panel of the stream with its first tile."""
     tile = 0
-    for panel in model_panels(memory.hw, memory.config):
+    for panel in memory.panels:
         yield panel, tile
         tile += panel.tiles
 
 
-def write_weights(memory: ModelMemory, weights: ModelWeights, hbm: U8) -> None:
-    """Quantise all matrices into `hbm`, LIMIT bytes or more; the caches become zeros."""
-    hw, form = memory.hw, memory.hw.hbm_format("m", 0)
+def _tiles_of(memory: DecoderMemory, hbm: U8) -> U8:
+    """The stream: tiles x bytes of a tile."""
     stored = hbm[memory.weights.base :][: memory.weights.count * memory.weights.tile_bytes]
-    stored = stored.reshape(memory.weights.count, memory.weights.tile_bytes)
+    return stored.reshape(memory.weights.count, memory.weights.tile_bytes)
+
+
+def _spread(matrix: F32, axis: int, size: int, mlen: int) -> F32:
+    """Groups of `size` along an axis, each padded to whole tiles of `mlen` by zeros."""
+    columns = round_up(size, mlen)
+    if columns == size:
+        return matrix
+    shape = list(matrix.shape)
+    groups = shape[axis] // size
+    padded = np.zeros((*shape[:axis], groups, columns, *shape[axis + 1 :]), matrix.dtype)
+    inside = (slice(None),) * (axis + 1)
+    padded[(*inside, slice(0, size))] = matrix.reshape(*shape[:axis], groups, size, *shape[axis + 1 :])
+    return padded.reshape(*shape[:axis], groups * columns, *shape[axis + 1 :])
+
+
+def padded(memory: DecoderMemory, name: str, matrix: F32) -> F32:
+    """A matrix of `LayerWeights` with its padding: whole tiles for each head, or for all features."""
+    head = memory.config.head_dim
+    outputs = head if name in ("q", "k", "v") else len(matrix)
+    inputs = head if name == "o" else matrix.shape[1]
+    mlen = memory.hw.mlen
+    return _spread(_spread(matrix, 0, outputs, mlen), 1, inputs, mlen)
+
+
+def write_panels(memory: DecoderMemory, layers: Sequence[LayerWeights], head: F32 | None, hbm: U8) -> None:
+    """Quantise the matrices of all layers, and the output head's, into the stream; the caches become zeros.
+
+    Args:
+        memory: where they go.
+        layers: the weights.
+        head: of the output head, where the stream has it.
+        hbm: the memory.
+    """
+    hw, form, stored = memory.hw, memory.hw.hbm_format("m", 0), _tiles_of(memory, hbm)
     made: dict[tuple[int | None, str], U8] = {}
     for panel, tile in _placed_panels(memory):
         key = (panel.layer, panel.matrix)
         if key not in made:
-            matrix = (
-                weights.head if panel.layer is None else getattr(weights.layers[panel.layer], panel.matrix)
-            )
-            elements, scales = _encoded(matrix, form)
+            matrix = head if panel.layer is None else getattr(layers[panel.layer], panel.matrix)
+            assert matrix is not None, "the stream has a head"
+            elements, scales = _encoded(padded(memory, panel.matrix, matrix), form)
             parts = (_tiles(elements, hw.mlen, hw.mlen), _tiles(scales, hw.mlen, hw.mlen // hw.mx_block))
             made[key] = np.concatenate(parts, axis=2)
         number = panel.first // hw.mlen
         stored[tile : tile + panel.tiles] = made[key][number]
         if number + 1 == len(made[key]):
             del made[key]
+    for layer in memory.layers:
+        for cache in (*layer.keys, *layer.values):
+            hbm[cache.base : cache.base + cache.footprint] = 0
+
+
+def write_weights(memory: ModelMemory, weights: ModelWeights, hbm: U8) -> None:
+    """Quantise all matrices into `hbm`, LIMIT bytes or more; the caches become zeros."""
+    write_panels(memory, weights.layers, weights.head, hbm)
     table = memory.embedding.tensor
     elements, scales = _encoded(weights.embedding, table.form)
     for part, base in ((elements, table.base), (scales, table.base + table.scale_offset)):
         # All rows of the first block of columns, then those of the second, and so on.
         by_block = np.split(part, memory.embedding.blocks, axis=1)
         hbm[base : base + part.size] = np.concatenate(by_block).reshape(-1)
-    for layer in memory.layers:
-        for cache in (*layer.keys, *layer.values):
-            hbm[cache.base : cache.base + cache.footprint] = 0
 
 
 def read_weights(memory: ModelMemory, weights: ModelWeights, hbm: U8) -> ModelWeights:
     """The matrices as the machine reads them from `hbm`, and the norms of `weights` in bf16."""
-    hw, form = memory.hw, memory.hw.hbm_format("m", 0)
-    stored = hbm[memory.weights.base :][: memory.weights.count * memory.weights.tile_bytes]
-    stored = stored.reshape(memory.weights.count, memory.weights.tile_bytes)
+    hw, form, stored = memory.hw, memory.hw.hbm_format("m", 0), _tiles_of(memory, hbm)
     found: dict[tuple[int | None, str], list[U8]] = {}
     for panel, tile in _placed_panels(memory):
         found.setdefault((panel.layer, panel.matrix), []).append(stored[tile : tile + panel.tiles])

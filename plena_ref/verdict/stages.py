@@ -10,7 +10,7 @@ bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,13 +30,14 @@ class Stage:
     """One result of one operator.
 
     Attributes:
-        layer: number of the layer, or what else it belongs to.
+        layer: number of the layer, or in words what else it belongs to.
         name: what it is in the layer: "attention norm", "q", ...
         operator: what made it, in words.
         inputs: what it reads.
         output: what it leaves, batch x rows x columns.
         golden: float64 from the inputs, shaped as the output.
         bound: how far each element may be from the golden, from the inputs; 0 where nothing is rounded.
+        column: of the whole result, where the output is a part of it.
     """
 
     layer: int | str
@@ -46,17 +47,19 @@ class Stage:
     output: Reader
     golden: Callable[..., F64]
     bound: Callable[..., F64]
+    column: int = 0
 
 
 @dataclass(frozen=True)
 class StageVerdict:
-    """How a stage did.
+    """How a stage did, or all parts of one.
 
     Attributes:
-        stage: the stage.
+        stage: the stage; of several parts the one that did worst.
         ratio: the largest error by its bound; at most 1 where all is right, infinite where a NaN is.
         size: root mean square of the golden.
-        bound: median of the bounds.
+        bound: median of the bounds; of several parts the mean of their medians.
+        elements: how many were judged.
         batch, row, column: where the ratio is largest.
         golden, got: the values there.
     """
@@ -70,6 +73,15 @@ class StageVerdict:
     column: int
     golden: float
     got: float
+    elements: int
+
+    def joined(self, other: StageVerdict) -> StageVerdict:
+        """The verdict on this part and another of the same stage."""
+        worst = other if other.ratio > self.ratio else self
+        count = self.elements + other.elements
+        squares = self.elements * self.size**2 + other.elements * other.size**2
+        bounds = self.elements * self.bound + other.elements * other.bound
+        return replace(worst, size=(squares / count) ** 0.5, bound=bounds / count, elements=count)
 
     @property
     def vacuous(self) -> bool:
@@ -85,7 +97,8 @@ class StageVerdict:
     def reason(self) -> str:
         """What is wrong, and where."""
         stage = self.stage
-        where = f"layer {stage.layer}, {stage.name} ({stage.operator})"
+        layer = f"layer {stage.layer}" if isinstance(stage.layer, int) else stage.layer
+        where = f"{layer}, {stage.name} ({stage.operator})"
         if self.vacuous:
             return f"{where}: a bound of {self.bound:.3g} says nothing of values of {self.size:.3g}"
         return (
@@ -109,8 +122,9 @@ def judge_stage(stage: Stage, inputs: Sequence[F64], got: F64) -> StageVerdict:
     at = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
     size = float(np.sqrt(np.mean(golden**2)))
     batch, row, column = (int(i) for i in at)
+    where = (batch, row, stage.column + column)
     return StageVerdict(
-        stage, float(ratio[at]), size, float(np.median(bound)), batch, row, column, golden[at], got[at]
+        stage, float(ratio[at]), size, float(np.median(bound)), *where, golden[at], got[at], golden.size
     )
 
 
@@ -134,8 +148,10 @@ class StageWatch:
         plan: the stages.
         images: the machine's memories.
 
+    A stage that a program makes part by part, between parts of others, is judged part by part.
+
     Attributes:
-        verdicts: in the order of the run.
+        parts: verdicts in the order of the run.
     """
 
     def __init__(self, plan: StagePlan, images: MemoryImages) -> None:
@@ -143,7 +159,16 @@ class StageWatch:
         self._at = {pc: number for number, pc in enumerate(plan.starts)}
         self._visits = [0] * len(plan.starts)
         self._waiting: list[tuple[Stage, list[F64]]] = []
-        self.verdicts: list[StageVerdict] = []
+        self.parts: list[StageVerdict] = []
+
+    @property
+    def verdicts(self) -> list[StageVerdict]:
+        """One for each stage, its parts together, in the order in which stages began."""
+        found: dict[tuple[int | str, str], StageVerdict] = {}
+        for part in self.parts:
+            key = (part.stage.layer, part.stage.name)
+            found[key] = found[key].joined(part) if key in found else part
+        return list(found.values())
 
     def __call__(self, pc: int, step: Callable[[], int | None]) -> Callable[[], int | None]:
         """As `watch` of `Machine.run`: looks at the memories before an operator's first instruction."""
@@ -160,7 +185,7 @@ class StageWatch:
     def _arrive(self, number: int) -> None:
         """Operator `number` begins: judge what ended, and take what it reads."""
         for stage, inputs in self._waiting:
-            self.verdicts.append(judge_stage(stage, inputs, stage.output(self._images)))
+            self.parts.append(judge_stage(stage, inputs, stage.output(self._images)))
         self._waiting = []
         visit = self._visits[number]
         self._visits[number] += 1

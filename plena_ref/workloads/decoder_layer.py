@@ -7,7 +7,7 @@ each stage from its own inputs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -16,20 +16,23 @@ from plena_ref.analysis.decoder_layer_roundings import DecoderLayerRoundings
 from plena_ref.analysis.roundings import sum_of
 from plena_ref.configs.models import DECODERS, DecoderConfig
 from plena_ref.golden.language_model import LayerWeights
-from plena_ref.golden.mxfp8 import quantised_heads
-from plena_ref.kernels.decoder_layer import DecoderLayers, DecoderShared
-from plena_ref.kernels.decoder_shape import DecoderShape
-from plena_ref.kernels.layer_stack import LayerStack
+from plena_ref.golden.mxfp8 import quantised_heads, quantised_rows
+from plena_ref.kernels.attention.shape import AttentionShape
+from plena_ref.kernels.language_model.decoder_layers import DecoderLayers, PassShape
+from plena_ref.kernels.language_model.decoder_memory import DecoderMemory
+from plena_ref.kernels.language_model.weight_tiles import stack_panels
+from plena_ref.kernels.layout.hbm import HbmTensor
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.rules import round_up
 from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.machine.rules import RuleError
 from plena_ref.machine.state import MemoryImages
+from plena_ref.models.hbm_image import write_panels
+from plena_ref.models.staging import stage_layers, stage_rope, stage_rotation
 from plena_ref.verdict.stages import StagePlan
 from plena_ref.verdict.tolerance import SMALLEST_NORMAL, element_tolerance
 from plena_ref.workloads.base import F64, Answer, Placed, Problem
-from plena_ref.workloads.decoder_stages import decoder_plan
-from plena_ref.workloads.decoder_staging import stage_caches, stage_layer, stage_norms, stage_shared
+from plena_ref.workloads.decoder_stages import DecoderStages
 from plena_ref.workloads.norm_problem import WEIGHT_SIGMA
 from plena_ref.workloads.placement import stage_rows
 
@@ -88,12 +91,6 @@ class DecoderLayer(Problem):
             raise RuleError(f"MODEL must be one of {', '.join(DECODERS)} (got {self.model})")
         return DECODERS[self.model]
 
-    @property
-    def shape(self) -> DecoderShape:
-        """The problem as the kernels see it."""
-        sizes = {f.name: getattr(self, f.name, None) for f in fields(DecoderShape)}
-        return DecoderShape(**{n: getattr(self.config, n) if v is None else v for n, v in sizes.items()})
-
     def describe(self) -> str:
         """The problem in a line, for people."""
         return (
@@ -107,13 +104,24 @@ class DecoderLayer(Problem):
         Raises:
             RuleError: names the rule.
         """
-        if self.layers < 1:
-            raise RuleError(f"LAYERS must be at least 1 (got {self.layers})")
-        self.shape.check(case.hardware)
+        for name in ("layers", "batch", "seq"):
+            if getattr(self, name) < 1:
+                raise RuleError(f"{name.upper()} must be at least 1 (got {getattr(self, name)})")
+        if self.past < 0:
+            raise RuleError(f"PAST must not be negative (got {self.past})")
+        self._attention.check(case.hardware)
+
+    @property
+    def _attention(self) -> AttentionShape:
+        """Attention of the new positions to all."""
+        config, kv_seq = self.config, self.past + self.seq
+        return AttentionShape(
+            self.batch, self.seq, kv_seq, config.heads, config.head_dim, True, True, config.kv_heads
+        )
 
     def draw(self, case: Case) -> LayerInputs:
         """N(0, 1) * sigma in X, with one large channel of the first token; unit gain in the weights."""
-        rng, shape = np.random.default_rng(case.seed), self.shape
+        rng, shape = np.random.default_rng(case.seed), self.config
 
         def values(*size: int) -> F64:
             return bf16_to_f32(bf16_from_float(rng.standard_normal(size))).astype(np.float64)
@@ -143,7 +151,7 @@ class DecoderLayer(Problem):
     def roundings(self, case: Case) -> DecoderLayerRoundings:
         """The model of the roundings on the case's data, from weights and caches as MXFP8 has them."""
         inputs, form = self.draw(case), case.hardware.hbm_format("m", 0)
-        columns = self.shape.head_cols(case.hardware)
+        columns = round_up(self.config.head_dim, case.hardware.mlen)
 
         def stored(past: list[F64]) -> list[F64]:
             return [quantised_heads(one, form, columns) for one in past] if self.past else past
@@ -156,49 +164,65 @@ class DecoderLayer(Problem):
         )
 
     def _as_read(self, case: Case, weights: LayerWeights) -> LayerWeights:
-        """A layer's weights after MXFP8; every head begins a block, and so does up."""
-        shape, hw = self.shape, case.hardware
+        """A layer's weights after MXFP8, blocks along the inputs; every head of o's begins one."""
+        form, head = case.hardware.hbm_format("m", 0), self.config.head_dim
 
         def read(name: str, values: np.ndarray) -> F64:
             exact = bf16_to_f32(bf16_from_float(values.astype(np.float64))).astype(np.float64)
             if values.ndim == 1:
                 return exact
-            size, columns = len(values), round_up(len(values), hw.mx_block)
-            if name in "qkv":
-                size, columns = shape.head_dim, shape.head_cols(hw)
-            groups = exact.T.reshape(1, exact.shape[1], -1, size).transpose(0, 2, 1, 3)
-            got = quantised_heads(groups, hw.hbm_format("m", 0), columns)[0]
-            return got.transpose(0, 2, 1).reshape(values.shape)
+            groups = exact.reshape(len(exact), -1, head) if name == "o" else exact
+            return quantised_rows(groups, form).reshape(values.shape)
 
         return LayerWeights(**{name: read(name, values) for name, values in vars(weights).items()})
 
     def place(self, case: Case, room: Room) -> Placed:
-        """Everything in the order that the kernels ask for."""
-        hw, shape, positions = case.hardware, self.shape, self.past + self.seq
-        stack = LayerStack.place(hw, shape, self.layers, positions, room)
-        shared = DecoderShared.place(hw, shape, positions, room)
-        operator = DecoderLayers(hw, shape, stack, shared, room)
-        return Placed(operator, shared.x, shared.x.parent.physical_cols)
+        """Weights, caches and activations; the program is one pass of all layers."""
+        hw, config = case.hardware, self.config
+        panels = stack_panels(hw, config, self.layers)
+        sizes = (self.layers, self.batch, self.seq, self.past + self.seq)
+        operator = DecoderLayers(
+            DecoderMemory(hw, config, panels, *sizes, room), PassShape(self.seq, self.past)
+        )
+        x = operator.batched(operator.memory.x)
+        return Placed(operator, x, x.parent.physical_cols)
 
     def stages(self, case: Case, placed: Placed, marks: Sequence[tuple[int, str]]) -> StagePlan:
         """Every operator of every layer, from its own inputs."""
         weights = [self._as_read(case, one) for one in self.draw(case).layers]
-        return decoder_plan(placed.operator, self.config, weights, marks)
+        stages = DecoderStages(placed.operator, weights)
+        return StagePlan([pc for pc, _ in marks], [stages.of_steps(placed.operator.steps)])
 
     def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
         """X, all weights, the caches, tables and constants."""
-        hw, shape, layers = case.hardware, self.shape, placed.operator
-        inputs = self.draw(case)
-        x = bf16_from_float(inputs.x.reshape(shape.rows, -1))
-        stage_rows(layers.shared.x.parent, images.vram, x, shape.rows)
-        stage_shared(hw, shape, layers.shared, self.config.rms_eps, self.config.rope_theta, images)
-        stage_norms(layers.stack.norms, inputs.layers, images)
-        for index, weights in enumerate(inputs.layers):
-            tensors = layers.stack.layer(index)
-            stage_layer(hw, shape, tensors, weights, images.hbm)
-            stage_caches(tensors.caches, inputs.keys[index], inputs.values[index], images.hbm)
+        memory, inputs = placed.operator.memory, self.draw(case)
+        rows = self.batch * self.seq
+        stage_rows(memory.x, images.vram, bf16_from_float(inputs.x.reshape(rows, -1)), rows)
+        write_panels(memory, inputs.layers, None, images.hbm)
+        stage_layers(memory, inputs.layers, images)
+        stage_rotation(memory, images.hbm)
+        stage_rope(memory, self.past, images)
+        for layer, keys, values in zip(memory.layers, inputs.keys, inputs.values, strict=True):
+            _stage_caches(layer.keys, keys, memory.rows_per_batch, images)
+            _stage_caches(layer.values, values, memory.rows_per_batch, images)
         model = self.roundings(case)
         variance = sum_of(model.variances().values())
         reach = element_tolerance(variance, model.exact)
         deviation = np.sqrt(variance + SMALLEST_NORMAL**2)
         return Answer(model.exact, (model.exact - reach, model.exact + reach), deviation=deviation)
+
+
+def _stage_caches(caches: Sequence[HbmTensor], past: F64, rows_per_batch: int, images: MemoryImages) -> None:
+    """Past positions at the start of every batch's cache, zeros after them.
+
+    Args:
+        caches: one for each head of K or V.
+        past: batch x kv_heads x positions x head_dim, bf16 values.
+        rows_per_batch: rows of a cache from batch to batch.
+        images: the memories.
+    """
+    batch, _, positions, head_dim = past.shape
+    for head, cache in enumerate(caches):
+        rows = np.zeros((batch, rows_per_batch, cache.cols))
+        rows[:, :positions, :head_dim] = past[:, head]
+        cache.store(images.hbm, bf16_from_float(rows.reshape(-1, cache.cols)))

@@ -30,8 +30,8 @@ from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict.stages import StagePlan
 from plena_ref.verdict.tolerance import SMALLEST_NORMAL, element_tolerance
 from plena_ref.workloads.base import F64, Answer, Placed, Problem
-from plena_ref.workloads.decoder_staging import Part, rows_with_padding, stage_caches, stage_parts
 from plena_ref.workloads.encoder_stages import GELU, EncoderStages
+from plena_ref.workloads.encoder_staging import Part, rows_with_padding, stage_parts
 from plena_ref.workloads.gelu import constants_of, stage_constants
 from plena_ref.workloads.norm_problem import WEIGHT_SIGMA
 from plena_ref.workloads.placement import stage_rows
@@ -161,8 +161,8 @@ class EncoderProblem(Problem):
         rows = shape.batch * shape.seq
         stage_rows(layer.own.x.parent, images.vram, bf16_from_float(x.reshape(rows, -1)), rows)
         self._stage_weights(layer, weights, images)
-        nothing = np.zeros((shape.batch, shape.heads, 0, shape.head_dim))
-        stage_caches(layer.own.caches, nothing, nothing, images.hbm)
+        for cache in (layer.own.caches.k, layer.own.caches.v):
+            images.hbm[cache.base : cache.base + cache.footprint] = 0
         self._stage_constants(layer, images)
         model = self.roundings(case)
         variance = sum_of(model.variances().values())

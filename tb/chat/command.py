@@ -12,8 +12,9 @@ import time
 from rich.console import Console
 from rich.table import Table
 
+from plena_ref.kernels.language_model.decoder_layers import PassShape
 from plena_ref.kernels.language_model.model_memory import ModelMemory
-from plena_ref.kernels.language_model.model_pass import ModelPass, PassShape
+from plena_ref.kernels.language_model.model_pass import ModelPass
 from plena_ref.machine.hardware import HardwareError
 from plena_ref.machine.rules import RuleError
 from plena_ref.models.checkpoint import ModelFileError
@@ -27,11 +28,17 @@ from tb.chat.settings import CHUNK, POSITIONS, Settings, parse
 from tb.chat.weights_cache import weights_image
 from tb.engine import simulate
 
+#: Options that say what is asked and who answers: a process that answers one prompt does not get them.
+WHO_AND_WHERE = ("PROMPT", "PROMPTS", "SCHEDULER")
+
 
 def main(arguments: list[str]) -> int:
     """Answer the prompts that the arguments hold and return the exit status."""
     try:
         settings = parse(arguments)
+        others = [word for word in arguments if word.split("=")[0].upper() not in WHO_AND_WHERE]
+        if settings.scheduler is not None:
+            return many.answer_on(settings.scheduler, settings.prompts, others)
         if settings.on_rtl:
             simulate.find_tool(settings.simulator)
         checkpoint = load(settings.model)
@@ -55,7 +62,6 @@ def main(arguments: list[str]) -> int:
     print(f"weights in HBM: {'made' if made else 'from the cache'}, {seconds:.1f} s", file=sys.stderr)
     count = many.at_once()
     if len(settings.prompts) > 1 and count > 1:
-        others = [argument for argument in arguments if not argument.upper().startswith("PROMPTS=")]
         return many.answer_all(settings.prompts, others, count)
     quantised = read_weights(memory, checkpoint.weights, image)
     loaded = Loaded(memory, image, tokenizer, quantised, checkpoint.weights)
@@ -115,6 +121,15 @@ def _report(outcome: Outcome, settings: Settings, tokenizer: Tokenizer) -> None:
     for number, step in enumerate(outcome.steps):
         for reason in step.differences:
             console.print(f"  pass {number}: {reason}", markup=False, soft_wrap=True)
+        if step.wrong_stage is not None:
+            console.print(f"  pass {number}: {step.wrong_stage.reason}", markup=False, soft_wrap=True)
+    stages = [stage for step in outcome.steps for stage in step.stages]
+    right = sum(stage.passed for stage in stages)
+    console.print(
+        f"stages, each from what it read: {right:,} of {len(stages):,} right; the largest error is "
+        f"{max(stage.ratio for stage in stages):.3f} of its bound",
+        soft_wrap=True,
+    )
     if outcome.hbm_equal is not None:
         all_equal = outcome.hbm_equal and not any(step.differences for step in outcome.steps)
         console.print(

@@ -16,6 +16,7 @@ from plena_ref.kernels.language_model.model_memory import ModelMemory
 from plena_ref.machine.state import MemoryImages
 from plena_ref.models.staging import read_logits
 from plena_ref.models.tokenizer import Tokenizer
+from plena_ref.verdict.stages import StageVerdict, first_wrong
 from tb.bench.job import JobResult
 from tb.bench.session import Session
 from tb.chat.judge import Judge, StepVerdict
@@ -56,6 +57,7 @@ class Step:
         seconds: wall clock of the RTL, or of the reference machine without it.
         differences: where the RTL is not the reference machine.
         verdict: what the float64 models say.
+        stages: each stage of the pass, judged from what it read.
     """
 
     tokens: int
@@ -65,11 +67,17 @@ class Step:
     seconds: float
     differences: tuple[str, ...]
     verdict: StepVerdict
+    stages: tuple[StageVerdict, ...]
+
+    @property
+    def wrong_stage(self) -> StageVerdict | None:
+        """The first stage that is not what it should have made of what it read."""
+        return first_wrong(self.stages)
 
     @property
     def passed(self) -> bool:
-        """Bit-exact, and as accurate as predicted."""
-        return not self.differences and self.verdict.passed
+        """Bit-exact, every stage right, and the logits as accurate as predicted."""
+        return not self.differences and self.wrong_stage is None and self.verdict.passed
 
 
 @dataclass(frozen=True)
@@ -130,7 +138,7 @@ class Conversation:
         loaded = self.loaded
         images = first_images(self.memory, loaded.quantised, loaded.image)
         self.judge = Judge(loaded.quantised, loaded.original, self.memory.hw.hbm_format("v", 0))
-        self.reference = Reference(self.memory, images)
+        self.reference = Reference(self.memory, images, loaded.quantised)
         hbm_equal = None
         with self._rtl(images) as rtl:
             steps = tuple(self._steps(rtl))
@@ -202,5 +210,6 @@ class Conversation:
         elif report.status != "stopped":
             wrong = [f"the reference machine ended with {report.status} {report.cause} at pc {report.pc}"]
         verdict = expected.judge(logits)
-        step = Step(len(tokens), None, cycles, report.instructions, seconds, tuple(wrong), verdict)
+        stages = tuple(self.reference.stages)
+        step = Step(len(tokens), None, cycles, report.instructions, seconds, tuple(wrong), verdict, stages)
         return step, logits[-1], next_made

@@ -10,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plena_ref.golden.language_model import ModelWeights
+from plena_ref.kernels.language_model.decoder_layers import DecoderLayers, PassShape
 from plena_ref.kernels.language_model.model_memory import ModelMemory
-from plena_ref.kernels.language_model.model_pass import ModelPass, PassShape
+from plena_ref.kernels.language_model.model_pass import ModelPass
 from plena_ref.kernels.program import Program
 from plena_ref.machine.reference import Machine, StopReport
 from plena_ref.machine.state import MemoryImages
 from plena_ref.models.staging import read_logits, stage_constants, stage_pass
 from plena_ref.verdict.memory import memory_difference, register_differences
+from plena_ref.verdict.stages import StageVerdict, StageWatch
+from plena_ref.workloads.model_stages import ModelStages
 from tb.bench.job import Job, JobResult
 from tb.bench.session import Progress, Session
 
@@ -33,10 +36,14 @@ class Pass:
     Attributes:
         shape: how many tokens, and where.
         words: its program.
+        layers: what wrote it, with its steps.
+        marks: where each step begins.
     """
 
     shape: PassShape
     words: list[int]
+    layers: DecoderLayers
+    marks: Sequence[tuple[int, str]]
 
 
 def make_pass(memory: ModelMemory, rows: int, position: int) -> Pass:
@@ -47,8 +54,9 @@ def make_pass(memory: ModelMemory, rows: int, position: int) -> Pass:
     """
     shape = PassShape(rows, position)
     program = Program(memory.hw, f"{rows} tokens from position {position} on")
-    ModelPass(memory, shape).emit(program)
-    return Pass(shape, program.finish()[0])
+    whole = ModelPass(memory, shape)
+    whole.emit(program)
+    return Pass(shape, program.finish()[0], whole.layers, program.marks)
 
 
 def first_images(memory: ModelMemory, weights: ModelWeights, image: NDArray[np.uint8]) -> MemoryImages:
@@ -65,16 +73,29 @@ class Reference:
     Args:
         memory: where everything lies.
         images: memories before the first pass; they change.
+        weights: as the machine reads them, to judge every stage; None: no stage is judged.
+
+    Attributes:
+        stages: the verdict on each stage of the last pass.
     """
 
-    def __init__(self, memory: ModelMemory, images: MemoryImages) -> None:
-        self.memory, self.images = memory, images
+    def __init__(
+        self, memory: ModelMemory, images: MemoryImages, weights: ModelWeights | None = None
+    ) -> None:
+        self.memory, self.images, self.weights = memory, images, weights
         self._machine = Machine(memory.hw, images, memory.limit)
+        self.stages: list[StageVerdict] = []
 
     def run(self, made: Pass, tokens: Sequence[int]) -> StopReport:
         """Run a pass."""
         stage_pass(self.memory, tokens, made.shape.position, self.images)
-        return self._machine.run(made.words)
+        if self.weights is None:
+            return self._machine.run(made.words)
+        plan = ModelStages(self.memory, made.layers, self.weights).plan(made.marks)
+        watch = StageWatch(plan, self.images)
+        report = self._machine.run(made.words, watch=watch)
+        self.stages = watch.verdicts
+        return report
 
     def logits(self, rows: int) -> F64:
         """What the last pass left, rows x vocabulary."""

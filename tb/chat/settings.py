@@ -16,7 +16,7 @@ POSITIONS, CHUNK = 512, 16
 HBM_BYTES = 256 << 20
 KEYS = (
     "PROMPT", "PROMPTS", "MODEL", "MLEN", "BLEN", "TOKENS", "TEMPERATURE", "SEED", "SIM", "HBM_BYTES",
-    "VRAM_ELEMS", "MSRAM_TILES",
+    "VRAM_ELEMS", "MSRAM_TILES", "SCHEDULER",
 )  # fmt: skip
 
 
@@ -32,6 +32,7 @@ class Settings:
         temperature: of the sampling; 0 takes the best token.
         seed: of the sampling.
         simulator: where the passes run, or `reference`.
+        scheduler: address of a dask scheduler whose workers answer the prompts; None: this host.
     """
 
     prompts: tuple[str, ...]
@@ -41,6 +42,7 @@ class Settings:
     temperature: float
     seed: int
     simulator: str
+    scheduler: str | None
 
     @property
     def on_rtl(self) -> bool:
@@ -78,6 +80,7 @@ def parse(arguments: list[str]) -> Settings:
         _temperature(given.get("TEMPERATURE", "0")),
         number(given, "SEED", 0, 0, 2**32 - 1),
         given.get("SIM", simulate.default_simulator()),
+        given.get("SCHEDULER"),
     )
 
 

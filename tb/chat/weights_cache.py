@@ -13,7 +13,7 @@ import os
 import numpy as np
 from numpy.typing import NDArray
 
-from plena_ref.kernels.language_model import model_memory, weight_tiles
+from plena_ref.kernels.language_model import decoder_memory, model_memory, weight_tiles
 from plena_ref.kernels.language_model.model_memory import ModelMemory
 from plena_ref.machine import hbm_format, mx
 from plena_ref.models import gguf_file, hbm_image, safetensors_file, staging
@@ -23,7 +23,10 @@ from tb.engine import paths, scratch
 #: Images that are kept, about 190 MB each for SmolLM2-135M.
 KEPT = 4
 #: What the bytes of an image depend on besides the model file.
-_MODULES = (gguf_file, safetensors_file, hbm_image, staging, model_memory, weight_tiles, hbm_format, mx)
+_MODULES = (
+    *(gguf_file, safetensors_file, hbm_image, staging, decoder_memory, model_memory, weight_tiles),
+    *(hbm_format, mx),
+)
 
 
 def _key(memory: ModelMemory, checkpoint: Checkpoint) -> str:

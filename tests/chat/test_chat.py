@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -9,14 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from distributed import LocalCluster
 
 from plena_ref.configs.models import DECODERS
 from plena_ref.isa.assembler import assemble
+from plena_ref.kernels.language_model.decoder_layers import DecoderLayers
 from plena_ref.kernels.language_model.model_memory import ModelMemory
+from plena_ref.kernels.language_model.weight_tiles import Panel
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.state import MemoryImages
-from plena_ref.models.hbm_image import write_weights
+from plena_ref.models.hbm_image import read_weights, write_weights
 from plena_ref.models.staging import stage_rotation
+from plena_ref.verdict.stages import first_wrong
 from tb.bench.job import Job, JobResult
 from tb.bench.session import Session
 from tb.chat import command
@@ -25,6 +30,7 @@ from tb.engine import simulate
 from tests.models.files import drawn_weights, reduced_checkpoint
 from tests.models.packages import require_model_packages
 from tests.refusals import refusals
+from tests.sweep.dask_cluster import wait_for
 
 HW = Hardware(16, 4, hbm_bytes=1 << 20, vram_elems=1 << 16)
 
@@ -68,12 +74,13 @@ def test_passes_of_a_session_are_bit_exact_and_a_changed_bit_is_found() -> None:
     progress: list[int] = []
     with Session(HW) as session:
         rtl, position = Rtl(memory, images, session), 0
-        reference = Reference(memory, images)
+        reference = Reference(memory, images, read_weights(memory, drawn_weights(memory.config), images.hbm))
         for tokens in ([3, 1, 4, 1, 5, 9, 2, 95], [0], [3, 5, 8]):
             made = make_pass(memory, len(tokens), position)
             running = rtl.start(made, tokens, lambda cycles, _seconds: progress.append(cycles))
             report, got = reference.run(made, tokens), running.result()
             assert differences(memory, got, report, reference) == []
+            assert len(reference.stages) == 1 + 2 * 17 + 2 and first_wrong(reference.stages) is None
             assert (got.hbm_written is None) == (position == 0)
             rtl.end(got)
             position += len(tokens)
@@ -128,6 +135,31 @@ def test_the_command(
     assert len(list((tmp_path / "weights").glob("*.hbm"))) == 1
 
 
+def test_the_first_wrong_stage_of_an_answer_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In layer 1, the second panel of SwiGLU reads gate and up the wrong way round."""
+    require_model_packages()
+    monkeypatch.setattr("tb.engine.paths.BUILD", tmp_path)
+    activate = DecoderLayers._activate
+
+    def wrong(layers: DecoderLayers, panel: Panel) -> None:
+        memory = layers.memory
+        if (panel.layer, panel.matrix, panel.first) != (1, "up", 16):
+            return activate(layers, panel)
+        with monkeypatch.context() as patch:
+            patch.setattr(memory, "gate", memory.up)
+            patch.setattr(memory, "up", memory.gate)
+            return activate(layers, panel)
+
+    monkeypatch.setattr(DecoderLayers, "_activate", wrong)
+    assert command.main(_ask(tmp_path, "PROMPT=ab", "TOKENS=1", "SIM=reference")) == 1
+    out = capsys.readouterr().out
+    named = re.search(r"pass 0: layer 1, activation \(SwiGLU\): batch 0, row \d+, column (\d+) is", out)
+    assert named and 16 <= int(named[1]) < 32
+    assert out.rstrip().endswith("FAIL")
+
+
 def test_prompts_of_a_file_are_answered_in_their_order(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,6 +171,31 @@ def test_prompts_of_a_file_are_answered_in_their_order(
     prompts = f"PROMPTS={tmp_path / 'prompts'}"
     assert command.main(_ask(tmp_path, prompts, "TOKENS=1", "SIM=reference")) == 0
     assert [line for line in capsys.readouterr().out.splitlines() if line[:1] == ">"] == ["> ab", "> abc"]
+
+
+def test_prompts_are_answered_on_the_workers_of_a_scheduler(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the checkout of the worker; other sources there are refused, and no worker is no answer."""
+    require_model_packages()
+    monkeypatch.setenv("PLENA_BUILD", str(tmp_path))
+    (tmp_path / "prompts").write_text("ab\nabc\n")
+    options = {"processes": False, "n_workers": 1, "threads_per_worker": 2, "dashboard_address": ":0"}
+    with LocalCluster(**options) as cluster:
+        asked = _ask(tmp_path, f"PROMPTS={tmp_path / 'prompts'}", "TOKENS=1", "SIM=reference")
+        asked.append(f"SCHEDULER={cluster.scheduler_address}")
+        assert command.main(asked) == 0
+        assert [line for line in capsys.readouterr().out.splitlines() if line[:1] == ">"] == ["> ab", "> abc"]
+        monkeypatch.setattr("tb.chat.many.source_hashes", lambda: {"README.md": "0"})
+        assert command.main(asked) == 2
+        assert "README.md on the worker is not the same file" in capsys.readouterr().err
+        cluster.scale(0)
+        wait_for(lambda: not cluster.scheduler_info["workers"])
+        assert command.main(asked) == 2
+        assert "it has no worker" in capsys.readouterr().err
+    monkeypatch.setattr("tb.chat.many.ANSWER_SECONDS", 1)
+    assert command.main([*asked[:-1], "SCHEDULER=tcp://127.0.0.1:1"]) == 2
+    assert capsys.readouterr().err.startswith("error: SCHEDULER=tcp://127.0.0.1:1: ")
 
 
 @pytest.mark.parametrize(("arguments", "message"), refusals("chat"))

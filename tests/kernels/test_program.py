@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-
 import pytest
 
 from plena_ref.isa.assembler import assemble
@@ -156,30 +154,3 @@ def test_a_program_ends_once_and_whole() -> None:
     assert words == [0x34] and listing == "C_BREAK\n"
     with pytest.raises(ProgramError, match="finished"):
         p.C_BREAK()
-
-
-def test_a_long_loop_leaves_its_register_to_the_body() -> None:
-    """Its counter waits in INT_MEM, and the body runs as often as it should."""
-    p = Program(HW)
-    with p.long_loop(3, 7), ExitStack() as stack:
-        registers = [stack.enter_context(p.gp("all of them")) for _ in range(15)]
-        p.load_constant(registers[0], 5)
-        p.S_LD_INT(registers[1], GP0, 8)
-        p.S_ADD_INT(registers[1], registers[1], registers[0])
-        p.S_ST_INT(registers[1], GP0, 8)
-    images = MemoryImages.zeros(HW)
-    assert Machine(HW, images).run(p.finish()[0]).status == "stopped"
-    assert images.intmem[8] == 15
-
-
-def test_an_origin_moves_hbm_bases() -> None:
-    p = Program(HW)
-    with p.hbm_base("there") as base:
-        with p.hbm_origin(2):
-            p.set_hbm_base(base, 1 << 20)
-        with p.hbm_base("here") as other:
-            p.set_hbm_base(other, 64)
-    images = MemoryImages.zeros(HW)
-    images.intmem[2] = 640
-    registers = Machine(HW, images).run(p.finish()[0]).registers
-    assert registers.a[:2] == [(1 << 20) + 640, 64]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from plena_ref.kernels import decoder_layer
 from plena_ref.kernels.cache_store import CacheStore
+from plena_ref.kernels.language_model.decoder_layers import DecoderLayers
+from plena_ref.kernels.language_model.tile_stream import TileStream
 from plena_ref.kernels.program import F0, GP0, Program
 from plena_ref.kernels.residual_add import ResidualAddKernel
 from plena_ref.kernels.rms_norm import RmsNormKernel
@@ -63,16 +65,14 @@ def swapped_gate_and_up(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-def another_head(patch: pytest.MonkeyPatch) -> None:
-    """Keys of what lies a head further."""
-    operands = decoder_layer.cached_operands
-
-    def wrong(*given: object) -> object:
-        found = operands(*given)
-        moved = type(found.k)(found.k.name, found.k.base + found.head_cols, *list(vars(found.k).values())[2:])
-        return type(found)(**{**vars(found), "k": moved})
-
-    patch.setattr(decoder_layer, "cached_operands", wrong)
+def another_cache(patch: pytest.MonkeyPatch) -> None:
+    """Keys of what lies a cache further."""
+    made = DecoderLayers._attention
+    patch.setattr(
+        DecoderLayers,
+        "_attention",
+        lambda layers, layer, head: made(layers, replace(layer, keys=layer.values), head),
+    )
 
 
 def no_residual(patch: pytest.MonkeyPatch) -> None:
@@ -94,22 +94,21 @@ def late_cache(patch: pytest.MonkeyPatch) -> None:
 
 
 def missing_panel(patch: pytest.MonkeyPatch) -> None:
-    """The second panel of every linear layer is the first one again."""
-    from plena_ref.kernels.linear import LinearKernel
+    """The second panel of the stream is the first one again."""
+    made = TileStream.next_panel
 
-    made = LinearKernel.__init__
+    def wrong(stream: TileStream) -> range:
+        tiles = made(stream)
+        return range(len(tiles)) if tiles.start == len(tiles) else tiles
 
-    def wrong(kernel: LinearKernel, hw: object, shape: object, x: object, w: list, *rest: object) -> None:
-        made(kernel, hw, shape, x, [w[0], w[0], *w[2:]], *rest)
-
-    patch.setattr(LinearKernel, "__init__", wrong)
+    patch.setattr(TileStream, "next_panel", wrong)
 
 
 MUTANTS: dict[str, tuple[Patch, str]] = {
     "norm weight skipped": (no_norm_weight, "attention norm"),
     "half of RoPE": (half_of_rope, "rotated q"),
     "gate and up swapped": (swapped_gate_and_up, "activation"),
-    "KV head off by one": (another_head, "attention"),
+    "keys of another cache": (another_cache, "attention"),
     "residual left out": (no_residual, "attention residual"),
     "cache one row late": (late_cache, "k cache"),
     "a panel twice": (missing_panel, "q"),
@@ -157,6 +156,18 @@ def test_the_worst_element_is_named() -> None:
     assert verdict.reason == (
         "layer 4, s (o): batch 0, row 1, column 2 is 1.5, float64 of what it read 1: 5 times the bound"
     )
+
+
+def test_parts_of_a_stage_are_one_verdict() -> None:
+    """The worst part is named, by its column in the whole; sizes and bounds are those of all parts."""
+    first = judge_stage(constant(1.0, 0.1), [], np.ones((1, 2, 3)))
+    got = np.full((1, 2, 3), 7.0)
+    got[0, 1, 2] = 7.5
+    second = judge_stage(replace(constant(7.0, 0.4), column=3), [], got)
+    both = first.joined(second)
+    assert both == second.joined(first) and not both.passed
+    assert (both.batch, both.row, both.column, both.elements) == (0, 1, 5, 12)
+    assert (both.size, both.bound) == (5.0, pytest.approx(0.25))
 
 
 def test_nan_and_exact_stages() -> None:

@@ -26,6 +26,7 @@ class StreamLinear:
         """Columns column..column+MLEN-1 of Y, with the next panel of the stream."""
         stream, p, blen = self.stream, self.p, self.hw.blen
         steps = self.hw.mlen // blen
+        stream.complete()
         count = stream.plan()
         each, rest = divmod(count, steps)
         stream.fetch(rest)

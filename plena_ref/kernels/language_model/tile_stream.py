@@ -72,6 +72,10 @@ class TileStream:
         """Have the next panel's tiles fetched, and a margin."""
         self.fetch_ahead(self._wanted(self._panel) - self.lead)
 
+    def complete(self) -> None:
+        """Have those of the next panel's tiles fetched that found no room in the ring before."""
+        self.fetch(max(0, self._sizes[self._panel] - self.lead))
+
     def fetch_ahead(self, count: int) -> None:
         """Up to `count` more tiles, as far as the ring has room."""
         self.fetch(min(count, self.ring - self.lead))

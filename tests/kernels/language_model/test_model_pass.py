@@ -10,8 +10,9 @@ import pytest
 
 from plena_ref.configs.models import DECODERS
 from plena_ref.golden.language_model import ModelWeights
+from plena_ref.kernels.language_model.decoder_layers import KEY_TILES, PassShape
 from plena_ref.kernels.language_model.model_memory import ModelMemory
-from plena_ref.kernels.language_model.model_pass import KEY_TILES, ModelPass, PassShape
+from plena_ref.kernels.language_model.model_pass import ModelPass
 from plena_ref.kernels.language_model.tile_stream import TileStream
 from plena_ref.kernels.language_model.weight_tiles import model_panels
 from plena_ref.kernels.layout.rules import LayoutError
@@ -132,8 +133,8 @@ def test_what_is_refused() -> None:
         ModelPass(memory, PassShape(1, 24))
     with pytest.raises(KernelError, match="head_dim = 32 of the model must be a multiple of MLEN = 64"):
         _memory(64, 16)
-    with pytest.raises(KernelError, match="the weights need MSRAM_TILES > 12"):
-        ModelPass(_memory(32, 8, msram_tiles=12), PassShape(1, 0))
+    with pytest.raises(KernelError, match="the weights need MSRAM_TILES > 6"):
+        ModelPass(_memory(32, 8, msram_tiles=6), PassShape(1, 0))
     with pytest.raises(LayoutError, match=r"VRAM is full: .* VRAM_ELEMS = 4096"):
         _memory(32, 8, vram_elems=4096)
     with pytest.raises(LayoutError, match=r"HBM is full: the weights .* HBM_BYTES = 65536"):

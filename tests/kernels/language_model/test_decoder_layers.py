@@ -1,14 +1,10 @@
-"""Decoder layers on the reference machine: prefill and after a cache, layers in a loop, what does not fit."""
+"""Decoder layers on the reference machine: prefill and after a cache, several layers, what does not fit."""
 
 from __future__ import annotations
-
-import re
 
 import numpy as np
 import pytest
 
-from plena_ref.kernels.decoder_layer import DecoderShared
-from plena_ref.kernels.layer_stack import LayerStack
 from plena_ref.kernels.layout.room import Room
 from plena_ref.verdict.accuracy import result_values
 from plena_ref.workloads.base import CaseError
@@ -20,7 +16,8 @@ from tests.kernels.checking import check, hardware, run
 def layer(mlen: int = 16, blen: int = 4, **values: object) -> Case:
     """A case on a machine with small memories."""
     values = {"model": "reduced", "sigma": 1.0, **values}
-    return make_case("layer", hardware=hardware(mlen, blen), kernel="decoder_layer", **values)
+    machine = hardware(mlen, blen, **values.pop("machine", {}))
+    return make_case("layer", hardware=machine, kernel="decoder_layer", **values)
 
 
 @pytest.mark.parametrize(("mlen", "blen"), [(8, 4), (32, 8), (64, 16)])
@@ -31,42 +28,59 @@ def test_prefill_and_after_a_cache(mlen: int, blen: int, seq: int, past: int) ->
 
 
 def test_the_second_layer_reads_what_the_first_left() -> None:
-    """Layers in a loop come to the bits of two programs, the second staged with the result of the first."""
+    """The caches of both hold the new positions, and the result is not that of one layer."""
     both = layer(layers=2, batch=2, seq=3, past=5)
     together = build(both)
-    loop = run(together)
+    whole = run(together)
     one = layer(layers=1, batch=2, seq=3, past=5)
     workload = build(one)
     first = run(workload)
     inputs = both.problem.draw(both)
     middle = result_values(workload, first.images.vram)
     assert (inputs.layers[0].q == one.problem.draw(one).layers[0].q).all()
-    assert not np.array_equal(middle, result_values(together, loop.images.vram))
-    stack = together.case.problem.place(both, Room(both.hardware, 1 << 12)).operator.stack
-    for index in range(2):
-        k = stack.layer(index).caches.k
-        written = loop.written.hbm[k.base : k.base + k.element_bytes].reshape(2, -1, k.cols).any(axis=2)
+    assert not np.array_equal(middle, result_values(together, whole.images.vram))
+    memory = both.problem.place(both, Room(both.hardware, 1 << 12)).operator.memory
+    for places in memory.layers:
+        k = places.keys[0]
+        written = whole.written.hbm[k.base : k.base + k.element_bytes].reshape(2, -1, k.cols).any(axis=2)
         assert written[:, 5:9].all() and not written[:, :5].any() and not written[:, 9:].any()
     check(both)
 
 
-def test_places_do_not_depend_on_the_pass() -> None:
-    """A prefill and a decode step of the same model find weights, caches and tables in the same places."""
-    hw = hardware(16, 4)
-    places = []
-    for seq, past in ((16, 0), (1, 21)):
-        shape = layer(seq=seq, past=past).problem.shape
-        room = Room(hw, 1 << 12)
-        stack = LayerStack.place(hw, shape, 3, 40, room)
-        shared = DecoderShared.place(hw, shape, 40, room)
-        places.append((stack, shared.rope, shared.norm_constants, shared.x.parent.base))
-    assert places[0] == places[1]
+def test_heads_of_keys_and_values_have_caches_of_their_own() -> None:
+    """Three of them, of the real sizes, behind a cache; two batches."""
+    check(
+        make_case(
+            "true",
+            hardware=hardware(64, 64, vram_elems=1 << 20, hbm_bytes=1 << 23),
+            kernel="decoder_layer",
+            sigma=1.0,
+            batch=2,
+            seq=2,
+            past=3,
+        )
+    )
 
 
 def test_the_listing_names_layer_and_operator() -> None:
     listing = build(layer(layers=2, seq=2)).listing
-    for stage in ("attention norm: RMSNorm", "qkv: linear", "rope: RoPE", "k cache:", "activation: SwiGLU"):
-        assert re.search(rf"; layers 0 to 1, {stage}", listing)
+    for stage in (
+        "layer 0 attention norm: RMSNorm",
+        "layer 1: q, outputs 16",
+        "layer 0 heads 0 to 0: RoPE",
+        "layer 1: q, k, v to the cache",
+        "layer 0 SwiGLU: SwiGLU",
+    ):
+        assert f"; {stage}" in listing
+
+
+def test_a_small_matrix_memory_leaves_attention_fewer_key_tiles() -> None:
+    """Panels of 8 tiles leave room for 3 key tiles of 4 tiles, or for one; never for none."""
+    for tiles, key_tiles in ((64, 4), (21, 3), (13, 1)):
+        case = layer(seq=3, past=70, **{"machine": {"msram_tiles": tiles}})
+        operator = case.problem.place(case, Room(case.hardware, 1 << 12)).operator
+        assert operator.attention_hw.msram_tiles == 4 * key_tiles
+        check(case)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +88,7 @@ def test_the_listing_names_layer_and_operator() -> None:
     [
         ({"vram_elems": 1 << 12}, {"seq": 16}, r"VRAM is full: .* VRAM_ELEMS = 4096"),
         ({"hbm_bytes": 1 << 16}, {"layers": 3}, r"HBM is full: .* HBM_BYTES = 65536"),
-        ({"int_words": 4}, {}, r"INT_MEM is full: .* INT_WORDS = 4"),
+        ({"msram_tiles": 12}, {}, r"the weights need MSRAM_TILES > 12, .* \(got 12\)"),
         ({}, {"model": "huge"}, r"MODEL must be one of smolvlm2, reduced \(got huge\)"),
         ({}, {"past": -1}, r"PAST must not be negative \(got -1\)"),
         ({}, {"layers": 0}, r"LAYERS must be at least 1 \(got 0\)"),
