@@ -215,14 +215,23 @@ class LinearKernel:
         """Tile `tile` is the next to be fetched."""
         p, tile_elems = self.p, self.hw.tile_elems
         p.load_constant(self.place, self._slot(tile) * tile_elems, f"place of tile {tile}")
-        p.load_constant(self.offset, tile % self.panel_tiles * self.w[0].span(tile_elems))
+        self._point_offset(tile % self.panel_tiles)
+
+    def _point_offset(self, tile: int) -> None:
+        """The HBM offset is that of a tile of the panel."""
+        self.p.load_constant(self.offset, tile * self._tile_step)
+
+    @property
+    def _tile_step(self) -> int:
+        """Bytes from tile to tile of a panel."""
+        return self.w[0].span(self.hw.tile_elems)
 
     def _fetch(self) -> None:
         """Fetch the next tile: rows of MLEN elements without a gap."""
-        p, tile_elems = self.p, self.hw.tile_elems
+        p = self.p
         p.H_PREFETCH_M(self.place, self.offset, self.w_base, 0, 0)
-        p.add(self.place, self.place, tile_elems)
-        p.add(self.offset, self.offset, self.w[0].span(tile_elems))
+        p.add(self.place, self.place, self.hw.tile_elems)
+        p.add(self.offset, self.offset, self._tile_step)
 
     def _fetch_panel(self, tiles: range) -> None:
         for run in self._runs(tiles) if tiles else ():
@@ -291,9 +300,13 @@ class LinearKernel:
             if passes:
                 with p.repeat(passes, "input features, MLEN at a time"):
                     for _ in range(products):
-                        p.M_MM(w, x)
+                        self._product(w, x)
                         p.add(w, w, self.hw.tile_elems)
                         p.add(x, x, self.x.parent.block_stride)
+
+    def _product(self, w: Register, x: Register) -> None:
+        """The accumulators += BLEN rows of X times BLEN columns of a tile."""
+        self.p.M_MM(w, x)
 
     # Panels that MSRAM does not hold
 
@@ -309,13 +322,13 @@ class LinearKernel:
                 with p.repeat(
                     self.row_groups, f"features {panel * mlen + first} and up, BLEN rows at a time"
                 ):
-                    self._streamed_block(first * mlen, rows)
+                    self._streamed_block(panel, first * mlen, rows)
                     p.M_MM_WO(target, GP0, 0)
                     p.add(rows, rows, blen * mlen)
                     p.add(target, target, blen * mlen)
         return range(0)
 
-    def _streamed_block(self, offset: int, rows: Register) -> None:
+    def _streamed_block(self, panel: int, offset: int, rows: Register) -> None:
         """As `_block`: one buffer is fetched before the products with the tiles of the other."""
         p, starts = self.p, range(0, self.panel_tiles, self.buffer_tiles)
         chunks = [range(start, min(start + self.buffer_tiles, self.panel_tiles)) for start in starts]
@@ -326,7 +339,7 @@ class LinearKernel:
             for number in range(len(chunks) + ahead):
                 if number < len(chunks):
                     p.load_constant(self.place, places[number])
-                    p.load_constant(self.offset, self.w[0].span(chunks[number].start * self.hw.tile_elems))
+                    self._point_offset(chunks[number].start)
                     with p.repeat(len(chunks[number]), "tiles of a panel"):
                         self._fetch()
                 if number >= ahead:

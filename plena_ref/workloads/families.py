@@ -12,6 +12,7 @@ from plena_ref.workloads.gelu import Gelu
 from plena_ref.workloads.layer_norm import LayerNorm
 from plena_ref.workloads.linear import Linear
 from plena_ref.workloads.norm_linear_residual import NormLinearResidual
+from plena_ref.workloads.output_head import OutputHead
 from plena_ref.workloads.residual_add import ResidualAdd
 from plena_ref.workloads.rms_norm import RmsNorm
 from plena_ref.workloads.rope import Rope
@@ -28,6 +29,7 @@ FAMILIES: tuple[type[Problem], ...] = (
     TopK,
     MoeRouter,
     Linear,
+    OutputHead,
     RmsNorm,
     LayerNorm,
     ResidualAdd,

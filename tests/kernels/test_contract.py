@@ -44,6 +44,7 @@ PROBLEMS: dict[str, dict[str, object]] = {
     "packed_attention": {**ATTENTION, "seq": 20, "head_dim": 8, "window": 20},
     "plain_attention": {**ATTENTION, "seq": 20},
     "plain_attention_element_offsets": {**ATTENTION, "seq": 20},
+    "output_head": {"batch": 2, "seq": 5, "features": 44, "vocabulary": 92, "last": True},
     "linear": {"batch": 2, "seq": 5, "in_features": 70, "out_features": 44},
     "rms_norm": {"batch": 2, "seq": 5, "features": 300},
     "layer_norm": {"batch": 2, "seq": 5, "features": 300},

@@ -88,6 +88,7 @@ def test_the_registered_cases_are_those_of_the_plan() -> None:
         "mha_batch2_sub64",
         "mha_ragged",
         "linear_bias",
+        "output_head_last",
         "rms_norm_ragged",
         "layer_norm_ragged",
         "residual_add",
