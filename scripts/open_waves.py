@@ -7,18 +7,15 @@ import shutil
 import subprocess
 import sys
 
-from plena_ref.workloads.registry import CASES
-from tb.bench import command, options, waves
+from tb.bench import case_choice, command, keys, options, waves
 from tb.engine import simulate
 
 
 def main(arguments: list[str]) -> int:
     """Open the save file of the case's last run and return the exit status."""
     given = options.parse(arguments)
-    name = given.pop("TEST", "mha_batch2")
-    options.refuse_unknown(given, ("TEST",))
-    if name not in CASES:
-        return options.fail(f"TEST={name} is unknown; there are {', '.join(CASES)}")
+    keys.check("waves", given)
+    name = case_choice.named(given)
     folder = simulate.BUILD / "runs" / name
     if not (folder / waves.SAVE_FILE).exists():
         return options.fail(f"no waves in {folder}: run `make sim TEST={name} WAVES=1` first")

@@ -51,7 +51,12 @@ PARSERS: dict[object, Callable[[object], object]] = {
 _HARDWARE: dict[str, Callable[[object], int | str]] = {
     machine.name: str if isinstance(machine.default, str) else _integer for machine in fields(Hardware)
 }
-_CASE: dict[str, Callable[[object], object]] = {"seed": _integer, "sigma": float, "kernel": str, "data": str}
+CASE_KEYS: dict[str, Callable[[object], object]] = {
+    "seed": _integer,
+    "sigma": float,
+    "kernel": str,
+    "data": str,
+}
 
 
 def problem_parsers(family: type[Problem]) -> dict[str, Callable[[object], object]]:
@@ -88,7 +93,7 @@ def parse(values: Mapping[str, object]) -> Given:
         ValueError: an unknown key, or a value that cannot be read.
     """
     given = Given()
-    groups = ((_HARDWARE, given.hardware), (_CASE, given.case), (_PROBLEMS, given.problem))
+    groups = ((_HARDWARE, given.hardware), (CASE_KEYS, given.case), (_PROBLEMS, given.problem))
     for key, value in values.items():
         name = key.lower()
         for parsers, target in groups:
@@ -176,7 +181,7 @@ def pairs(case: Case, base: Case) -> list[str]:
     groups = (
         (case.problem, usual, case.problem.followers),
         (case.hardware, {name: getattr(base.hardware, name) for name in _HARDWARE}, HARDWARE_FOLLOWERS),
-        (case, {name: getattr(base, name) for name in _CASE}, {}),
+        (case, {name: getattr(base, name) for name in CASE_KEYS}, {}),
     )
     words = []
     for holder, usual, followers in groups:

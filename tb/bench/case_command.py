@@ -15,8 +15,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from plena_ref.workloads.base import CaseError
-from plena_ref.workloads.registry import CASES
-from tb.bench import assembly, case_runner, command, diagnose, options, run_files, waves
+from tb.bench import (
+    assembly,
+    case_choice,
+    case_runner,
+    command,
+    diagnose,
+    keys,
+    options,
+    run_files,
+    waves,
+)
 from tb.engine import scratch, simulate
 from tb.runs import kept, places
 
@@ -30,15 +39,12 @@ def main(arguments: list[str]) -> int:
     """Run the case that the arguments describe and return the exit status."""
     try:
         typed = options.parse(arguments)
+        keys.check("sim", typed)
         given = dict(typed)
-        name = given.pop("TEST", "mha_batch2")
         keep = options.take_integer(given, "KEEP", kept.KEEP, 1, 10**6)
         asm = given.pop("ASM", None)
         program = assembly.read(asm) if asm is not None else None
-        run = options.take_run_options(given)
-        if name not in CASES:
-            return options.fail(f"TEST={name} is unknown; there are {', '.join(CASES)}")
-        case = CASES[name].override(**given)
+        name, case, run = case_choice.asked(given)
         simulate.find_tool(run.sim)
     except (options.UsageError, CaseError, simulate.SimulationError) as error:
         return options.fail(error)

@@ -184,7 +184,8 @@ def run_case(
         SimulatorMissing, SimulationError: see tb/engine/simulate.py.
     """
     simulator = simulator or simulate.default_simulator()
-    workload = build(case) if assembly is None else assembly.put_into(build(case))
+    with phase("program and data"):
+        workload = build(case) if assembly is None else assembly.put_into(build(case))
     trace = trace or waves
     job = Job(workload.words, workload.images, workload.limit, latency, jitter, case.seed, trace=trace)
     run = harness.run(case.hardware, [job], simulator, waves, folder, root, x_seed, timeout)

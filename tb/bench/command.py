@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from plena_ref.machine.reference import InstructionLimitError
-from tb.bench import options
+from tb.bench import options, progress
 from tb.engine import environment, interruption, paths
 from tb.engine.tools import SimulationError
 
@@ -32,7 +32,8 @@ def run(main: Callable[[list[str]], int], arguments: list[str]) -> int:
         with interruption.handled():
             for place in (paths.REPO, paths.BUILD, Path(sys.prefix)):
                 paths.check(place)
-            status = main(arguments)
+            with progress.shown():
+                status = main(arguments)
             sys.stdout.flush()
             return status
     except interruption.Interrupted as signal:

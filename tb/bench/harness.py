@@ -6,6 +6,7 @@ files that a job exchanges with ``tb/bench/plena_tb.sv`` are described in docs/b
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 from collections.abc import Sequence
@@ -13,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plena_ref.machine.hardware import Hardware
-from tb.bench import job_runner
+from tb.bench import job_runner, trace_progress
 from tb.bench.job import DEFAULT_LATENCY, Job, JobResult, Stall
 from tb.bench.job_files import PROGRAM_BYTES, read_job, write_job
-from tb.engine import paths, scratch, simulate
+from tb.engine import paths, scratch, simulate, steps
 
 __all__ = ("DEFAULT_LATENCY", "Job", "JobResult", "RunResult", "Stall", "build", "run", "run_model")
 
@@ -129,14 +130,15 @@ def run_model(
         path.mkdir(parents=True)
         fill = fill_of(job, fill)
         write_job(path, hw, job, fill)
-    run_seconds = simulate.run(
-        model,
-        "tb.bench.job_runner",
-        folder=folder,
-        environment={job_runner.JOBS_VARIABLE: str(len(jobs)), **NO_REWRITING},
-        plusargs=["+waves=1"] if model.waves else [],
-        timeout=timeout,
-    )
+    with steps.step("simulation", look=functools.partial(trace_progress.look, folder, jobs)):
+        run_seconds = simulate.run(
+            model,
+            "tb.bench.job_runner",
+            folder=folder,
+            environment={job_runner.JOBS_VARIABLE: str(len(jobs)), **NO_REWRITING},
+            plusargs=["+waves=1"] if model.waves else [],
+            timeout=timeout,
+        )
     seconds = json.loads((folder / job_runner.SECONDS_FILE).read_text())
     results: list[JobResult] = []
     for number, job in enumerate(jobs):

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import cocotb
-from cocotb.triggers import FallingEdge, RisingEdge, Timer
+from cocotb.triggers import FallingEdge, First, RisingEdge, Timer
 
 JOBS_VARIABLE = "PLENA_TB_JOBS"
 SECONDS_FILE = "seconds.json"
+#: In a job's folder, how many cycles it has taken so far; written after so many more (one is a nanosecond).
+CYCLES_FILE, EVERY = "cycles", 100_000
 
 
 @cocotb.test()
@@ -23,8 +25,11 @@ async def run_jobs(dut: Any) -> None:
         dut.job.value = job
         dut.go.value = 1
         await RisingEdge(dut.running)
-        started = time.perf_counter()
-        await FallingEdge(dut.running)
+        started, cycles = time.perf_counter(), 0
+        stopped = FallingEdge(dut.running)
+        while await First(stopped, Timer(EVERY, "ns")) is not stopped:
+            cycles += EVERY
+            Path(f"job{job}", CYCLES_FILE).write_text(str(cycles))
         seconds.append(time.perf_counter() - started)
         await RisingEdge(dut.done)
         dut.go.value = 0

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
 from plena_ref.machine.hardware import Hardware
+from tb.bench import words
 from tb.bench.job import DEFAULT_LATENCY
-from tb.engine import simulate
+from tb.engine import registry, simulate
 
 #: The parameters of the machine by key.
 HARDWARE = {field.name.upper(): field for field in fields(Hardware)}
@@ -28,7 +29,10 @@ def parse(arguments: Iterable[str]) -> dict[str, str]:
     for argument in arguments:
         key, equals, value = argument.partition("=")
         if not equals:
-            raise UsageError(f"'{argument}' is not of the form KEY=VALUE")
+            # Here, because the table of keys imports this module.
+            from tb.bench.keys import word_advice
+
+            raise UsageError(f"'{argument}' is not of the form KEY=VALUE{word_advice(argument)}")
         if key.upper() in options:
             raise UsageError(f"{key.upper()}= stands twice")
         if value:
@@ -46,14 +50,16 @@ def refuse_all(arguments: Iterable[str]) -> None:
         raise UsageError(f"'{argument}': this command takes no options")
 
 
-def refuse_unknown(left: Mapping[str, str], known: Iterable[str]) -> None:
-    """Refuse the options that are left when all that are known have been taken.
+def refuse_unknown(given: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse options whose key is not among those that are known, and say which was meant.
 
     Raises:
         UsageError: there is one.
     """
-    for key in left:
-        raise UsageError(f"unknown option {key}; there are {', '.join(known)}")
+    names = tuple(known)
+    for key in given:
+        if key not in names:
+            raise UsageError(f"{key}= is unknown; {words.advice(key, names, '{}=')}")
 
 
 def take_integer(options: dict[str, str], key: str, default: int, low: int, high: int) -> int:
@@ -87,12 +93,12 @@ class RunOptions:
         sim_timeout: wall-clock seconds after which the simulation is stopped, or None for an hour.
     """
 
-    sim: str
-    latency: int
-    jitter: int
-    waves: bool
-    x_seed: int | None
-    sim_timeout: int | None
+    sim: str = next(iter(registry.SIMULATORS))
+    latency: int = DEFAULT_LATENCY
+    jitter: int = 0
+    waves: bool = False
+    x_seed: int | None = None
+    sim_timeout: int | None = None
 
 
 #: The keys of :class:`RunOptions`.
@@ -130,9 +136,9 @@ def take_run_options(options: dict[str, str]) -> RunOptions:
     """
     return RunOptions(
         options.pop("SIM", simulate.default_simulator()),
-        take_integer(options, "LATENCY", DEFAULT_LATENCY, 1, 65535),
-        take_integer(options, "JITTER", 0, 0, 255),
-        bool(take_integer(options, "WAVES", 0, 0, 1)),
+        take_integer(options, "LATENCY", RunOptions.latency, 1, 65535),
+        take_integer(options, "JITTER", RunOptions.jitter, 0, 255),
+        bool(take_integer(options, "WAVES", int(RunOptions.waves), 0, 1)),
         take_integer(options, "X_SEED", 0, 1, 2**31 - 1) or None,
         take_integer(options, "SIM_TIMEOUT", 0, 1, 10**7) or None,
     )

@@ -7,15 +7,18 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 
+from tb.engine import steps
+
 _SECONDS: defaultdict[str, float] = defaultdict(float)
 
 
 @contextlib.contextmanager
 def phase(name: str) -> Iterator[None]:
-    """Count the wall-clock seconds of the block under `name`."""
+    """Count the wall-clock seconds of the block under `name`, and announce it as a step."""
     started = time.perf_counter()
     try:
-        yield
+        with steps.step(name):
+            yield
     finally:
         _SECONDS[name] += time.perf_counter() - started
 

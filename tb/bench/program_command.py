@@ -19,6 +19,7 @@ from plena_ref.machine.hardware import Hardware
 from tb.bench import (
     case_runner,
     command,
+    keys,
     options,
     output_folder,
     program_options,
@@ -52,6 +53,7 @@ def _parse(arguments: list[str]) -> Request:
         HardwareError: there is no such machine.
     """
     given = options.parse(arguments)
+    keys.check("run", given)
     for needed in ("PROGRAM", "OUT"):
         if needed not in given:
             raise options.UsageError(f"{needed}= is missing")
@@ -68,15 +70,6 @@ def _parse(arguments: list[str]) -> Request:
     )
     if request.how.unwritten and request.how.run.sim != options.REFERENCE:
         raise options.UsageError("UNWRITTEN= is for SIM=reference")
-    if given:
-        known = [
-            *options.HARDWARE,
-            *program_runner.IMAGE_OPTIONS,
-            *("SIM", "UNWRITTEN"),
-            *options.RTL_OPTIONS,
-            *options.REFERENCE_OPTIONS,
-        ]
-        raise options.UsageError(f"unknown option {next(iter(given))}; there are {', '.join(known)}")
     return request
 
 

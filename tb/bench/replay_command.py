@@ -17,7 +17,7 @@ from plena_ref.machine.image_files import MEMORIES, ImageError
 from plena_ref.machine.reference import Machine
 from plena_ref.verdict.compare import Verdict, compare
 from plena_ref.verdict.report import print_verdict
-from tb.bench import command, diagnose, harness, options, waves
+from tb.bench import command, diagnose, harness, keys, options, waves
 from tb.bench.job import Job, JobResult
 from tb.bench.options import RunOptions
 from tb.diagnosis.account_text import print_account
@@ -31,15 +31,12 @@ def main(arguments: list[str]) -> int:
     """Make the run again, judge it, and return the exit status."""
     try:
         given = options.parse(arguments)
+        keys.check("replay", given)
         folder = given.pop("RUN", None)
         if folder is None:
             return options.fail("RUN= names the folder of a run, such as build/runs/mha_batch2")
         work = record.read(Path(folder))
         run = _options(given, work)
-        if given:
-            return options.fail(
-                f"{', '.join(given)}: make replay knows RUN, {', '.join(options.RUN_OPTIONS)}"
-            )
         simulate.find_tool(run.sim)
         ran = _again(work, run)
     except (options.UsageError, RecordError, ImageError, MachineCodeError, SimulationError) as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plena_ref.machine.hardware import Hardware
-from tb.bench import options
+from tb.bench import keys, options
 from tb.bench.options import REFERENCE
 from tb.engine import simulate
 
@@ -14,10 +14,6 @@ from tb.engine import simulate
 POSITIONS, CHUNK = 512, 16
 #: HBM that the model of the machine has, for weights of SmolLM2-135M with room to spare.
 HBM_BYTES = 256 << 20
-KEYS = (
-    "PROMPT", "PROMPTS", "MODEL", "MLEN", "BLEN", "TOKENS", "TEMPERATURE", "SEED", "SIM", "HBM_BYTES",
-    "VRAM_ELEMS", "MSRAM_TILES", "SCHEDULER",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,9 +54,7 @@ def parse(arguments: list[str]) -> Settings:
         HardwareError: there is no such machine.
     """
     given = options.parse(arguments)
-    unknown = [key for key in given if key not in KEYS]
-    if unknown:
-        raise options.UsageError(f"unknown option {unknown[0]}; there are {', '.join(KEYS)}")
+    keys.check("chat", given)
     number = options.take_integer
     mlen = number(given, "MLEN", 64, 1, 1 << 20)
     tiles = max(64, (512 // max(mlen, 1)) ** 2)

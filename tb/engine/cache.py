@@ -7,6 +7,7 @@ processes that want the same one share it (the second waits on a file lock).
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -14,7 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tb.engine import paths, scratch
+from tb.engine import paths, scratch, steps
 from tb.engine.locks import locked
 from tb.engine.model import Model, Options
 from tb.engine.simulator import Simulator
@@ -71,7 +72,9 @@ def find_or_build(
     if not compile:
         raise NotBuilt(f"{folder.name} is not in the cache")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with locked(folder.with_suffix(".lock")):
+    with contextlib.ExitStack() as stack:
+        with steps.step(f"{options.top}: waiting for another process that builds it"):
+            stack.enter_context(locked(folder.with_suffix(".lock")))
         if model.executable.exists():
             return model
         started = time.monotonic()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cocotb_tools.config
 
+from tb.engine import steps
 from tb.engine.model import Model, Options
 from tb.engine.simulator import Simulator
 from tb.engine.tools import Tool, asked, execute, need
@@ -42,7 +43,8 @@ class Icarus(Simulator):
             *options.extra,
             *map(str, files),
         ]
-        execute(command, f"iverilog: {options.top}", {}, scratch)
+        with steps.step(f"{options.top}: iverilog", f"iverilog {options.name}"):
+            execute(command, f"iverilog: {options.top}", {}, scratch)
 
     def command(self, model: Model, plusargs: Sequence[str]) -> list[str]:
         """``vvp`` with cocotb's VPI library."""

@@ -21,6 +21,12 @@ class Options:
     extra: tuple[str, ...]
     quick: bool = False
 
+    @property
+    def name(self) -> str:
+        """Top, parameters and switches in a line; builds of the same name take about as long."""
+        words = [f"{name}={value}" for name, value in self.parameters.items()]
+        return " ".join([self.top, *words, *(["waves"] if self.waves else []), *self.extra])
+
 
 @dataclass(frozen=True)
 class Model:

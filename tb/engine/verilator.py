@@ -14,6 +14,7 @@ from pathlib import Path
 
 import cocotb_tools.config
 
+from tb.engine import steps
 from tb.engine.model import Model, Options
 from tb.engine.simulator import Simulator
 from tb.engine.tools import SimulatorMissing, Tool, asked, execute, need
@@ -108,13 +109,19 @@ class Verilator(Simulator):
             runtime = beside.submit(
                 runtime_library, tool, options, self.arguments, self.make_arguments(), _MAIN
             )
-            execute(command, f"{self.name}: {options.top}", dict(tool.environment), scratch)
-        for file in runtime.result().glob("verilated*.o"):
+            with steps.step(f"{options.top}: Verilator", f"verilator {options.name}"):
+                execute(command, f"{self.name}: {options.top}", dict(tool.environment), scratch)
+            with steps.step("Verilator's run-time library"):
+                library = runtime.result()
+        for file in library.glob("verilated*.o"):
             shutil.copy(file, objects)
         make = make_command(objects, self.make_arguments(options.quick))
         if options.waves:
             make.append("LDLIBS=$(VM_USER_LDLIBS) -pthread " + compression_libraries())
-        execute(make, f"C++ compiler: {options.top}", dict(tool.environment), scratch)
+        with steps.step(
+            f"{options.top}: C++ compiler", f"g++ {options.name}", functools.partial(_compiled, objects)
+        ):
+            execute(make, f"C++ compiler: {options.top}", dict(tool.environment), scratch)
         (objects / "model").rename(scratch / self.model_file)
         shutil.rmtree(objects)
         (scratch / _VISIBLE).unlink()
@@ -123,6 +130,13 @@ class Verilator(Simulator):
         """The compiled program itself."""
         drawn = [] if model.x_seed is None else ["+verilator+rand+reset+2", f"+verilator+seed+{model.x_seed}"]
         return [str(model.executable), *(["--trace"] if model.waves else []), *drawn, *plusargs]
+
+
+def _compiled(objects: Path) -> steps.Look:
+    """How many of the C++ files of a model are compiled."""
+    files = len([*objects.glob("Vtop*.cpp")])
+    done = min(len([*objects.glob("Vtop*.o")]), files)
+    return steps.Look(None, f"{done} of {files} files")
 
 
 _VISIBLE = "public.vlt"

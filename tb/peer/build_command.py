@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from plena_ref.verdict.tolerance import Tolerance
-from tb.bench import command, options, output_folder, program_options, waves
+from tb.bench import command, keys, options, output_folder, program_options, waves
 from tb.bench.program_options import ProgramOptions
 from tb.engine import simulate
 from tb.peer import build_report, build_run, dumps, stage_profile, verdict
@@ -69,8 +69,9 @@ def _parse(given: dict[str, str], build: Path, out: Path) -> Request:
     Raises:
         UsageError: it cannot be understood.
     """
+    keys.check("run BUILD=", given)
     settings = given.pop("SETTINGS", None)
-    request = Request(
+    return Request(
         build,
         None if settings is None else Path(settings),
         out,
@@ -78,11 +79,6 @@ def _parse(given: dict[str, str], build: Path, out: Path) -> Request:
         options.take_hardware(given),
         _tolerance(given),
     )
-    if given:
-        own = ("BUILD", "SETTINGS", "OUT", "UNWRITTEN", "TOLERANCE", "SIM")
-        known = ", ".join((*own, *options.RTL_OPTIONS, *options.REFERENCE_OPTIONS, *options.HARDWARE))
-        raise options.UsageError(f"unknown option {next(iter(given))}; with BUILD there are {known}")
-    return request
 
 
 def main(arguments: list[str]) -> int:

@@ -8,16 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tb.bench import options
+from tb.bench import keys, options
 from tb.bench.options import UsageError
 from tb.mutants.swept import SWEPT
 from tb.mutants.table import Mutant
 from tb.sweep import matrix as matrices
 from tb.sweep.declared_values import MatrixError
 from tb.sweep.matrix import Cell, Matrix
-
-#: Options beside the axes.
-KEYS = ("LIMIT", "QUICK", "MUTANTS", "JOBS", "SCHEDULER", "WAIT", "MATRIX", "SET")
 
 
 @dataclass(frozen=True)
@@ -66,12 +63,12 @@ def parse(arguments: Sequence[str]) -> Choice:
     chosen, file = _matrix_file(given)
     matrix = matrices.load(file)
     axes = tuple(axis.upper() for axis in matrix.axes)
+    typed = [argument.partition("=")[0].upper() for argument in arguments]
+    options.refuse_unknown(typed, (*axes, *keys.SWEEP_OPTIONS))
     for argument in arguments:
         key, _, value = argument.partition("=")
         if not value:
             raise UsageError(f"{key.upper()} has no value")
-        if key.upper() not in (*axes, *KEYS):
-            raise UsageError(f"{key.upper()} is unknown; there are {', '.join((*axes, *KEYS))}")
     if "SCHEDULER" in given and "JOBS" in given:
         raise UsageError("JOBS is for this machine; with SCHEDULER its workers say how many units they run")
     if "WAIT" in given and "SCHEDULER" not in given:

@@ -23,7 +23,7 @@ def test_one_element_of_eight_is_read_at_twice_its_value() -> None:
     ("arguments", "said"),
     [
         (["MODEL=none.gguf"], "none.gguf"),
-        (["SEED=1"], "unknown option SEED; there is MODEL"),
+        (["SEED=1"], "SEED= is unknown; there are MODEL"),
         (["7"], "'7' is not of the form KEY=VALUE"),
     ],
 )

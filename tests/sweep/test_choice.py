@@ -24,9 +24,9 @@ from tests.sweep.plans import MATRIX
         (["QUICK=1", "MLEN=128", "BLEN=64"], "no cell of the quick part has these values"),
         (
             ["FOO=1"],
-            "FOO is unknown; there are MLEN, BLEN, BATCH, SEQ, HEAD_DIM, MASK, LIMIT, QUICK, MUTANTS",
+            "FOO= is unknown; there are MLEN, BLEN, BATCH, SEQ, HEAD_DIM, MASK, SET, LIMIT, QUICK",
         ),
-        (["LIMITS=3"], "LIMITS is unknown; there are MLEN"),
+        (["LIMITS=3"], "LIMITS= is unknown; did you mean LIMIT=?"),
         (["LIMIT=some"], "LIMIT=some is not an integer"),
         (["LIMIT=0"], "LIMIT=0 lies outside 1"),
         (["JOBS=0"], "JOBS=0 lies outside 1"),
