@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -135,7 +134,7 @@ def _rate_figure(test: str, bound: float) -> Figure:
     return Figure(name, rate(jobs), "cycles/s", bound, False)
 
 
-def _run_case(*arguments: str) -> tuple[float, dict[str, Any]]:
+def _run_case(*arguments: str) -> tuple[float, dict[str, float]]:
     """Run a case as one types it, in a folder of its own; its wall-clock seconds and its result.json.
 
     Raises:
@@ -149,7 +148,8 @@ def _run_case(*arguments: str) -> tuple[float, dict[str, Any]]:
     if status != 0:
         raise RuntimeError(f"{' '.join(arguments)} did not pass\n{printed}")
     test = arguments[0].removeprefix("TEST=")
-    return seconds, json.loads((_FOLDER / "runs" / test / "result.json").read_text())
+    result: dict[str, float] = json.loads((_FOLDER / "runs" / test / "result.json").read_text())
+    return seconds, result
 
 
 def bench_figures() -> Iterator[Figure]:

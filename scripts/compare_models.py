@@ -42,7 +42,12 @@ def ours(
     return ids, answer, margins
 
 
-def theirs(model: Any, tokenizer: Any, prompt: str, count: int) -> tuple[list[int], list[int]]:
+def theirs(
+    model: Any,  # Any: of the package transformers, which is not installed here
+    tokenizer: Any,  # Any: of the same package
+    prompt: str,
+    count: int,
+) -> tuple[list[int], list[int]]:
     """Prompt ids and greedy ids of transformers, with its own tokenizer; no system prompt."""
     import torch
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from tb.engine.paths import REPO
-from tb.system.schemas import NAMES, load
+from tb.system.schemas import NAMES, Schema, load
 
 DOCUMENT = REPO / "docs" / "result.md"
 
@@ -30,7 +29,7 @@ their own (`tb/sweep/store.py`).
 """
 
 
-def _type(schema: Mapping[str, Any]) -> str:
+def _type(schema: Schema) -> str:
     """The type of a field in words."""
     if "$ref" in schema:
         name = schema["$ref"].rsplit("/", 1)[1]
@@ -46,7 +45,7 @@ def _type(schema: Mapping[str, Any]) -> str:
     return f"array of {_type(schema['items'])}" if kinds == ["array"] else text
 
 
-def _rows(schema: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+def _rows(schema: Schema, prefix: str = "") -> Iterator[str]:
     """A row of a table for each field, those of objects in it behind it."""
     required = schema.get("required", ())
     for name, field in schema.get("properties", {}).items():
@@ -57,7 +56,7 @@ def _rows(schema: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
         yield from _rows(inner, f"{prefix}{name}{mark}")
 
 
-def _table(schema: Mapping[str, Any]) -> str:
+def _table(schema: Schema) -> str:
     return "\n".join(["| field | type | meaning |", "|---|---|---|", *_rows(schema)])
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 from pyslang import ast, driver
 
@@ -121,7 +122,14 @@ def _module_of(symbol: ast.Symbol) -> str:
     return symbol.declaringDefinition.name
 
 
-def _named(expression: object) -> Iterator[ast.ValueSymbol]:
+class _Tree(Protocol):
+    """An expression or statement."""
+
+    def visit(self, f: Callable[[object], None]) -> object:
+        """Call `f` on every part."""
+
+
+def _named(expression: _Tree) -> Iterator[ast.ValueSymbol]:
     """Every variable that an expression or statement names."""
     found: list[ast.ValueSymbol] = []
 
@@ -129,7 +137,7 @@ def _named(expression: object) -> Iterator[ast.ValueSymbol]:
         if isinstance(node, (ast.NamedValueExpression, ast.HierarchicalValueExpression)):
             found.append(node.symbol)
 
-    expression.visit(collect)  # type: ignore[attr-defined]
+    expression.visit(collect)
     return iter(found)
 
 

@@ -58,7 +58,7 @@ def _html(markdown: str, name: str) -> str:
     return (
         f"<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'><title>{escape(title)}</title>"
         f'<style>{_STYLE}</style></head><body><nav><a href="{home}">all pages</a></nav>\n'
-        + parser.renderer.render(tokens, parser.options, {})
+        + str(parser.renderer.render(tokens, parser.options, {}))
         + "</body></html>\n"
     )
 

@@ -98,14 +98,16 @@ class _TileVariances:
 
     def _unit(self, step: _Step) -> F64:
         """What turns a number of a step into the units of the output."""
-        return np.exp(step.maximum - self.top) / self.total
+        result: F64 = np.exp(step.maximum - self.top) / self.total
+        return result
 
     def _weights(self, step: _Step) -> F64:
         return np.where(np.isfinite(step.scores), np.exp(step.scores - step.maximum), 0)
 
     def _apart(self, weights: F64, values: F64) -> F64:
         """Sum over keys of weight * (v - o)."""
-        return weights @ values - self.o * weights.sum(axis=-1, keepdims=True)
+        result: F64 = weights @ values - self.o * weights.sum(axis=-1, keepdims=True)
+        return result
 
     def _scattered(self, weights: F64, values: F64) -> F64:
         """Sum over keys of weight * (v - o)^2, without the noise of float64 where every v is o."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -76,5 +76,4 @@ class DecoderLayerRoundings(LayerRoundings):
         head_dim = self.keys[0].shape[-1]
         final = np.ones(rows.shape[1], np.float32)
         # The golden computes in float64 throughout: the stream is not rounded to the weights' type.
-        embedding: Any = rows
-        return ModelWeights(embedding, self.layers, final, head, head_dim, self.rms_eps, self.rope_theta)
+        return ModelWeights(rows, self.layers, final, head, head_dim, self.rms_eps, self.rope_theta)

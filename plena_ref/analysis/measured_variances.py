@@ -40,7 +40,8 @@ def cache_rounding(form: HbmFormat, columns: int, noisy: bool, seed: int) -> Sta
     def stored(_name: str, heads: F64) -> F64:
         read = quantised_heads(round_to_bf16(heads)[None], form, columns)[0]
         noise = rng.standard_normal(heads.shape) * np.sqrt(ERROR * STEP) * np.abs(heads)
-        return read + noise if noisy else read
+        result: F64 = read + noise if noisy else read
+        return result
 
     return stored
 

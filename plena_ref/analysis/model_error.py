@@ -69,4 +69,5 @@ class ErrorModel:
         errors = [
             forward(self._model, tokens, cache, stage, self._stored) - exact for cache, stage in self._samples
         ]
-        return np.sqrt(np.mean([error.var(axis=1) for error in errors], axis=0))
+        result: F64 = np.sqrt(np.mean([error.var(axis=1) for error in errors], axis=0))
+        return result

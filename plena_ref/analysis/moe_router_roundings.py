@@ -55,7 +55,8 @@ class MoeRouterRoundings(OperatorRoundings):
 
         def through_sum(relative: F64) -> F64:
             of_sum = (weights**2 * relative).sum(axis=-1, keepdims=True)
-            return weights**2 * ((1 - 2 * weights) * relative + of_sum)
+            result: F64 = weights**2 * ((1 - 2 * weights) * relative + of_sum)
+            return result
 
         return {
             "distance": through_sum(variance(self.distances)),

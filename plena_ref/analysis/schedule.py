@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plena_ref.analysis.attention_problem import Schedule, tiles_of
 from plena_ref.golden.attention import visible_keys
@@ -94,7 +95,7 @@ def _operand_rows(hw: Hardware, sizes: Sizes, columns: int) -> int:
     return (slabs + (packed if sizes.packed_output else slabs)) * hw.mlen * columns
 
 
-def _visible(sizes: Sizes) -> np.ndarray:
+def _visible(sizes: Sizes) -> NDArray[np.bool_]:
     return visible_keys(sizes.seq, sizes.kv_seq, sizes.causal, sizes.window)
 
 

@@ -68,9 +68,11 @@ class EncoderConfig:
 
 
 _Config = TypeVar("_Config", DecoderConfig, EncoderConfig)
+#: What a file says of a model.
+Values = Mapping[str, Any]  # Any: sizes, numbers and flags of a file, which `read_config` checks
 
 
-def read_config(kind: type[_Config], name: str, values: Mapping[str, Any]) -> _Config:
+def read_config(kind: type[_Config], name: str, values: Values) -> _Config:
     """The record `name` of a kind of model.
 
     Raises:

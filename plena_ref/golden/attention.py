@@ -63,4 +63,5 @@ def attention(
     maxima = np.maximum(scores.max(axis=-1, keepdims=True), logits)
     weights = np.exp(scores - maxima)
     weights /= weights.sum(axis=-1, keepdims=True) + np.exp(logits - maxima)
-    return np.einsum("bhqk,bhkd->bhqd", weights, v)
+    result: F64 = np.einsum("bhqk,bhkd->bhqd", weights, v)
+    return result

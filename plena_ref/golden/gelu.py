@@ -17,7 +17,8 @@ _erfc = np.vectorize(math.erfc, otypes=[np.float64])
 
 def normal_share(x: F64) -> F64:
     """The share of a standard normal distribution below x, to full relative precision in both tails."""
-    return 0.5 * _erfc(-x / math.sqrt(2))
+    result: F64 = 0.5 * _erfc(-x / math.sqrt(2))
+    return result
 
 
 def gelu(x: F64) -> F64:
@@ -33,4 +34,5 @@ def gelu_tanh(x: F64) -> F64:
     """
     with np.errstate(over="ignore"):
         finite = np.maximum(x, np.finfo(np.float64).min)
-        return finite / (1 + np.exp(-2 * SCALE * (finite + CUBIC * finite**3)))
+        result: F64 = finite / (1 + np.exp(-2 * SCALE * (finite + CUBIC * finite**3)))
+        return result

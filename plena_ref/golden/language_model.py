@@ -22,6 +22,8 @@ from plena_ref.golden.swiglu import swiglu
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
+#: Weights as a file has them, or as the machine reads them.
+Real = F32 | F64
 
 #: What is done to the values that a stage hands on: its name (`layer 3 gate`), and the values.
 Stage = Callable[[str, F64], F64]
@@ -42,15 +44,15 @@ class LayerWeights:
         gate, up, down: the MLP.
     """
 
-    attention_norm: F32
-    q: F32
-    k: F32
-    v: F32
-    o: F32
-    mlp_norm: F32
-    gate: F32
-    up: F32
-    down: F32
+    attention_norm: Real
+    q: Real
+    k: Real
+    v: Real
+    o: Real
+    mlp_norm: Real
+    gate: Real
+    up: Real
+    down: Real
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,10 @@ class ModelWeights:
         rope_theta: base of the wavelengths of RoPE.
     """
 
-    embedding: F32
+    embedding: Real
     layers: tuple[LayerWeights, ...]
-    final_norm: F32
-    head: F32
+    final_norm: Real
+    head: Real
     head_dim: int
     rms_eps: float
     rope_theta: float
@@ -127,7 +129,7 @@ def forward(
     return stage("head", _project(x, model.head))
 
 
-def _project(x: F64, weights: F32) -> F64:
+def _project(x: F64, weights: Real) -> F64:
     return linear(x, weights.T.astype(np.float64))
 
 

@@ -12,7 +12,8 @@ F64 = NDArray[np.float64]
 
 def centred(x: F64) -> F64:
     """x less its mean over the last axis."""
-    return x - x.mean(axis=-1, keepdims=True)
+    result: F64 = x - x.mean(axis=-1, keepdims=True)
+    return result
 
 
 def layer_norm(x: F64, weight: F64, bias: F64, eps: float) -> F64:

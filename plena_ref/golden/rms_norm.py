@@ -11,4 +11,5 @@ F64 = NDArray[np.float64]
 def rms_norm(x: F64, weight: F64, eps: float) -> F64:
     """x / sqrt(mean(x^2) + eps) * weight over the last axis of x; one weight a feature."""
     mean_square = (x**2).mean(axis=-1, keepdims=True)
-    return x / np.sqrt(mean_square + eps) * weight
+    result: F64 = x / np.sqrt(mean_square + eps) * weight
+    return result

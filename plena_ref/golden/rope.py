@@ -32,4 +32,5 @@ def rope(x: F64, start: int, theta: float) -> F64:
     """
     angle = angles(start, x.shape[1], x.shape[-1], theta)[:, None, :]
     cos, sin = (np.concatenate([table, table], axis=-1) for table in (np.cos(angle), np.sin(angle)))
-    return x * cos + rotate_half(x) * sin
+    result: F64 = x * cos + rotate_half(x) * sin
+    return result

@@ -83,7 +83,7 @@ class Access:
         if self.space in (Space.F, Space.GP, Space.A):
             return f"{self.space.value}[{self.address[0].name}]"
         if not self.address:
-            return self.space.value
+            return str(self.space.value)
         parts = [field.name if field in (IMM18, IMM22) else f"gp[{field.name}]" for field in self.address]
         if self.space is Space.HBM:
             parts = ["a[rs2]", "gp[rs1]"]

@@ -12,6 +12,7 @@ from plena_ref.kernels.layout.batched import BatchedVram
 from plena_ref.kernels.layout.hbm import HbmTensor
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.rules import round_up
+from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.kernels.program import GP0, Program, Register
 from plena_ref.kernels.rules import KernelError
 from plena_ref.machine.hardware import Hardware
@@ -64,7 +65,7 @@ class CacheStore:
                 f"{cache.name} has {cache.cols} columns, {rows.parent.name} {rows.parent.physical_cols}"
             )
         self.full, self.rest = divmod(rows.seq, hw.vstore)
-        self.last = None
+        self.last: VramTensor | None = None
         if self.rest:
             self.last = room.vram.tensor(f"last rows of {cache.name}", hw.vstore, cache.cols)
 
@@ -102,9 +103,9 @@ class CacheStore:
                 p.C_SET_STRIDE_REG(value)
             if self.full:
                 self._store_full(p, base)
-            if self.rest:
-                self._clear_last(p)
-                self._store_last(p, base)
+            if self.last is not None:
+                self._clear_last(p, self.last)
+                self._store_last(p, self.last, base)
 
     def _store_full(self, p: Program, base: Register) -> None:
         """All groups of VSTORE rows, a column block at a time."""
@@ -122,19 +123,19 @@ class CacheStore:
                     p.add(source, source, self.rows.batch_stride - done * mlen)
                     p.add(offset, offset, (self.rows_per_batch - done) * self.cache.row_bytes)
 
-    def _clear_last(self, p: Program) -> None:
+    def _clear_last(self, p: Program, last: VramTensor) -> None:
         """Rows after the last new position are 0."""
         if self.rest == self.hw.vstore:
             return
         with p.gp("row of zeros") as row, p.gp("shift distance") as distance:
             p.load_constant(distance, self.hw.mlen)
-            for block in range(self.last.column_blocks):
-                p.point(row, self.last, self.rest, block * self.hw.mlen)
+            for block in range(last.column_blocks):
+                p.point(row, last, self.rest, block * self.hw.mlen)
                 with p.repeat(self.hw.vstore - self.rest, "zeros after the last position"):
                     p.V_SHFT_V(row, row, distance)
                     p.add(row, row, self.hw.mlen)
 
-    def _store_last(self, p: Program, base: Register) -> None:
+    def _store_last(self, p: Program, last: VramTensor, base: Register) -> None:
         """What is left of each batch, by way of the scratch tensor."""
         view, cache, mlen = self.rows.batch_view(0), self.cache, self.hw.mlen
         done = self.full * self.hw.vstore
@@ -145,12 +146,12 @@ class CacheStore:
                 with p.gps("new row", "its copy") as (source, copy):
                     for block in range(view.column_blocks):
                         p.add(source, first, block * view.block_stride)
-                        p.point(copy, self.last, 0, block * mlen)
+                        p.point(copy, last, 0, block * mlen)
                         with p.repeat(self.rest, f"column block {block}"):
                             p.V_SHFT_V(copy, source, GP0)
                             p.add(source, source, mlen)
                             p.add(copy, copy, mlen)
-                        p.point(copy, self.last, 0, block * mlen)
+                        p.point(copy, last, 0, block * mlen)
                         p.H_STORE_V(copy, offset, base, 1, 0)
                         p.add(offset, offset, cache.span(mlen))
                 p.add(first, first, self.rows.batch_stride)

@@ -76,7 +76,7 @@ class Hardware:
     hbm_bytes: int = 64 << 20
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Hardware:
+    def of(cls, values: Mapping[str, Any]) -> Hardware:  # Any: checked as the fields of all machines are
         """The machine of some fields by name; their types, which no checker knows, are checked as all are.
 
         Raises:

@@ -96,7 +96,8 @@ def _codes(entry: ElementFormat, values: F64) -> U8:
     # Steps of the last place: a carry runs over into the exponent field.
     steps = np.rint(np.ldexp(np.abs(values), entry.mantissa_bits - exponent)).astype(np.int64)
     codes = (exponent - smallest << entry.mantissa_bits) + steps
-    return (codes | np.where(np.signbit(values), 0x80, 0)).astype(np.uint8)
+    result: U8 = (codes | np.where(np.signbit(values), 0x80, 0)).astype(np.uint8)
+    return result
 
 
 def _codes_without_carry(entry: ElementFormat, values: F64) -> U8:
@@ -111,7 +112,8 @@ def _codes_without_carry(entry: ElementFormat, values: F64) -> U8:
     steps = np.ldexp(magnitude, entry.mantissa_bits - (field - entry.bias)) - np.where(field > 0, top, 0)
     fraction = np.minimum(np.rint(np.floor(steps * 4) / 4).astype(np.int64), top - 1)
     codes = np.minimum((field << entry.mantissa_bits) + fraction, entry.largest)
-    return (codes | np.where(np.signbit(values), 0x80, 0)).astype(np.uint8)
+    result: U8 = (codes | np.where(np.signbit(values), 0x80, 0)).astype(np.uint8)
+    return result
 
 
 @cache

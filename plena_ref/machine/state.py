@@ -40,18 +40,7 @@ def memory_sizes(hw: Hardware) -> dict[str, int]:
 
 
 @dataclass
-class PerMemory:
-    """One flat array for every memory of a machine."""
-
-    vram: NDArray
-    msram: NDArray
-    fpmem: NDArray
-    intmem: NDArray
-    hbm: NDArray
-
-
-@dataclass
-class MemoryImages(PerMemory):
+class MemoryImages:
     """The contents of every memory, one flat array each.
 
     Attributes:
@@ -62,16 +51,31 @@ class MemoryImages(PerMemory):
         hbm: bytes, uint8[hbm_bytes].
     """
 
+    vram: NDArray[np.uint16]
+    msram: NDArray[np.uint16]
+    fpmem: NDArray[np.uint16]
+    intmem: NDArray[np.uint32]
+    hbm: NDArray[np.uint8]
+
     @classmethod
     def zeros(cls, hw: Hardware) -> MemoryImages:
         """Memories of `hw`, all zero."""
-        return cls(**{name: np.zeros(size, _TYPES[name]) for name, size in memory_sizes(hw).items()})
+        sizes = memory_sizes(hw)
+        return cls(
+            vram=np.zeros(sizes["vram"], np.uint16),
+            msram=np.zeros(sizes["msram"], np.uint16),
+            fpmem=np.zeros(sizes["fpmem"], np.uint16),
+            intmem=np.zeros(sizes["intmem"], np.uint32),
+            hbm=np.zeros(sizes["hbm"], np.uint8),
+        )
 
     @classmethod
     def poisoned(cls, hw: Hardware) -> MemoryImages:
         """Memories of `hw` filled with patterns that betray a read of what was never written."""
-        sizes = memory_sizes(hw).items()
-        return cls(**{name: np.full(size, _POISON[name], _TYPES[name]) for name, size in sizes})
+        images = cls.zeros(hw)
+        for name, word in _POISON.items():
+            getattr(images, name).fill(word)
+        return images
 
     def copy(self) -> MemoryImages:
         """An independent copy."""
@@ -90,8 +94,14 @@ class MemoryImages(PerMemory):
 
 
 @dataclass
-class WrittenMaps(PerMemory):
+class WrittenMaps:
     """Which elements of each memory a run wrote: one bool an element, shaped as in `MemoryImages`."""
+
+    vram: NDArray[np.bool_]
+    msram: NDArray[np.bool_]
+    fpmem: NDArray[np.bool_]
+    intmem: NDArray[np.bool_]
+    hbm: NDArray[np.bool_]
 
     @classmethod
     def nothing(cls, hw: Hardware) -> WrittenMaps:

@@ -6,7 +6,8 @@ project rotates halves, so the rows are brought back to that order here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from plena_ref.models.checkpoint import Checkpoint, ModelFileError, assemble
 from plena_ref.models.tokenizer import TokenizerData
 
 F32 = NDArray[np.float32]
+
+#: What reads the value of a metadata key.
+_Fields = Mapping[str, Callable[[], object]]
 
 #: GGUF's names of a layer's tensors, by those of `LayerWeights`.
 _LAYER = {
@@ -73,35 +77,33 @@ def read_gguf(path: Path) -> Checkpoint:
     return Checkpoint(path, config, weights, _tokenizer(path, fields))
 
 
-def _contents(path: Path, fields: Mapping[str, Any], key: str) -> Any:
+def _contents(path: Path, fields: _Fields, key: str) -> Any:  # Any: as the file has it; used as GGUF has it
     """The value of a metadata key."""
     if key not in fields:
         raise ModelFileError(f"{path}: metadata {key} is missing")
     return fields[key]()
 
 
-def _config(path: Path, fields: Mapping[str, Any], tensors: Mapping[str, Any]) -> DecoderConfig:
+def _config(path: Path, fields: _Fields, tensors: Collection[str]) -> DecoderConfig:
     """The sizes that the metadata states."""
     architecture = _contents(path, fields, "general.architecture")
     if architecture != "llama":
         raise ModelFileError(f"{path}: architecture {architecture} is not llama")
-
-    def value(key: str) -> Any:
-        return _contents(path, fields, f"llama.{key}")
-
-    heads, hidden = value("attention.head_count"), value("embedding_length")
+    value = partial(_contents, path, fields)
+    heads, hidden = value("llama.attention.head_count"), value("llama.embedding_length")
     head_dim = hidden // heads
-    if value("rope.dimension_count") != head_dim:
-        raise ModelFileError(f"{path}: RoPE turns {value('rope.dimension_count')} of {head_dim} features")
+    turned = value("llama.rope.dimension_count")
+    if turned != head_dim:
+        raise ModelFileError(f"{path}: RoPE turns {turned} of {head_dim} features")
     sizes = {
         "hidden": hidden,
         "heads": heads,
-        "kv_heads": value("attention.head_count_kv"),
+        "kv_heads": value("llama.attention.head_count_kv"),
         "head_dim": head_dim,
-        "intermediate": value("feed_forward_length"),
-        "rms_eps": float(f"{value('attention.layer_norm_rms_epsilon'):.6g}"),
-        "rope_theta": float(value("rope.freq_base")),
-        "layers": value("block_count"),
+        "intermediate": value("llama.feed_forward_length"),
+        "rms_eps": float(f"{value('llama.attention.layer_norm_rms_epsilon'):.6g}"),
+        "rope_theta": float(value("llama.rope.freq_base")),
+        "layers": value("llama.block_count"),
         "vocabulary": len(_contents(path, fields, "tokenizer.ggml.tokens")),
         "tied_embedding": "output.weight" not in tensors,
     }
@@ -114,19 +116,16 @@ def _rotate_half_order(rows: F32, head_dim: int) -> F32:
     return rows.reshape(heads, head_dim // 2, 2, inputs).swapaxes(1, 2).reshape(rows.shape)
 
 
-def _tokenizer(path: Path, fields: Mapping[str, Any]) -> TokenizerData:
+def _tokenizer(path: Path, fields: _Fields) -> TokenizerData:
     """What the metadata says about the tokenizer."""
-
-    def value(key: str) -> Any:
-        return _contents(path, fields, f"tokenizer.ggml.{key}")
-
-    kind = (value("model"), value("pre"))
+    value = partial(_contents, path, fields)
+    kind = (value("tokenizer.ggml.model"), value("tokenizer.ggml.pre"))
     if kind != ("gpt2", "smollm"):
         raise ModelFileError(f"{path}: tokenizer {kind[0]}/{kind[1]} is not gpt2/smollm")
-    tokens = value("tokens")
+    tokens, kinds = value("tokenizer.ggml.tokens"), value("tokenizer.ggml.token_type")
     return TokenizerData(
         tokens=tokens,
-        merges=[tuple(merge.split(" ")) for merge in value("merges")],
-        special=[token for token, kind in zip(tokens, value("token_type"), strict=True) if kind == _CONTROL],
-        end=value("eos_token_id"),
+        merges=[tuple(merge.split(" ")) for merge in value("tokenizer.ggml.merges")],
+        special=[token for token, kind in zip(tokens, kinds, strict=True) if kind == _CONTROL],
+        end=value("tokenizer.ggml.eos_token_id"),
     )

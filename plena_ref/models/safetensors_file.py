@@ -42,8 +42,7 @@ def read_safetensors(path: Path) -> Checkpoint:
         ModelFileError: a file is missing or is not what it should be, the architecture is another one, or a
             tensor is missing or has another shape.
     """
-    stated = _json(path.with_name("config.json"))
-    config = _config(path.with_name("config.json"), stated)
+    config, end = _config(path.with_name("config.json"))
     tensors = _Tensors(path)
     weights = assemble(
         path,
@@ -53,7 +52,6 @@ def read_safetensors(path: Path) -> Checkpoint:
         head=None if config.tied_embedding else tensors.read("lm_head.weight"),
         layer_tensor=lambda index, part: tensors.read(f"model.layers.{index}.{_LAYER[part]}.weight"),
     )
-    end = stated.get("eos_token_id")
     return Checkpoint(path, config, weights, _tokenizer(path.with_name("tokenizer.json"), end))
 
 
@@ -83,10 +81,11 @@ class _Tensors:
         shape = tuple(entry["shape"])
         if end > self._bytes.size or end - first != kind.itemsize * int(np.prod(shape)):
             raise ModelFileError(f"{self.path}: {name} does not have the bytes of its shape {shape}")
-        return self._bytes[first:end].view(kind).reshape(shape).astype(np.float32)
+        result: F32 = self._bytes[first:end].view(kind).reshape(shape).astype(np.float32)
+        return result
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path) -> dict[str, Any]:  # Any: JSON, used as the format has it
     try:
         found = json.loads(path.read_text())
     except (OSError, ValueError) as error:
@@ -96,8 +95,9 @@ def _json(path: Path) -> dict[str, Any]:
     return found
 
 
-def _config(path: Path, stated: dict[str, Any]) -> DecoderConfig:
-    """The sizes of a config.json."""
+def _config(path: Path) -> tuple[DecoderConfig, object]:
+    """The sizes of a config.json, and the token that ends an answer."""
+    stated = _json(path)
     if stated.get("model_type") != "llama":
         raise ModelFileError(f"{path}: model_type {stated.get('model_type')} is not llama")
     if stated.get("rope_scaling"):
@@ -118,7 +118,7 @@ def _config(path: Path, stated: dict[str, Any]) -> DecoderConfig:
         }
     except KeyError as missing:
         raise ModelFileError(f"{path}: {missing} is missing") from None
-    return read_config(DecoderConfig, str(path), sizes)
+    return read_config(DecoderConfig, str(path), sizes), stated.get("eos_token_id")
 
 
 def _tokenizer(path: Path, end: object) -> TokenizerData:

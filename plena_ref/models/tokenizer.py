@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as Pipeline
 
 #: What a user's question is wrapped in: SmolLM2's chat template without a system prompt.
 CHAT_TEMPLATE = "<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
@@ -47,7 +50,7 @@ class Tokenizer:
         return str(self._bpe.decode(list(ids), skip_special_tokens=True))
 
 
-def _byte_level_bpe(data: TokenizerData) -> Any:
+def _byte_level_bpe(data: TokenizerData) -> Pipeline:
     from tokenizers import AddedToken, decoders, models, pre_tokenizers
     from tokenizers import Tokenizer as Pipeline
 

@@ -31,7 +31,8 @@ def flush_error(q: F64, k: F64, causal: bool, key_tiles: int, window: int | None
         batch x heads x seq x 1.
     """
     weights = _sums_of_weights(q, k, causal, window, sinks)
-    return SMALLEST_NORMAL * (1 + (k.shape[2] + 3 * key_tiles) / weights)
+    result: F64 = SMALLEST_NORMAL * (1 + (k.shape[2] + 3 * key_tiles) / weights)
+    return result
 
 
 def interval(
@@ -73,7 +74,8 @@ def _score_error(q: F64, k: F64, causal: bool, window: int | None) -> F64:
     visible = golden.visible_keys(q.shape[2], k.shape[2], causal, window)
     scores = np.abs(_scores(q, k))
     largest = np.where(visible, scores, 0).max(axis=-1, keepdims=True)
-    return error_bound.SCORE_ROUNDINGS * error_bound.UNIT * largest
+    result: F64 = error_bound.SCORE_ROUNDINGS * error_bound.UNIT * largest
+    return result
 
 
 def _sums_of_weights(q: F64, k: F64, causal: bool, window: int | None, sinks: F64 | None) -> F64:
@@ -82,7 +84,8 @@ def _sums_of_weights(q: F64, k: F64, causal: bool, window: int | None, sinks: F6
     scores = np.where(visible, _scores(q, k), -np.inf)
     sink = np.full((q.shape[1], 1, 1), -np.inf) if sinks is None else sinks[:, None, None]
     top = np.maximum(scores.max(axis=-1, keepdims=True), sink)
-    return np.exp(scores - top).sum(axis=-1, keepdims=True) + np.exp(sink - top)
+    result: F64 = np.exp(scores - top).sum(axis=-1, keepdims=True) + np.exp(sink - top)
+    return result
 
 
 def _scores(q: F64, k: F64) -> F64:

@@ -53,4 +53,5 @@ class ComparisonParameters(ResultPlace):
         blocks = rows.reshape(-1, self.physical_rows, self.row_dim)
         dense = blocks.transpose(1, 0, 2).reshape(self.physical_rows, self.elements_per_batch)
         batch, row = np.divmod(np.arange(self.num_batches), self.active_seq_per_batch)
-        return dense[batch * self.rows_per_batch + row]
+        result: NDArray[np.uint16] = dense[batch * self.rows_per_batch + row]
+        return result

@@ -24,7 +24,8 @@ NORM_ROUNDINGS = 4.0
 
 
 def _row_mean(x: F64) -> F64:
-    return x.mean(axis=-1, keepdims=True)
+    result: F64 = x.mean(axis=-1, keepdims=True)
+    return result
 
 
 def _centring_errors(x: F64, sum_levels: int, centrings: int) -> tuple[F64, F64]:

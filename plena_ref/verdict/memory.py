@@ -15,12 +15,14 @@ from plena_ref.verdict.judged import Judged
 
 MEMORIES = ("vram", "msram", "fpmem", "intmem", "hbm")
 
+#: The contents of a memory, or the first of them.
+Words = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.uint32]
 
 #: Words that are compared at a time: they stay in the processor's cache.
 _STRETCH = 1 << 18
 
 
-def _equal(left: NDArray, right: NDArray) -> bool:
+def _equal(left: Words, right: Words) -> bool:
     """Whether two memories of one type hold the same, without an array as large as they are."""
     starts = range(0, max(len(left), len(right)), _STRETCH)
     return all(
@@ -49,9 +51,7 @@ def word_name(hw: Hardware, memory: str, index: int) -> str:
     return f"{ {'fpmem': 'FP_MEM word', 'intmem': 'INT_MEM word', 'hbm': 'HBM byte'}[memory] } {index}"
 
 
-def memory_difference(
-    hw: Hardware, memory: str, got: NDArray, reference: NDArray, before: NDArray
-) -> str | None:
+def memory_difference(hw: Hardware, memory: str, got: Words, reference: Words, before: Words) -> str | None:
     """The first difference in a memory, or None.
 
     A dump may end early where the reference changed nothing after its end.

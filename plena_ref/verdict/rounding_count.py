@@ -39,7 +39,8 @@ def relative_error(roundings: float) -> float:
 
 def rms_norm_flushed(weight: float | F64, eps: float) -> float | F64:
     """What RMSNorm may flush, as `counted` wants it: x, the quotient before its weight, the result."""
-    return 1 + np.abs(weight) * (1 + max(eps, SMALLEST_NORMAL) ** -0.5)
+    result: float | F64 = 1 + np.abs(weight) * (1 + max(eps, SMALLEST_NORMAL) ** -0.5)
+    return result
 
 
 def rms_norm_error(sum_levels: int) -> float:
@@ -71,7 +72,8 @@ def counted_error(golden: F64, relative: float, flushed: float | F64) -> F64:
 
 def product_flushed(w: F64) -> F64:
     """What flushing an element of x, a product or the result of x w to zero costs each column at most."""
-    return SMALLEST_NORMAL * (np.abs(w).sum(axis=0) + len(w) + 1)
+    result: F64 = SMALLEST_NORMAL * (np.abs(w).sum(axis=0) + len(w) + 1)
+    return result
 
 
 def product_error(x: F64, w: F64) -> F64:
@@ -85,7 +87,8 @@ def product_error(x: F64, w: F64) -> F64:
         w: in_features x out_features, as the machine reads it.
     """
     spread = (x.shape[-1] + 1) * F32_UNIT * (np.abs(x) @ np.abs(w))
-    return spread + UNIT * (np.abs(x @ w) + spread) + product_flushed(w)
+    result: F64 = spread + UNIT * (np.abs(x @ w) + spread) + product_flushed(w)
+    return result
 
 
 def router_error(weights: F64, distances: F64) -> F64:
@@ -100,9 +103,10 @@ def router_error(weights: F64, distances: F64) -> F64:
     """
     own = np.where(weights > 0, np.abs(distances), 0) + 1
     together = (weights * own).sum(axis=-1, keepdims=True)
-    return (
+    result: F64 = (
         np.expm1(UNIT * (own + together + 3 + F32_ROUNDINGS)) * weights + SMALLEST_NORMAL * weights.shape[-1]
     )
+    return result
 
 
 def linear_error(x: F64, x_error: F64, w: F64) -> F64:
@@ -127,4 +131,5 @@ def swiglu_error(gate: F64, up: F64) -> F64:
     roundings = SWIGLU_ROUNDINGS + (1 - sigmoid(gate))
     relative = np.expm1(UNIT * (roundings + F32_ROUNDINGS))
     silu = np.where(gate < SILU_GATE, SILU_FLUSHED, SMALLEST_NORMAL) * (1 + np.abs(up))
-    return relative * np.abs(swiglu(gate, up)) + silu + SMALLEST_NORMAL * (1 + np.abs(gate))
+    result: F64 = relative * np.abs(swiglu(gate, up)) + silu + SMALLEST_NORMAL * (1 + np.abs(gate))
+    return result

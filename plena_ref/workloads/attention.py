@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from plena_ref.analysis.attention_problem import AttentionProblem, Schedule
 from plena_ref.analysis.attention_roundings import AttentionRoundings
+from plena_ref.analysis.roundings import sum_of
 from plena_ref.analysis.schedule import SCHEDULES, Sizes, head_columns
 from plena_ref.golden import attention as golden
 from plena_ref.golden.mxfp8 import quantised_heads
+from plena_ref.kernels.attention.base import AttentionOperator
 from plena_ref.kernels.attention.constants import FP_LOWEST, FP_NEG_INF, FP_SCALE, FP_ZERO
 from plena_ref.kernels.attention.decode import (
     DecodeAttentionByBlocks,
@@ -69,7 +71,7 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Attention(Problem):
+class Attention(Problem[AttentionOperator]):
     """softmax(scale * Q K^T + mask) V.
 
     Attributes:
@@ -96,7 +98,7 @@ class Attention(Problem):
     packed_output: bool = False
     mask_value: float = -np.inf
 
-    kernels: ClassVar = {
+    kernels: ClassVar[Mapping[str, type[AttentionOperator]]] = {
         "attention": AttentionKernel,
         "decode_attention": DecodeAttentionKernel,
         "decode_attention_one_row": DecodeAttentionByRows,
@@ -166,29 +168,26 @@ class Attention(Problem):
         problem = AttentionProblem(inputs.q, k, v, self.causal, self.window, inputs.sinks)
         return AttentionRoundings(problem, self.schedule(case))
 
-    def place(self, case: Case, room: Room) -> Placed:
+    def place(self, case: Case, room: Room) -> Placed[AttentionOperator]:
         """Q, K, V and O, and the kernel's scratch."""
-        kernel, hw = self.kernels[case.kernel], case.hardware
-        operands = kernel.place(hw, self.shape, room)
-        with room.scratch():
-            operator = kernel(hw, self.shape, operands, room)
-        return Placed(operator, operands.o, operands.head_cols)
+        operator = self.kernels[case.kernel].within(case.hardware, self.shape, room)
+        return Placed(operator, operator.operands.o, operator.operands.head_cols)
 
-    def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
+    def stage(self, case: Case, placed: Placed[AttentionOperator], images: MemoryImages) -> Answer:
         """Constants, Q, K and V; O where the kernel clears it by a product."""
         kernel = placed.operator
         inputs, operands = self.draw(case), kernel.operands
-        _stage_constants(case, images, operands, inputs.sinks)
-        _stage_queries(case, images, operands, inputs.q)
-        k = _stage_hbm(case, images.hbm, operands.k, operands, inputs.k)
-        v = _stage_hbm(case, images.hbm, operands.v, operands, inputs.v)
+        self._stage_constants(images, operands, inputs.sinks)
+        self._stage_queries(case, images, operands, inputs.q)
+        k = self._stage_hbm(images.hbm, operands.k, operands, inputs.k)
+        v = self._stage_hbm(images.hbm, operands.v, operands, inputs.v)
         if kernel.needs_finite_output:
             zeros = np.zeros((self.batch, self.seq, operands.o.parent.physical_cols), np.uint16)
             operands.o.store(images.vram, zeros)
         problem = (inputs.q, k, v, self.causal)
         exact = golden.attention(*problem, self.window, inputs.sinks).transpose(0, 2, 1, 3)
         tiles = -(-self.kv_seq // case.hardware.mlen)
-        variance = sum(self.roundings(case).variances().values())
+        variance = sum_of(self.roundings(case).variances().values())
         flush = attention_tolerance.flush_error(inputs.q, k, self.causal, tiles, self.window, inputs.sinks)
         if case.data in FIRST_ORDER_DATA:
             as_heads = variance.transpose(0, 2, 1, 3)
@@ -199,58 +198,60 @@ class Attention(Problem):
         lower, upper, flushed = (tensor.transpose(0, 2, 1, 3) for tensor in (*bounds, flush))
         return Answer(exact, (lower, upper), deviation=np.sqrt(variance + flushed**2))
 
+    def _stage_constants(self, images: MemoryImages, operands: AttentionOperands, sinks: F64 | None) -> None:
+        images.fpmem[operands.constants + FP_ZERO] = 0
+        scale = np.float64(golden.softmax_scale(self.head_dim))
+        images.fpmem[operands.constants + FP_SCALE] = bf16_from_float(scale)
+        images.fpmem[operands.constants + FP_NEG_INF] = bf16_from_float(np.float64(self.mask_value))
+        if self.window is not None:
+            images.fpmem[operands.constants + FP_LOWEST] = bf16_from_float(np.float64(-(2.0**128 - 2.0**120)))
+        if sinks is not None and operands.sinks is not None:
+            images.fpmem[operands.sinks : operands.sinks + self.heads] = bf16_from_float(sinks)
+
+    def _stage_queries(self, case: Case, images: MemoryImages, operands: AttentionOperands, q: F64) -> None:
+        """Q; in slabs, rows are zero up to a whole systolic block, and the rest of a slab stays poison."""
+        rows = min(round_up(self.seq, case.hardware.blen), operands.q.rows_per_batch)
+        values = columns_of_heads(q, operands.head_cols, rows)
+        operands.q.store(images.vram, values.astype(ml_dtypes.bfloat16).view(np.uint16))
+
+    def _stage_hbm(
+        self, hbm: NDArray[np.uint8], tensor: HbmTensor, operands: AttentionOperands, values: F64
+    ) -> F64:
+        """Put K or V into HBM, padding rows zero; returns what the machine reads, shaped as `values`."""
+        dense = columns_of_heads(values, operands.kv_head_cols, operands.kv_rows_per_batch)
+        dense = np.pad(dense, ((0, 0), (0, 0), (0, tensor.cols - dense.shape[2])))
+        rows = bf16_from_float(dense.reshape(tensor.rows, tensor.cols))
+        tensor.store(hbm, rows)
+        used = tensor.form.values(rows)[:, : self.kv_heads * operands.kv_head_cols]
+        read = used.reshape(self.batch, -1, self.kv_heads, operands.kv_head_cols)
+        return read[:, : self.kv_seq, :, : self.head_dim].transpose(0, 2, 1, 3)
+
     def wrong_results(self, case: Case) -> Mapping[str, F64]:
         """Attention without each row's visible key tile of largest weight."""
         without = self.roundings(case).problem.without_heaviest_tile(case.hardware.mlen)
         return {"key tile left out": without.transpose(0, 2, 1, 3)}
 
 
+def attention_of(case: Case) -> Attention:
+    """The problem of a case of attention.
+
+    Raises:
+        TypeError: it is a case of another family.
+    """
+    if not isinstance(case.problem, Attention):
+        raise TypeError(f"{case.name} is no case of attention")
+    return case.problem
+
+
 def block_tiles(case: Case) -> int:
     """Key tiles whose softmax is one in the program of a case; it is online from block to block of them."""
-    return case.problem.place(case, Room(case.hardware, HBM_START)).operator.block_tiles
+    tiles: int = case.problem.place(case, Room(case.hardware, HBM_START)).operator.block_tiles
+    return tiles
 
 
-def _stage_constants(
-    case: Case, images: MemoryImages, operands: AttentionOperands, sinks: F64 | None
-) -> None:
-    images.fpmem[operands.constants + FP_ZERO] = 0
-    scale = np.float64(golden.softmax_scale(case.problem.head_dim))
-    images.fpmem[operands.constants + FP_SCALE] = bf16_from_float(scale)
-    images.fpmem[operands.constants + FP_NEG_INF] = bf16_from_float(np.float64(case.problem.mask_value))
-    if case.problem.window is not None:
-        images.fpmem[operands.constants + FP_LOWEST] = bf16_from_float(np.float64(-(2.0**128 - 2.0**120)))
-    if sinks is not None:
-        first = operands.sinks
-        images.fpmem[first : first + case.problem.heads] = bf16_from_float(sinks)
-
-
-def columns_of_heads(tensor: NDArray, head_cols: int, rows: int) -> NDArray:
+def columns_of_heads(tensor: F64, head_cols: int, rows: int) -> F64:
     """batch x heads x n x head_dim as batch x rows x heads*head_cols, the padding 0."""
     batch, heads, n, head_dim = tensor.shape
     padded = np.zeros((batch, rows, heads, head_cols), tensor.dtype)
     padded[:, :n, :, :head_dim] = tensor.transpose(0, 2, 1, 3)
     return padded.reshape(batch, rows, heads * head_cols)
-
-
-def _stage_queries(case: Case, images: MemoryImages, operands: AttentionOperands, q: F64) -> None:
-    """Q; in slabs, rows are zero up to a whole systolic block, and the rest of a slab stays poison."""
-    rows = min(round_up(case.problem.seq, case.hardware.blen), operands.q.rows_per_batch)
-    values = columns_of_heads(q, operands.head_cols, rows)
-    operands.q.store(images.vram, values.astype(ml_dtypes.bfloat16).view(np.uint16))
-
-
-def _stage_hbm(
-    case: Case,
-    hbm: NDArray[np.uint8],
-    tensor: HbmTensor,
-    operands: AttentionOperands,
-    values: F64,
-) -> F64:
-    """Put K or V into HBM, padding rows zero; returns what the machine reads, shaped as `values`."""
-    dense = columns_of_heads(values, operands.kv_head_cols, operands.kv_rows_per_batch)
-    dense = np.pad(dense, ((0, 0), (0, 0), (0, tensor.cols - dense.shape[2])))
-    rows = bf16_from_float(dense.reshape(tensor.rows, tensor.cols))
-    tensor.store(hbm, rows)
-    used = tensor.form.values(rows)[:, : case.problem.kv_heads * operands.kv_head_cols]
-    read = used.reshape(case.problem.batch, -1, case.problem.kv_heads, operands.kv_head_cols)
-    return read[:, : case.problem.kv_seq, :, : case.problem.head_dim].transpose(0, 2, 1, 3)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,13 +32,16 @@ if TYPE_CHECKING:
 
 F64 = NDArray[np.float64]
 
+#: What writes the programs of a family.
+Writer = TypeVar("Writer", bound="Operator")
+
 
 class CaseError(ValueError):
     """A case that cannot be built; the message names the rule it breaks."""
 
 
 @dataclass(frozen=True)
-class Placed:
+class Placed(Generic[Writer]):
     """A problem whose tensors have their places.
 
     Attributes:
@@ -47,12 +50,12 @@ class Placed:
         head_cols: columns of a head in the physical result, padding included.
     """
 
-    operator: Operator
+    operator: Writer
     result: BatchedVram
     head_cols: int
 
     @classmethod
-    def as_head(cls, operator: Operator, result: BatchedVram) -> Placed:
+    def as_head(cls, operator: Writer, result: BatchedVram) -> Placed[Writer]:
         """One whose result counts as one head."""
         return cls(operator, result, result.parent.physical_cols)
 
@@ -81,7 +84,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Problem(ABC):
+class Problem(ABC, Generic[Writer]):
     """One problem of a family of workloads; a family adds its fields, each with a type that can be parsed.
 
     Class attributes:
@@ -90,7 +93,7 @@ class Problem(ABC):
         data_kinds: kinds of input data that it knows, the first the usual one.
     """
 
-    kernels: ClassVar[Mapping[str, Any]]
+    kernels: ClassVar[Mapping[str, type[object]]]
     followers: ClassVar[Mapping[str, str]] = {}
     data_kinds: ClassVar[tuple[str, ...]] = ("normal",)
 
@@ -113,11 +116,11 @@ class Problem(ABC):
         """
 
     @abstractmethod
-    def draw(self, case: Case) -> Any:
+    def draw(self, case: Case) -> object:
         """The case's inputs from its seed, of its kind, as bf16 values; a type of the family's own."""
 
     @abstractmethod
-    def place(self, case: Case, room: Room) -> Placed:
+    def place(self, case: Case, room: Room) -> Placed[Writer]:
         """Give every tensor its place.
 
         Raises:
@@ -125,10 +128,12 @@ class Problem(ABC):
         """
 
     @abstractmethod
-    def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
+    def stage(self, case: Case, placed: Placed[Writer], images: MemoryImages) -> Answer:
         """Draw the case's inputs, write them into `images`, and compute the golden of what was written."""
 
-    def stages(self, case: Case, placed: Placed, marks: Sequence[tuple[int, str]]) -> StagePlan | None:
+    def stages(
+        self, case: Case, placed: Placed[Writer], marks: Sequence[tuple[int, str]]
+    ) -> StagePlan | None:
         """The stages that are judged one by one; None: the result is all that is judged.
 
         Args:
@@ -152,6 +157,10 @@ class Problem(ABC):
     def tolerance_of_overrides(self, hw: Hardware) -> Tolerance:
         """What judges a case whose data or shape was given on the command line."""
         return BF16_LIMITED
+
+
+#: A problem of any family.
+AnyProblem: TypeAlias = Problem[Any]  # Any: what a family placed goes back to the same family only
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.rules import round_up
+from plena_ref.kernels.operator import Operator
 from plena_ref.kernels.program import Program, ProgramError
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.regions import Region
@@ -20,7 +21,7 @@ from plena_ref.workloads.placement import HBM_START, comparison_of
 LIMIT_ALIGNMENT = 64
 
 
-def place(case: Case) -> tuple[Placed, Room]:
+def place(case: Case) -> tuple[Placed[Operator], Room]:
     """Give the tensors of a case their places; also returns the room that they were taken from.
 
     Raises:

@@ -13,6 +13,7 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
+from plena_ref.kernels.attention.base import AttentionOperator
 from plena_ref.kernels.attention.cached import CachedAttentionKernel, CachedOperands
 from plena_ref.kernels.layout.hbm import HbmTensor
 from plena_ref.kernels.layout.rules import round_up
@@ -45,36 +46,37 @@ class CachedAttention(Attention):
         super().check(case)
         if not self.packed_output:
             raise KernelError("KERNEL = cached_attention packs its output: PACKED_OUTPUT must be 1")
-        if self.kv_seq < self.seq:
+        if self.shape.query_offset < 0:
             raise KernelError(
                 "new positions are among all positions: KV_SEQ must not be below SEQ "
                 f"(got KV_SEQ = {self.kv_seq}, SEQ = {self.seq})"
             )
 
-    def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
+    def stage(self, case: Case, placed: Placed[AttentionOperator], images: MemoryImages) -> Answer:
         """As attention, with new K and V in VRAM, and NaN where the program puts them."""
         answer = super().stage(case, placed, images)
         inputs, operands = self.draw(case), placed.operator.operands
+        assert isinstance(operands, CachedOperands)
         for values, new, cache in (
             (inputs.k, operands.new_k, operands.k),
             (inputs.v, operands.new_v, operands.v),
         ):
-            latest = _as_columns(operands, values[:, :, self.kv_seq - self.seq :])
+            latest = _as_columns(operands, values[:, :, self.shape.query_offset :])
             new.store(images.vram, latest.astype(ml_dtypes.bfloat16).view(np.uint16))
-            _poison_new(case, images.hbm, operands, cache)
+            self._poison_new(case, images.hbm, operands, cache)
         return answer
+
+    def _poison_new(
+        self, case: Case, hbm: NDArray[np.uint8], operands: CachedOperands, cache: HbmTensor
+    ) -> None:
+        """NaN in the rows that the stores write, zeros after the last position included."""
+        rows = round_up(self.seq, case.hardware.vstore)
+        for batch in range(self.batch):
+            first = batch * operands.kv_rows_per_batch + self.shape.query_offset
+            start, stop = (cache.base + cache.offset(first) + n * cache.cols for n in (0, rows))
+            hbm[start:stop] = POISON_HBM
 
 
 def _as_columns(operands: CachedOperands, values: F64) -> F64:
     """batch x heads x n x head_dim as rows of the cache's columns."""
     return columns_of_heads(values, operands.kv_head_cols, values.shape[2])
-
-
-def _poison_new(case: Case, hbm: NDArray[np.uint8], operands: CachedOperands, cache: HbmTensor) -> None:
-    """NaN in the rows that the stores write, zeros after the last position included."""
-    problem = case.problem
-    rows = round_up(problem.seq, case.hardware.vstore)
-    for batch in range(problem.batch):
-        first = batch * operands.kv_rows_per_batch + problem.kv_seq - problem.seq
-        start, stop = (cache.base + cache.offset(first) + n * cache.cols for n in (0, rows))
-        hbm[start:stop] = POISON_HBM

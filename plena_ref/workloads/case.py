@@ -11,7 +11,7 @@ from plena_ref.machine.resolved import Resolved, resolved
 from plena_ref.machine.rules import RuleError
 from plena_ref.verdict.tolerance import Tolerance
 from plena_ref.workloads import overrides
-from plena_ref.workloads.base import CaseError, Problem
+from plena_ref.workloads.base import AnyProblem, CaseError
 from plena_ref.workloads.families import family_of
 
 DEFAULT_HARDWARE = Hardware(64, 16)
@@ -37,7 +37,7 @@ class Case:
     """
 
     name: str
-    problem: Problem
+    problem: AnyProblem
     kernel: str
     hardware: Hardware = DEFAULT_HARDWARE
     seed: int = 0

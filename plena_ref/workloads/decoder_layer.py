@@ -62,7 +62,7 @@ class LayerInputs:
 
 
 @dataclass(frozen=True)
-class DecoderLayer(Problem):
+class DecoderLayer(Problem[DecoderLayers]):
     """X after some decoder layers. The result counts as one head.
 
     Attributes:
@@ -176,7 +176,7 @@ class DecoderLayer(Problem):
 
         return LayerWeights(**{name: read(name, values) for name, values in vars(weights).items()})
 
-    def place(self, case: Case, room: Room) -> Placed:
+    def place(self, case: Case, room: Room) -> Placed[DecoderLayers]:
         """Weights, caches and activations; the program is one pass of all layers."""
         hw, config = case.hardware, self.config
         panels = stack_panels(hw, config, self.layers)
@@ -187,13 +187,15 @@ class DecoderLayer(Problem):
         x = operator.batched(operator.memory.x)
         return Placed(operator, x, x.parent.physical_cols)
 
-    def stages(self, case: Case, placed: Placed, marks: Sequence[tuple[int, str]]) -> StagePlan:
+    def stages(
+        self, case: Case, placed: Placed[DecoderLayers], marks: Sequence[tuple[int, str]]
+    ) -> StagePlan:
         """Every operator of every layer, from its own inputs."""
         weights = [self._as_read(case, one) for one in self.draw(case).layers]
         stages = DecoderStages(placed.operator, weights)
         return StagePlan([pc for pc, _ in marks], [stages.of_steps(placed.operator.steps)])
 
-    def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
+    def stage(self, case: Case, placed: Placed[DecoderLayers], images: MemoryImages) -> Answer:
         """X, all weights, the caches, tables and constants."""
         memory, inputs = placed.operator.memory, self.draw(case)
         rows = self.batch * self.seq

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.machine.state import MemoryImages
-from plena_ref.workloads.base import F64
+from plena_ref.workloads.base import F64, Writer
 from plena_ref.workloads.placement import stage_rows
 from plena_ref.workloads.rows_problem import RowsProblem
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ElementwiseProblem(RowsProblem):
+class ElementwiseProblem(RowsProblem[Writer]):
     """An element of each operand makes one of the result, which counts as one head.
 
     Class attributes:

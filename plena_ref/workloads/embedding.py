@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Embedding(RowsProblem):
+class Embedding(RowsProblem[EmbeddingKernel]):
     """X = table[ids]; the table is N(0, 1) * sigma. The result counts as one head.
 
     Attributes:
@@ -78,7 +78,7 @@ class Embedding(RowsProblem):
         table, ids = self.draw(case)
         return embedding_rounding(quantised_rows(table, case.hardware.hbm_format("v", 0)), ids)
 
-    def place(self, case: Case, room: Room) -> Placed:
+    def place(self, case: Case, room: Room) -> Placed[EmbeddingKernel]:
         """The ids, the table, and X."""
         (x,) = self.packed(room, "X")
         ids = room.int_mem.take("token ids", self.batch * self.seq)
@@ -88,7 +88,7 @@ class Embedding(RowsProblem):
             kernel = EmbeddingKernel(case.hardware, table, ids, x.parent, room)
         return Placed.as_head(kernel, x)
 
-    def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
+    def stage(self, case: Case, placed: Placed[EmbeddingKernel], images: MemoryImages) -> Answer:
         """The table in HBM, the ids in INT_MEM."""
         table, ids = self.draw(case)
         kernel = placed.operator

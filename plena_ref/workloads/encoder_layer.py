@@ -48,7 +48,7 @@ def _as_bf16(values: F64) -> F64:
 
 
 @dataclass(frozen=True)
-class EncoderProblem(Problem):
+class EncoderProblem(Problem[EncoderLayer]):
     """X after one encoder layer. The result counts as one head.
 
     Attributes:
@@ -142,19 +142,19 @@ class EncoderProblem(Problem):
             x, form, columns, self._as_read(case, weights), config.head_dim, config.norm_eps
         )
 
-    def place(self, case: Case, room: Room) -> Placed:
+    def place(self, case: Case, room: Room) -> Placed[EncoderLayer]:
         """Everything in the order that the kernels ask for."""
         hw, shape, formula = case.hardware, self.shape, FORMULAS[GELU]
         terms = len(formula.coefficients)
         own = EncoderTensors.place(hw, shape, terms, constants_of(formula), room)
         return Placed(EncoderLayer(hw, shape, own, room), own.x, own.x.parent.physical_cols)
 
-    def stages(self, case: Case, placed: Placed, marks: Sequence[tuple[int, str]]) -> StagePlan:
+    def stages(self, case: Case, placed: Placed[EncoderLayer], marks: Sequence[tuple[int, str]]) -> StagePlan:
         """Every operator of the layer, from its own inputs."""
         weights = self._as_read(case, self.draw(case)[1])
         return EncoderStages(placed.operator, self.config, weights).plan(marks)
 
-    def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
+    def stage(self, case: Case, placed: Placed[EncoderLayer], images: MemoryImages) -> Answer:
         """X, all weights, zeros where K and V go, and constants."""
         layer, shape = placed.operator, self.shape
         x, weights = self.draw(case)

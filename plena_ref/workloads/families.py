@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from plena_ref.workloads.attention import Attention
-from plena_ref.workloads.base import Problem
+from plena_ref.workloads.base import AnyProblem
 from plena_ref.workloads.cached_attention import CachedAttention
 from plena_ref.workloads.decoder_layer import DecoderLayer
 from plena_ref.workloads.embedding import Embedding
@@ -20,7 +20,7 @@ from plena_ref.workloads.swiglu import Swiglu
 from plena_ref.workloads.top_k import MoeRouter, TopK
 
 #: Every family.
-FAMILIES: tuple[type[Problem], ...] = (
+FAMILIES: tuple[type[AnyProblem], ...] = (
     Attention,
     CachedAttention,
     Embedding,
@@ -40,10 +40,10 @@ FAMILIES: tuple[type[Problem], ...] = (
 )
 
 #: The family of each kernel, by what KERNEL= calls it.
-KERNELS: dict[str, type[Problem]] = {name: family for family in FAMILIES for name in family.kernels}
+KERNELS: dict[str, type[AnyProblem]] = {name: family for family in FAMILIES for name in family.kernels}
 
 
-def family_of(kernel: str) -> type[Problem]:
+def family_of(kernel: str) -> type[AnyProblem]:
     """The family whose problems a kernel solves.
 
     Raises:

@@ -39,7 +39,7 @@ def stage_constants(kernel: GeluKernel, formula: GeluFormula, images: MemoryImag
 
 
 @dataclass(frozen=True)
-class Gelu(ElementwiseProblem):
+class Gelu(ElementwiseProblem[GeluKernel]):
     """Y = X * normal_share(X), or its approximation with tanh.
 
     Every element is judged by its own interval: the errors that formula and roundings can make.
@@ -52,7 +52,7 @@ class Gelu(ElementwiseProblem):
         """The model of the roundings on the case's data."""
         return GeluRoundings(*self.values(case), case.kernel)
 
-    def place(self, case: Case, room: Room) -> Placed:
+    def place(self, case: Case, room: Room) -> Placed[GeluKernel]:
         """X, Y and the constants."""
         formula = FORMULAS[case.kernel]
         x, y = self.packed(room, "X", "Y")
@@ -62,7 +62,7 @@ class Gelu(ElementwiseProblem):
             kernel = GeluKernel(case.hardware, x.parent, y.parent, terms, constants, room)
         return Placed.as_head(kernel, y)
 
-    def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
+    def stage(self, case: Case, placed: Placed[GeluKernel], images: MemoryImages) -> Answer:
         """X in VRAM, and the constants."""
         formula, model = FORMULAS[case.kernel], self.roundings(case)
         self.stage_operands(case, (placed.operator.x,), images)

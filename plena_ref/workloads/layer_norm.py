@@ -49,7 +49,7 @@ def stage_layer_norm(
 
 
 @dataclass(frozen=True)
-class LayerNorm(NormProblem):
+class LayerNorm(NormProblem[LayerNormKernel]):
     """Y = (X - mean) / sqrt(variance + eps) * weight + bias.
 
     Every element is judged by its own interval: the errors that its roundings can make.
@@ -88,7 +88,7 @@ class LayerNorm(NormProblem):
         weight, bias = (bf16_to_f32(one[0]).astype(np.float64) for one in (inputs.norm.weight, inputs.bias))
         return LayerNormRoundings(self.numbers(inputs.norm.x), weight, bias, self.eps, case.hardware.mlen)
 
-    def place(self, case: Case, room: Room) -> Placed:
+    def place(self, case: Case, room: Room) -> Placed[LayerNormKernel]:
         """X, weights, bias and Y."""
         x, y = self.packed(room, "X", "Y")
         weight, bias = (room.vram.tensor(name, 1, self.features) for name in ("weight", "bias"))
@@ -97,7 +97,7 @@ class LayerNorm(NormProblem):
             kernel = LayerNormKernel(case.hardware, x.parent, weight, bias, y.parent, constants, room)
         return Placed.as_head(kernel, y)
 
-    def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
+    def stage(self, case: Case, placed: Placed[LayerNormKernel], images: MemoryImages) -> Answer:
         """X, weights and bias in VRAM, 1/features and eps in FP_MEM."""
         stage_layer_norm(self.draw(case), placed.operator, self.eps, images)
         model = self.roundings(case)

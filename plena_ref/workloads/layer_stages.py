@@ -11,6 +11,7 @@ import numpy as np
 
 from plena_ref.analysis.attention_problem import AttentionProblem
 from plena_ref.analysis.attention_roundings import AttentionRoundings
+from plena_ref.analysis.roundings import sum_of
 from plena_ref.analysis.schedule import SCHEDULES, Sizes
 from plena_ref.golden.attention import attention
 from plena_ref.golden.mxfp8 import quantised_heads
@@ -111,11 +112,13 @@ def attention_parts(hw: Hardware, shape: AttentionShape, q: Reader, k: Reader, v
         return [heads_of(one, shape.head_dim) for one in rows]
 
     def mixed(*rows: F64) -> F64:
-        return rows_of_heads(attention(*heads(rows), shape.causal))
+        q, k, v = heads(rows)
+        return rows_of_heads(attention(q, k, v, shape.causal))
 
     def error(*rows: F64) -> F64:
-        model = AttentionRoundings(AttentionProblem(*heads(rows), shape.causal, None, None), schedule)
-        reach = element_tolerance(sum(model.variances().values()), model.exact)
+        q, k, v = heads(rows)
+        model = AttentionRoundings(AttentionProblem(q, k, v, shape.causal, None, None), schedule)
+        reach = element_tolerance(sum_of(model.variances().values()), model.exact)
         return reach.reshape(rows[0].shape)
 
     return (q, k, v), o, mixed, error

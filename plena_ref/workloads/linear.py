@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Linear(Problem):
+class Linear(Problem[LinearKernel]):
     """Y = X W, or Y = X W + b.
 
     X and b are N(0, 1) * sigma, W that over sqrt(in_features), quantised to MXFP8. The result counts as one
@@ -79,7 +79,7 @@ class Linear(Problem):
         read = quantised_rows(w, case.hardware.hbm_format("m", 0))
         return BiasedLinearRoundings(rows, read, bias[0]) if self.bias else linear_rounding(rows, read)
 
-    def place(self, case: Case, room: Room) -> Placed:
+    def place(self, case: Case, room: Room) -> Placed[LinearKernel]:
         """X, the panels of W, Y, and the bias."""
         x = room.vram.packed("X", self.batch, self.seq, self.in_features)
         y = room.vram.packed("Y", self.batch, self.seq, self.out_features)
@@ -87,14 +87,14 @@ class Linear(Problem):
         bias = room.vram.tensor("bias", 1, self.out_features) if self.bias else None
         return Placed.as_head(LinearKernel(case.hardware, self.shape, x, w, y, bias), y)
 
-    def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
+    def stage(self, case: Case, placed: Placed[LinearKernel], images: MemoryImages) -> Answer:
         """X and the bias in VRAM, W in HBM."""
         hw, kernel = case.hardware, placed.operator
         x, w, bias = self.draw(case)
         stage_rows(kernel.x.parent, images.vram, x, round_up(len(x), hw.blen))
         read = stage_panels(kernel.w, images.hbm, w)
         values = bf16_to_f32(x).astype(np.float64)
-        if not self.bias:
+        if kernel.bias is None:
             return Answer(self._as_head(linear(values, read)))
         stage_rows(kernel.bias, images.vram, bias, 1)
         exact = linear(values, read, bf16_to_f32(bias).astype(np.float64))

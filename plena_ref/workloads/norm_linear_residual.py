@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class NormLinearResidual(NormProblem):
+class NormLinearResidual(NormProblem[OperatorSequence]):
     """R = X + norm(X) W; W is N(0, 1) * sigma / sqrt(features), quantised to MXFP8.
 
     Every element is judged by its own interval: the errors that the three operators' roundings can make.
@@ -67,7 +67,7 @@ class NormLinearResidual(NormProblem):
         norm = RmsNorm(self.features, self.batch, self.seq, self.eps)
         return NormLinearResidualRoundings(norm.model(inputs, case.hardware), read)
 
-    def place(self, case: Case, room: Room) -> Placed:
+    def place(self, case: Case, room: Room) -> Placed[OperatorSequence]:
         """X, what the norm and the layer hand on, R, the weights of both."""
         hw = case.hardware
         x, normed, product, result = self.packed(room, "X", "N", "Y", "R")
@@ -82,10 +82,11 @@ class NormLinearResidual(NormProblem):
         sequence = OperatorSequence(f"norm, linear, residual: {self}", [norm, *clear, layer, add])
         return Placed.as_head(sequence, result)
 
-    def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
+    def stage(self, case: Case, placed: Placed[OperatorSequence], images: MemoryImages) -> Answer:
         """X, the norm's weights and constants, and W."""
         inputs, w = self.draw(case)
         norm, *_, layer, _ = placed.operator.operators
+        assert isinstance(norm, RmsNormKernel) and isinstance(layer, LinearKernel)
         stage_norm(inputs, norm, self.eps, images)
         read = stage_panels(layer.w, images.hbm, w)
         model = self.roundings(case)

@@ -12,6 +12,7 @@ from plena_ref.kernels.rms_norm import EPSILON, INVERSE, RmsNormKernel
 from plena_ref.machine.numerics import bf16_from_float
 from plena_ref.machine.rules import RuleError
 from plena_ref.machine.state import MemoryImages
+from plena_ref.workloads.base import Writer
 from plena_ref.workloads.placement import stage_rows
 from plena_ref.workloads.rows_problem import RowsProblem
 
@@ -49,7 +50,7 @@ def stage_norm(inputs: NormInputs, kernel: RmsNormKernel, eps: float, images: Me
 
 
 @dataclass(frozen=True)
-class NormProblem(RowsProblem):
+class NormProblem(RowsProblem[Writer]):
     """A problem that normalises rows. The result counts as one head.
 
     Attributes:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class OutputHead(RowsProblem):
+class OutputHead(RowsProblem[OutputHeadKernel]):
     """Logits = X table^T; X is N(0, 1) * sigma, the table that over sqrt(features), in MXFP8 along its rows.
 
     The result counts as one head. Every element is judged by its own interval, for any data.
@@ -92,7 +92,7 @@ class OutputHead(RowsProblem):
             found["logits of the first position"] = linear_rounding(x[:, :1], read).exact
         return found
 
-    def place(self, case: Case, room: Room) -> Placed:
+    def place(self, case: Case, room: Room) -> Placed[OutputHeadKernel]:
         """X, the logits, and the table, which ends at LIMIT."""
         hw = case.hardware
         x = room.vram.packed("X", self.batch, self.seq, self.features)
@@ -102,7 +102,7 @@ class OutputHead(RowsProblem):
             kernel = OutputHeadKernel(hw, x, table, logits, room)
         return Placed(kernel, logits, logits.parent.physical_cols)
 
-    def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
+    def stage(self, case: Case, placed: Placed[OutputHeadKernel], images: MemoryImages) -> Answer:
         """X in VRAM, the table in HBM."""
         hw, kernel = case.hardware, placed.operator
         x, table = self.draw(case)

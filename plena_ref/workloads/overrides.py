@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import TYPE_CHECKING, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from plena_ref.machine.hardware import Hardware
-from plena_ref.workloads.base import Problem
+from plena_ref.workloads.base import AnyProblem
 from plena_ref.workloads.families import FAMILIES, KERNELS, family_of
 
 if TYPE_CHECKING:
@@ -25,6 +25,12 @@ def _integer(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError(value)
     return int(value, 0) if isinstance(value, str) else value
+
+
+def _number(value: object) -> float:
+    if not isinstance(value, int | float | str):
+        raise ValueError(value)
+    return float(value)
 
 
 def _truth(value: object) -> bool:
@@ -42,24 +48,24 @@ def _integer_or_none(value: object) -> int | None:
 #: How a value is read, by the type of its field.
 PARSERS: dict[object, Callable[[object], object]] = {
     int: _integer,
-    float: float,
+    float: _number,
     bool: _truth,
     str: str,
     int | None: _integer_or_none,
 }
 
-_HARDWARE: dict[str, Callable[[object], int | str]] = {
+_HARDWARE: dict[str, Callable[[object], object]] = {
     machine.name: str if isinstance(machine.default, str) else _integer for machine in fields(Hardware)
 }
 CASE_KEYS: dict[str, Callable[[object], object]] = {
     "seed": _integer,
-    "sigma": float,
+    "sigma": _number,
     "kernel": str,
     "data": str,
 }
 
 
-def problem_parsers(family: type[Problem]) -> dict[str, Callable[[object], object]]:
+def problem_parsers(family: type[AnyProblem]) -> dict[str, Callable[[object], object]]:
     """How the fields of a family's problem are read, by name.
 
     Raises:
@@ -81,8 +87,8 @@ _PROBLEMS = {name: parser for family in FAMILIES for name, parser in problem_par
 class Given:
     """Overrides, sorted by what has them, each parsed."""
 
-    hardware: dict[str, int | str] = field(default_factory=dict)
-    case: dict[str, object] = field(default_factory=dict)
+    hardware: dict[str, object] = field(default_factory=dict)
+    case: dict[str, Any] = field(default_factory=dict)  # Any: as CASE_KEYS reads them, for fields of Case
     problem: dict[str, object] = field(default_factory=dict)
 
 
@@ -93,6 +99,7 @@ def parse(values: Mapping[str, object]) -> Given:
         ValueError: an unknown key, or a value that cannot be read.
     """
     given = Given()
+    groups: tuple[tuple[Mapping[str, Callable[[object], object]], dict[str, object]], ...]
     groups = ((_HARDWARE, given.hardware), (CASE_KEYS, given.case), (_PROBLEMS, given.problem))
     for key, value in values.items():
         name = key.lower()
@@ -109,11 +116,11 @@ def parse(values: Mapping[str, object]) -> Given:
     return given
 
 
-def _required(family: type[Problem]) -> list[str]:
+def _required(family: type[AnyProblem]) -> list[str]:
     return [entry.name for entry in fields(family) if entry.default is MISSING]
 
 
-def make(family: type[Problem], kernel: str, values: Mapping[str, object]) -> Problem:
+def make(family: type[AnyProblem], kernel: str, values: Mapping[str, object]) -> AnyProblem:
     """A problem of a family.
 
     Raises:
@@ -133,7 +140,7 @@ def make(family: type[Problem], kernel: str, values: Mapping[str, object]) -> Pr
     return family(**values)
 
 
-def problem(current: Problem, kernel: str, given: Given) -> Problem:
+def problem(current: AnyProblem, kernel: str, given: Given) -> AnyProblem:
     """The problem of a case after overrides; another kernel may make it one of another family.
 
     Then the fields that both families have are kept, and the others begin with their defaults.
@@ -157,7 +164,7 @@ def problem(current: Problem, kernel: str, given: Given) -> Problem:
     return make(family, chosen, {**kept, **given.problem})
 
 
-def hardware(current: Hardware, values: Mapping[str, int | str]) -> Hardware:
+def hardware(current: Hardware, values: Mapping[str, object]) -> Hardware:
     """The machine after overrides; parameters that follow another one go on following it.
 
     Raises:
@@ -165,27 +172,28 @@ def hardware(current: Hardware, values: Mapping[str, int | str]) -> Hardware:
     """
     if not values:
         return current
-    kept: dict[str, int | str | None] = {name: getattr(current, name) for name in _HARDWARE}
+    kept: dict[str, object] = {name: getattr(current, name) for name in _HARDWARE}
     for name, leader in HARDWARE_FOLLOWERS.items():
         if kept[name] == kept[leader]:
             kept[name] = None
-    if "hlen" not in values and kept["hlen"] and kept["hlen"] > values.get("mlen", kept["mlen"]):
+    mlen = values.get("mlen", current.mlen)
+    if "hlen" not in values and isinstance(mlen, int) and current.hlen > mlen:
         kept["hlen"] = None
-    return Hardware(**{**kept, **values})
+    return Hardware.of({**kept, **values})
 
 
 def pairs(case: Case, base: Case) -> list[str]:
     """The KEY=VALUE pairs that turn `base` into a case; name, simulators and tolerance are not among them."""
     defaults = {entry.name: entry.default for entry in fields(case.problem)}
     usual = {name: getattr(base.problem, name, default) for name, default in defaults.items()}
-    groups = (
+    groups: tuple[tuple[object, Mapping[str, object], Mapping[str, str]], ...] = (
         (case.problem, usual, case.problem.followers),
         (case.hardware, {name: getattr(base.hardware, name) for name in _HARDWARE}, HARDWARE_FOLLOWERS),
         (case, {name: getattr(base, name) for name in CASE_KEYS}, {}),
     )
     words = []
-    for holder, usual, followers in groups:
-        for name, expected in usual.items():
+    for holder, its, followers in groups:
+        for name, expected in its.items():
             value = getattr(holder, name)
             leader = followers.get(name)
             if value != (getattr(holder, leader) if leader else expected):

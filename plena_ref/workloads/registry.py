@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from plena_ref.machine.hardware import Hardware, HardwareError
 from plena_ref.verdict.tolerance import BF16_LIMITED
@@ -33,7 +34,11 @@ def _machine(name: str, given: object, machines: Mapping[str, Hardware]) -> Hard
     return machines[str(given)]
 
 
-def read_case(name: str, values: Mapping[str, object], machines: Mapping[str, Hardware]) -> Case:
+def read_case(
+    name: str,
+    values: Mapping[str, Any],  # Any: as the file has them; what is wrong of them is refused
+    machines: Mapping[str, Hardware],
+) -> Case:
     """A case from what the file says of it.
 
     Raises:

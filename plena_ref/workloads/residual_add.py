@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ResidualAdd(ElementwiseProblem):
+class ResidualAdd(ElementwiseProblem[ResidualAddKernel]):
     """R = X + Y."""
 
     kernels: ClassVar = {"residual_add": ResidualAddKernel}
@@ -35,12 +35,12 @@ class ResidualAdd(ElementwiseProblem):
         """The one rounding on the case's data."""
         return residual_add_rounding(*self.values(case))
 
-    def place(self, case: Case, room: Room) -> Placed:
+    def place(self, case: Case, room: Room) -> Placed[ResidualAddKernel]:
         """X, Y and R."""
         x, y, result = self.packed(room, "X", "Y", "R")
         return Placed.as_head(ResidualAddKernel(case.hardware, x.parent, y.parent, result.parent), result)
 
-    def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
+    def stage(self, case: Case, placed: Placed[ResidualAddKernel], images: MemoryImages) -> Answer:
         """X and Y in VRAM."""
         self.stage_operands(case, (placed.operator.x, placed.operator.y), images)
         return Answer(self.roundings(case).exact)

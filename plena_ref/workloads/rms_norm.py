@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class RmsNorm(NormProblem):
+class RmsNorm(NormProblem[RmsNormKernel]):
     """Y = X / sqrt(mean(X^2) + eps) * weight."""
 
     kernels: ClassVar = {"rms_norm": RmsNormKernel}
@@ -46,7 +46,7 @@ class RmsNorm(NormProblem):
         """The model of the roundings on the case's data."""
         return self.model(self.draw(case), case.hardware)
 
-    def place(self, case: Case, room: Room) -> Placed:
+    def place(self, case: Case, room: Room) -> Placed[RmsNormKernel]:
         """X, the weights and Y."""
         x, y = self.packed(room, "X", "Y")
         weight = room.vram.tensor("weight", 1, self.features)
@@ -55,7 +55,7 @@ class RmsNorm(NormProblem):
             kernel = RmsNormKernel(case.hardware, x.parent, weight, y.parent, constants, room)
         return Placed.as_head(kernel, y)
 
-    def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
+    def stage(self, case: Case, placed: Placed[RmsNormKernel], images: MemoryImages) -> Answer:
         """X and the weights in VRAM, 1/features and eps in FP_MEM."""
         stage_norm(self.draw(case), placed.operator, self.eps, images)
         return Answer(self.roundings(case).exact)

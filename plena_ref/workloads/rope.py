@@ -57,7 +57,7 @@ def rope_error(model: RopeRoundings) -> F64:
 
 
 @dataclass(frozen=True)
-class Rope(Problem):
+class Rope(Problem[RopeKernel]):
     """Y = X*cos + rotate_half(X)*sin, row r of a batch at position start + r.
 
     Every element is judged by its own interval: the errors that tables, products and sum can make.
@@ -122,7 +122,7 @@ class Rope(Problem):
         """The model of the roundings on the case's data."""
         return RopeRoundings(bf16_to_f32(self.draw(case)).astype(np.float64), self.start, self.theta)
 
-    def place(self, case: Case, room: Room) -> Placed:
+    def place(self, case: Case, room: Room) -> Placed[RopeKernel]:
         """X, Y and the tables."""
         hw, shape = case.hardware, self.shape(case.hardware)
         cols = shape.columns(hw).groups(self.heads) * shape.columns(hw).period
@@ -133,7 +133,7 @@ class Rope(Problem):
             kernel = RopeKernel(hw, shape, x, y, tables, room)
         return Placed(kernel, y, shape.head_cols)
 
-    def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
+    def stage(self, case: Case, placed: Placed[RopeKernel], images: MemoryImages) -> Answer:
         """X in VRAM, padding columns 0, and the tables."""
         kernel, rows = placed.operator, self.draw(case)
         staged = np.zeros((self.batch, self.seq, kernel.x.parent.physical_cols), np.uint16)

@@ -15,7 +15,7 @@ from plena_ref.kernels.rules import check_fields
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.verdict.tolerance import Tolerance
-from plena_ref.workloads.base import F64, Problem
+from plena_ref.workloads.base import F64, Problem, Writer
 from plena_ref.workloads.input_data import DATA
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ ACTIVATIONS: Mapping[str, Callable[[np.random.Generator, tuple[int, ...], float,
 
 
 @dataclass(frozen=True)
-class RowsProblem(Problem):
+class RowsProblem(Problem[Writer]):
     """A problem on rows of activations, judged by a bound that holds for any data.
 
     Attributes:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Swiglu(ElementwiseProblem):
+class Swiglu(ElementwiseProblem[SwigluKernel]):
     """Y = silu(gate) * up.
 
     Every element is judged by its own interval: the errors that its roundings can make.
@@ -32,14 +32,14 @@ class Swiglu(ElementwiseProblem):
         """The model of the roundings on the case's data."""
         return SwigluRoundings(*self.values(case))
 
-    def place(self, case: Case, room: Room) -> Placed:
+    def place(self, case: Case, room: Room) -> Placed[SwigluKernel]:
         """Gate, up and Y."""
         gate, up, result = self.packed(room, "gate", "up", "Y")
         with room.scratch():
             kernel = SwigluKernel(case.hardware, gate.parent, up.parent, result.parent, room)
         return Placed.as_head(kernel, result)
 
-    def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
+    def stage(self, case: Case, placed: Placed[SwigluKernel], images: MemoryImages) -> Answer:
         """Gate and up in VRAM."""
         self.stage_operands(case, (placed.operator.gate, placed.operator.up), images)
         model = self.roundings(case)

@@ -14,6 +14,7 @@ from plena_ref.analysis.roundings import ResultRounding
 from plena_ref.analysis.top_k_roundings import top_k_rounding
 from plena_ref.golden.top_k import router_weights, top_k
 from plena_ref.kernels.layout.room import Room
+from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.kernels.moe_router import POLICIES, MoeRouterKernel, policy_of
 from plena_ref.kernels.top_k import TopKKernel
 from plena_ref.machine.hardware import Hardware
@@ -43,8 +44,8 @@ def draw_logits(case: Case, rows: int, features: int) -> NDArray[np.uint16]:
     return bf16_from_float(values)
 
 
-def _stage(case: Case, placed: Placed, images: MemoryImages, logits: NDArray[np.uint16]) -> None:
-    stage_rows(placed.operator.logits, images.vram, logits, len(logits))
+def _stage(tensor: VramTensor, images: MemoryImages, logits: NDArray[np.uint16]) -> None:
+    stage_rows(tensor, images.vram, logits, len(logits))
 
 
 def _integers(first: int, places: NDArray[np.int64]) -> Mapping[int, int]:
@@ -53,7 +54,7 @@ def _integers(first: int, places: NDArray[np.int64]) -> Mapping[int, int]:
 
 
 @dataclass(frozen=True)
-class TopK(RowsProblem):
+class TopK(RowsProblem[TopKKernel]):
     """The largest logits in descending order, equal ones by lower index, and their places.
 
     Attributes:
@@ -86,7 +87,7 @@ class TopK(RowsProblem):
         """The model of the roundings on the case's data."""
         return top_k_rounding(self._values(case), self.count)
 
-    def place(self, case: Case, room: Room) -> Placed:
+    def place(self, case: Case, room: Room) -> Placed[TopKKernel]:
         """Logits, one row after the other in every column block, values and places."""
         rows = self.batch * self.seq
         logits = room.vram.tensor("logits", rows, self.features)
@@ -96,15 +97,15 @@ class TopK(RowsProblem):
             kernel = TopKKernel(case.hardware, logits, values.parent, places, room)
         return Placed.as_head(kernel, values)
 
-    def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
+    def stage(self, case: Case, placed: Placed[TopKKernel], images: MemoryImages) -> Answer:
         """The logits."""
-        _stage(case, placed, images, self.draw(case))
+        _stage(placed.operator.logits, images, self.draw(case))
         _, places = top_k(self._values(case), self.count)
         return Answer(self.roundings(case).exact, integers=_integers(placed.operator.places, places))
 
 
 @dataclass(frozen=True)
-class MoeRouter(RowsProblem):
+class MoeRouter(RowsProblem[MoeRouterKernel]):
     """Softmax over the largest logits of a token, 4 of up to 32 or 8 of up to 128, and which they are.
 
     Attributes:
@@ -140,7 +141,7 @@ class MoeRouter(RowsProblem):
         """The model of the roundings on the case's data."""
         return MoeRouterRoundings(self.numbers(self.draw(case)), self._count)
 
-    def place(self, case: Case, room: Room) -> Placed:
+    def place(self, case: Case, room: Room) -> Placed[MoeRouterKernel]:
         """Logits, weights, and the experts' numbers."""
         (logits,) = self.packed(room, "logits")
         weights = room.vram.packed("weights", self.batch, self.seq, self._count)
@@ -149,9 +150,9 @@ class MoeRouter(RowsProblem):
             kernel = MoeRouterKernel(case.hardware, logits.parent, weights.parent, chosen, room)
         return Placed.as_head(kernel, weights)
 
-    def stage(self, case: Case, placed: Placed, images: MemoryImages) -> Answer:
+    def stage(self, case: Case, placed: Placed[MoeRouterKernel], images: MemoryImages) -> Answer:
         """The logits."""
-        _stage(case, placed, images, self.draw(case))
+        _stage(placed.operator.logits, images, self.draw(case))
         model = self.roundings(case)
         _, places = router_weights(model.logits, self._count)
         bound = router_error(model.exact[:, :, 0], model.distances)[:, :, None, :]

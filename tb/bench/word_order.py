@@ -24,7 +24,7 @@ def _vram_order(hw: Hardware) -> NDArray[np.intp]:
     return np.lexsort((rows, bank))
 
 
-def vram_words(hw: Hardware, image: NDArray[np.uint16]) -> NDArray:
+def vram_words(hw: Hardware, image: NDArray[np.uint16]) -> NDArray[np.uint16]:
     """VRAM as the bench loads it: bank after bank, the last element of a row first."""
     return image.reshape(-1, hw.mlen)[_vram_order(hw), ::-1].astype(">u2")
 
@@ -36,7 +36,7 @@ def vram_image(hw: Hardware, words: NDArray[np.uint16]) -> NDArray[np.uint16]:
     return image.reshape(-1)
 
 
-def msram_words(hw: Hardware, image: NDArray[np.uint16]) -> NDArray:
+def msram_words(hw: Hardware, image: NDArray[np.uint16]) -> NDArray[np.uint16]:
     """MSRAM as the bench loads it: element (t, r, c) lies in bank (r + c) mod MLEN."""
     tiles = image.reshape(hw.msram_tiles, hw.mlen, hw.mlen)
     rows = np.arange(hw.mlen)
@@ -52,7 +52,7 @@ def msram_image(hw: Hardware, words: NDArray[np.uint16]) -> NDArray[np.uint16]:
     return np.ascontiguousarray(tiles.transpose(2, 0, 1)).reshape(-1).astype(np.uint16)
 
 
-def fpmem_words(hw: Hardware, image: NDArray[np.uint16]) -> NDArray:
+def fpmem_words(hw: Hardware, image: NDArray[np.uint16]) -> NDArray[np.uint16]:
     """FP_MEM as the bench loads it: even rows, then odd rows, the last word of a row first."""
     rows = image.reshape(-1, hw.mlen)[:, ::-1]
     return np.concatenate([rows[0::2], rows[1::2]]).astype(">u2")
@@ -64,7 +64,7 @@ def fpmem_image(hw: Hardware, words: NDArray[np.uint16]) -> NDArray[np.uint16]:
     return np.ascontiguousarray(banks.transpose(1, 0, 2)).reshape(-1).astype(np.uint16)
 
 
-def intmem_words(image: NDArray[np.uint32]) -> NDArray:
+def intmem_words(image: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """INT_MEM as the bench loads it: one array, word after word."""
     return image.astype(">u4")
 

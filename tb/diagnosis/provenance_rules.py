@@ -216,7 +216,8 @@ def _loaded(p: Provenance, pc: int, word: int, memory: str, rows: int) -> Labels
     if scales.size:
         shared = p.read(pc, "hbm", scales)
         labels = np.minimum(labels, np.repeat(shared, mlen // shared.shape[1], axis=1))
-    return labels
+    result: Labels = labels
+    return result
 
 
 def _prefetch_tile(p: Provenance, pc: int, word: int) -> Done:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 
@@ -33,9 +33,10 @@ class Transfer:
 class Transfers(Writer):
     """Prefetches and stores; some repeat a recent one."""
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.transfers: list[Transfer] = []
+    @cached_property
+    def transfers(self) -> list[Transfer]:
+        """Those written so far."""
+        return []
 
     def transfer(self) -> None:
         """A prefetch or a store; some repeat a recent one, so that stored bytes are read back at once."""

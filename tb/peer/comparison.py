@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +42,8 @@ class Comparison(ResultPlace):
         first = self.start_row_idx * self.row_dim
         if self.use_stride_mode:
             block, inside = np.divmod(column, self.row_dim)
-            return first + (block * self.physical_rows + rows) * self.row_dim + inside
+            result: NDArray[np.int64] = first + (block * self.physical_rows + rows) * self.row_dim + inside
+            return result
         return first + rows * self._row_step + column
 
     @property
@@ -127,7 +127,7 @@ class _Keys:
     """The keys of the file; a key that is missing or null has its default."""
 
     path: Path
-    given: dict[str, Any]
+    given: dict[str, object]
 
     def integer(self, key: str, low: int, default: int | None = None) -> int:
         value = self.given.get(key)
@@ -139,7 +139,7 @@ class _Keys:
     def number(self, key: str, default: float) -> float:
         value = self.given.get(key)
         value = default if value is None else value
-        if type(value) not in (int, float) or not 0 <= value < float("inf"):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
             raise PeerError(self.path, key, f"{value!r} is no number from 0 up")
         return float(value)
 

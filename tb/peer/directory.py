@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ FP_MEM, INT_MEM, VRAM = "fp_sram.bin", "int_sram.bin", "vram_preload.bin"
 _WORD = re.compile(r"(?:0[xX])?[0-9a-fA-F]{1,8}")
 #: HBM sizes are whole numbers of these: one beat of the bus.
 BEAT = 64
+
+Word = TypeVar("Word", np.uint8, np.uint16, np.uint32, np.float16)
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,12 @@ def read_program(path: Path) -> list[int]:
     return [int(token, 16) for token in tokens]
 
 
-def _words(path: Path, dtype: str) -> NDArray:
+def _words(path: Path, dtype: type[Word]) -> NDArray[Word]:
     """A file as little-endian words."""
     data, size = read_bytes(path), np.dtype(dtype).itemsize
     if len(data) % size:
         raise PeerError(path, None, f"{len(data)} bytes are no whole number of {size}-byte words")
-    return np.frombuffer(data, dtype)
+    return np.frombuffer(data, np.dtype(dtype).newbyteorder("<"))
 
 
 def read_preload(hbm: Path, fpmem: Path, intmem: Path | None, vram: Path | None) -> Preload:
@@ -82,12 +85,12 @@ def read_preload(hbm: Path, fpmem: Path, intmem: Path | None, vram: Path | None)
     Raises:
         PeerError: a file cannot be read, or is no whole number of words.
     """
-    half = _words(fpmem, "<f2")
+    half = _words(fpmem, np.float16)
     return Preload(
-        hbm=_words(hbm, "<u1"),
+        hbm=_words(hbm, np.uint8),
         fpmem=bf16_from_float(half.astype(np.float32)),
-        intmem=np.zeros(0, np.uint32) if intmem is None else _words(intmem, "<u4"),
-        vram=np.zeros(0, np.uint16) if vram is None else _words(vram, "<u2"),
+        intmem=np.zeros(0, np.uint32) if intmem is None else _words(intmem, np.uint32),
+        vram=np.zeros(0, np.uint16) if vram is None else _words(vram, np.uint16),
         files={
             "hbm": hbm,
             "fpmem": fpmem,

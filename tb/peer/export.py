@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,10 @@ from plena_ref.workloads.placement import comparison_of
 from tb.peer import comparison, directory, golden, settings
 from tb.peer.shape import ELEMENT
 
+Word = TypeVar("Word", bound=np.generic)
 
-def _used(words: NDArray) -> NDArray:
+
+def _used(words: NDArray[Word]) -> NDArray[Word]:
     """The words up to the last one that is not zero."""
     found = np.flatnonzero(words)
     return words[: int(found[-1]) + 1 if found.size else 0]

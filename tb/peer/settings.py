@@ -10,7 +10,6 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tb.peer.errors import PeerError, read_bytes
 
@@ -111,7 +110,8 @@ def read(path: Path) -> Settings:
         raise PeerError(path, None, f"no TOML: {error}") from None
     transactional = _table(path, tables, "TRANSACTIONAL", "TRANSACTIONAL")
     config = _table(path, transactional, "CONFIG", "TRANSACTIONAL.CONFIG")
-    values = {key: _value(path, key, entry) for key, entry in config.items()}
+    sized = {key: _size(path, key, entry) for key, entry in config.items()}
+    values = {key: size for key, size in sized.items() if size is not None}
     sizes = {name: values[key] for key, name in _SIZES.items() if key in values}
     if "hlen" not in sizes and "BROADCAST_AMOUNT" in values and "mlen" in sizes:
         sizes["hlen"] = sizes["mlen"] // values["BROADCAST_AMOUNT"]
@@ -127,22 +127,24 @@ def read(path: Path) -> Settings:
     return settings
 
 
-def _table(path: Path, tables: Mapping[str, Any], key: str, name: str) -> Mapping[str, Any]:
+def _table(path: Path, tables: Mapping[str, object], key: str, name: str) -> Mapping[str, object]:
     found = tables.get(key)
     if not isinstance(found, dict):
         raise PeerError(path, name, "this table is missing")
     return found
 
 
-def _value(path: Path, key: str, entry: object) -> Any:
-    """The value of one entry of CONFIG; a size must be a positive integer."""
+def _size(path: Path, key: str, entry: object) -> int | None:
+    """The value of one entry of CONFIG, a positive integer; None for settings without a meaning."""
     name = f"TRANSACTIONAL.CONFIG.{key}"
     if key not in (*_SIZES, *_FOLLOWERS, *_WITHOUT_MEANING):
         raise PeerError(path, name, "unknown setting")
     if not isinstance(entry, dict) or "value" not in entry:
         raise PeerError(path, name, "must be a table with `value`")
     value = entry["value"]
-    if key not in _WITHOUT_MEANING and (type(value) is not int or value < 1):
+    if key in _WITHOUT_MEANING:
+        return None
+    if type(value) is not int or value < 1:
         raise PeerError(path, f"{name}.value", f"{value!r} is no positive integer")
     return value
 

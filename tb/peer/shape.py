@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from plena_ref.machine.hardware import HBM_BYTES_MAX, NO_CLASS, VRAM_BANKS, Hardware
 from tb.bench.job_files import PROGRAM_BYTES
@@ -50,7 +49,7 @@ def lengths(settings: Settings, options: Mapping[str, int | str]) -> Hardware:
         HardwareError: there is no such machine.
     """
     mlen = int(options.get("mlen", settings.mlen))
-    chosen: dict[str, Any] = {
+    chosen: dict[str, int | str] = {
         "mlen": mlen,
         "blen": settings.blen,
         "hlen": min(settings.hlen, mlen) if settings.path is None or "mlen" in options else settings.hlen,
@@ -97,7 +96,7 @@ def shape(
     if not extents.complete:
         needed = max(needed, _UNKNOWN_VRAM)
         remarks.append("not every address is known before the run; VRAM is sized generously")
-    sizes: dict[str, Any] = {
+    sizes: dict[str, int | str] = {
         "vram_elems": min(max(_VRAM_ELEMS, _power_of_two(needed)), capacity),
         "msram_tiles": _tiles(settings, base, where),
         "fp_words": _scalar_words(settings.fp_words, _FP_WORDS, extents.fp_words, preload.fpmem.size, base),
@@ -106,15 +105,15 @@ def shape(
         "hbm_bytes": max(_HBM_BYTES, _power_of_two(hbm_size + _program_bytes(words))),
     }
     sizes.update({name: options[name] for name in sizes if name in options})
-    chosen = {field.name: getattr(base, field.name) for field in fields(Hardware)} | sizes
-    limit = min(hbm_size, sizes["hbm_bytes"], HBM_BYTES_MAX)
+    hbm_bytes = min(int(sizes["hbm_bytes"]), HBM_BYTES_MAX)
+    limit = min(hbm_size, hbm_bytes)
     if preload.hbm.size > limit:
         reason = f"{preload.hbm.size} bytes do not fit an HBM of {limit} bytes"
         raise PeerError(preload.files["hbm"], None, reason)
     if limit < hbm_size:
         remarks.append(f"HBM ends at byte {limit}; {hbm_size} bytes were asked for")
-    chosen["hbm_bytes"] = min(chosen["hbm_bytes"], HBM_BYTES_MAX)
-    return Shape(Hardware(**chosen), limit, _names(settings), remarks)
+    chosen = {field.name: getattr(base, field.name) for field in fields(Hardware)}
+    return Shape(Hardware.of({**chosen, **sizes, "hbm_bytes": hbm_bytes}), limit, _names(settings), remarks)
 
 
 def _program_bytes(words: Sequence[int]) -> int:

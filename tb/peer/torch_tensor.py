@@ -12,7 +12,6 @@ import pickle
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,8 @@ from tb.peer.errors import PeerError, read_bytes
 
 #: A pickle that rebuilds a tensor has a few hundred bytes.
 _PICKLE_BYTES = 1 << 16
+
+_Values = NDArray[np.float32] | NDArray[np.float64]
 
 
 class _Refused(Exception):
@@ -41,7 +42,9 @@ class _Rebuild:
 
     __slots__ = ()
 
-    def __call__(self, storage: Any, offset: Any, size: Any, stride: Any, *_autograd: Any) -> NDArray:
+    def __call__(
+        self, storage: object, offset: object, size: object, stride: object, *_autograd: object
+    ) -> _Values:
         if (
             not isinstance(storage, np.ndarray)
             or not isinstance(size, tuple)
@@ -49,7 +52,11 @@ class _Rebuild:
         ):
             raise _Refused("a tensor of something else than a storage")
         numbers = (offset, *size, *stride)
-        if len(size) != len(stride) or any(type(n) is not int or n < 0 for n in numbers):
+        if (
+            type(offset) is not int
+            or len(size) != len(stride)
+            or any(type(n) is not int or n < 0 for n in numbers)
+        ):
             raise _Refused("a tensor with odd sizes")
         elements = int(np.prod(size, dtype=object))
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
@@ -85,12 +92,12 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(stream)
         self._archive, self._root = archive, root
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         if (module, name) not in _ADMITTED:
             raise _Refused(f"the name {module}.{name} is not one that rebuilds a tensor")
         return _ADMITTED[module, name]
 
-    def persistent_load(self, pid: Any) -> NDArray:
+    def persistent_load(self, pid: object) -> _Values:
         if not isinstance(pid, tuple) or len(pid) != 5 or pid[0] != "storage":
             raise _Refused("an odd storage")
         kind, key, count = pid[1], pid[2], pid[4]

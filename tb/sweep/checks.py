@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import uuid
 from pathlib import Path
-from typing import Any
 
 from plena_ref.machine.hardware import Hardware
 from tb.bench import harness
@@ -13,6 +12,7 @@ from tb.engine import simulate
 from tb.engine.tools import NotBuilt
 from tb.sweep import litter
 from tb.sweep.matrix import Matrix
+from tb.sweep.messages import Answer
 
 #: Free bytes that a model and the files of a simulation need.
 DISK_BYTES = 1 << 30
@@ -20,7 +20,7 @@ DISK_BYTES = 1 << 30
 MEMORY_BYTES = 1 << 30
 
 
-def host(matrix: Matrix) -> dict[str, Any]:
+def host(matrix: Matrix) -> Answer:
     """What this host is, or {"refused": why it cannot run units}.
 
     Returns:

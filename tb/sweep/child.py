@@ -17,11 +17,15 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, TextIO
 
 from tb.sweep import fingerprint
 from tb.sweep.fingerprint import Fingerprint
+
+if TYPE_CHECKING:
+    from tb.sweep.messages import Answer, Request
 
 #: What no import names: the versions of everything installed.
 DATA_FILES = ("constraints.txt",)
@@ -29,7 +33,7 @@ DATA_FILES = ("constraints.txt",)
 UNWANTED = ("SIM", "SIM_TIMEOUT", "X_SEED", "PLENA_TB_JOBS", "COCOTB_REWRITE_ASSERTION_FILES")
 
 
-def answer(request: dict[str, Any]) -> dict[str, Any]:
+def answer(request: Request) -> Answer:
     """Do what a request asks for."""
     wanted = Fingerprint(request["files"], request["tools"])
     stamps = fingerprint.stamps(wanted.files)
@@ -41,6 +45,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     chosen = matrix.parse(request["matrix"])
     if request["task"] == "check":
         return checks.host(chosen)
+    assert request["unit"] is not None
+    results: list[Mapping[str, object]]
     results = [asdict(result) for result in unit.run(unit.Unit.from_json(request["unit"]), chosen)]
     if fingerprint.stamps(wanted.files) != stamps:
         return {"refused": "sources were written while the unit ran"}
@@ -71,7 +77,7 @@ def main() -> int:
     os._exit(0)
 
 
-def _die_with(requests: Any) -> None:
+def _die_with(requests: TextIO) -> None:
     """Wait for the end of standard input, then kill this process and all of its group."""
     requests.read()
     os.killpg(0, signal.SIGKILL)

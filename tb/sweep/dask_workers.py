@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import Self
 
 import cloudpickle
 from distributed import Client
@@ -17,6 +17,7 @@ from distributed.comm.core import CommClosedError
 
 from tb.sweep import remote
 from tb.sweep.dispatch import Died, Gone, Place, WorkersError
+from tb.sweep.messages import Answer, Request
 
 #: Seconds for the scheduler to answer, and of silence of a worker after which it counts as gone.
 ANSWER_SECONDS, SILENCE_SECONDS = 30.0, 60.0
@@ -32,9 +33,7 @@ class DaskWorkers:
 
     workers_may_come = True
 
-    def __init__(
-        self, address: str, function: Callable[[dict[str, Any]], dict[str, Any]] = remote.answer
-    ) -> None:
+    def __init__(self, address: str, function: Callable[[Request], Answer] = remote.answer) -> None:
         self.name = address
         # A function inside a function: dask sends others by their name, which the scheduler would import.
         self._function = lambda request: function(request)
@@ -42,7 +41,7 @@ class DaskWorkers:
         self._numbers = itertools.count()
         self._seen: dict[str, tuple[float | None, float]] = {}
 
-    async def __aenter__(self) -> DaskWorkers:
+    async def __aenter__(self) -> Self:
         """Connect.
 
         Raises:
@@ -96,7 +95,7 @@ class DaskWorkers:
             self._seen[worker] = (last_seen, since)
         return time.monotonic() - since > SILENCE_SECONDS
 
-    async def ask(self, worker: str, request: dict[str, Any]) -> dict[str, Any]:
+    async def ask(self, worker: str, request: Request) -> Answer:
         """Have a worker answer.
 
         Raises:
@@ -111,7 +110,7 @@ class DaskWorkers:
         except (OSError, ValueError, CommClosedError) as error:
             raise Gone(str(error)) from None
         try:
-            answer = await future.result()
+            answer: Answer = await future.result()
         except Exception as error:
             # Of dask itself: the function has no exceptions of its own.
             raise Gone(f"{type(error).__name__}: {error}") from None

@@ -6,9 +6,10 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from tb.sweep import plan as plans
+from tb.sweep.messages import Answer, Request
 from tb.sweep.plan import Plan
 from tb.sweep.store import FormError, decode
 from tb.sweep.unit import Unit
@@ -49,7 +50,7 @@ class Backend(Protocol):
     async def places(self) -> dict[str, Place]:
         """The workers that are there now, by name; raises WorkersError when that cannot be known any more."""
 
-    async def ask(self, worker: str, request: dict[str, Any]) -> dict[str, Any]:
+    async def ask(self, worker: str, request: Request) -> Answer:
         """Have a worker answer a request in a process of its own; raises Gone or Died."""
 
 
@@ -180,7 +181,7 @@ class Dispatcher:
                 self.queue.leave(worker)
             self._notify(more=True)
 
-    async def _check(self, name: str) -> dict[str, Any]:
+    async def _check(self, name: str) -> Answer:
         """What a worker says of itself. Raises Turned when it must not take work."""
         try:
             request = self.plan.request("check")
@@ -229,7 +230,7 @@ class Dispatcher:
                 self._running -= 1
                 self._notify(more=unit.build or not ended or not good)
 
-    def _receive(self, worker: Worker, unit: Unit, answer: dict[str, Any], seconds: float) -> bool:
+    def _receive(self, worker: Worker, unit: Unit, answer: Answer, seconds: float) -> bool:
         """Keep what an answer brings; whether everything could be run. Raises Turned for a bad worker."""
         if "refused" in answer:
             raise Turned(answer["refused"])

@@ -53,7 +53,7 @@ def take_of(files: Iterable[str], root: Path = REPO) -> Fingerprint:
 
 def stamps(files: Iterable[str], root: Path = REPO) -> dict[str, tuple[int, ...]]:
     """What tells that a file was written meanwhile, even when its text is as before."""
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for name in files:
         try:
             status = (root / name).stat()

@@ -9,10 +9,10 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 from tb.engine import simulate
 from tb.sweep.dispatch import Died, Place
+from tb.sweep.messages import Answer, Request
 
 #: Longest answer, in bytes.
 _LIMIT = 1 << 26
@@ -37,7 +37,7 @@ class Here:
         """This machine."""
         return {self.name: self._place}
 
-    async def ask(self, worker: str, request: dict[str, Any]) -> dict[str, Any]:
+    async def ask(self, worker: str, request: Request) -> Answer:
         """Have a process answer; when this is cancelled, the process is killed.
 
         Raises:
@@ -66,7 +66,8 @@ class Here:
             await process.wait()
         if not line:
             raise Died(self._end(start, process.returncode))
-        return json.loads(line)
+        answer: Answer = json.loads(line)
+        return answer
 
     def _end(self, start: int, status: int | None) -> str:
         """How a process ended, with the last that was printed since it began."""

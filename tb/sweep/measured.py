@@ -7,10 +7,10 @@ import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from tb.bench import command, options
 from tb.engine.paths import BUILD
+from tb.sweep.report_content import CellEntry, Report
 
 _COLUMNS = (
     "MLEN",
@@ -26,7 +26,7 @@ _COLUMNS = (
 )
 
 
-def markdown(content: dict[str, Any]) -> str:
+def markdown(content: Report) -> str:
     """A report as Markdown.
 
     Args:
@@ -36,7 +36,7 @@ def markdown(content: dict[str, Any]) -> str:
         A sentence of counts, a table with a line per MLEN, and the share of each phase. Of cells that have
         not run, only their number is shown.
     """
-    machines: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
+    machines: defaultdict[int, list[CellEntry]] = defaultdict(list)
     for cell in content["cells"]:
         machines[cell["mlen"]].append(cell)
     lines = [_line(_COLUMNS), _line(["---"] * len(_COLUMNS))]
@@ -44,7 +44,7 @@ def markdown(content: dict[str, Any]) -> str:
     return "\n".join([_counts(content["summary"]), "", *lines, "", _phases(content["seconds"])])
 
 
-def _of_machine(mlen: int, cells: Sequence[dict[str, Any]]) -> list[str]:
+def _of_machine(mlen: int, cells: Sequence[CellEntry]) -> list[str]:
     """The line of one MLEN."""
     ran = [cell for cell in cells if "cycles" in cell]
     passed = sum(cell["status"] == "passed" for cell in cells)

@@ -51,6 +51,7 @@ def try_mutant(mutant: Mutant, matrix: Matrix) -> MutantResult:
 
 def _try_on_quick_cells(mutant: PlacementMutant, matrix: Matrix) -> MutantResult:
     """The programs of the quick cells on the reference machine, judged as the sweep judges a cell."""
+    assert mutant.fault is not None
     trial = try_on_cells(mutant.fault, [*in_order(matrix.quick_cells()), *registered()])
     wanted = Outcome.REFUSED if mutant.refused else Outcome.CAUGHT
     if trial.outcome is wanted:

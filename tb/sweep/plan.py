@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any
 
 from tb.mutants.table import Mutant
 from tb.sweep.cell import CellResult
 from tb.sweep.fingerprint import Fingerprint
 from tb.sweep.matrix import Cell, Matrix
+from tb.sweep.messages import Request
 from tb.sweep.mutant import MutantResult
 from tb.sweep.seconds import Seconds
 from tb.sweep.store import Store
@@ -43,7 +43,8 @@ class Plan:
     @cached_property
     def items(self) -> dict[str, Cell | Mutant]:
         """Cells and mutants by name."""
-        return {item.name: item for item in (*self.cells, *self.mutants)}
+        both: tuple[Cell | Mutant, ...] = (*self.cells, *self.mutants)
+        return {item.name: item for item in both}
 
     def queue(self) -> WorkQueue:
         """The items, to be handed out."""
@@ -76,14 +77,14 @@ class Plan:
         """How many items have a result by now, as far as this process knows."""
         return len(self._kept)
 
-    def request(self, task: str, unit: Unit | None = None) -> dict[str, Any]:
+    def request(self, task: str, unit: Unit | None = None) -> Request:
         """What a process of tb.sweep.child is asked: to "check" its host, or to "run" a unit."""
         return {
             "task": task,
             "matrix": self.matrix_text,
             "files": self.fingerprint.files,
             "tools": self.fingerprint.tools,
-            "unit": None if unit is None else asdict(unit),
+            "unit": None if unit is None else unit.to_json(),
         }
 
     def to_json(self) -> str:
@@ -116,7 +117,8 @@ def make(
     """A plan for those of the cells and mutants that have no result yet, or could not be run before."""
     cells_left = tuple(cell for cell in cells if not store.done(cell))
     mutants_left = tuple(mutant for mutant in mutants if not store.done(mutant))
-    for item in (*cells_left, *mutants_left):
+    both: tuple[Cell | Mutant, ...] = (*cells_left, *mutants_left)
+    for item in both:
         store.forget(item)
     return Plan(matrix_text, matrix, fingerprint, store, seconds, cells_left, mutants_left)
 

@@ -13,10 +13,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import dask.config
 from distributed import LocalCluster
@@ -32,6 +31,7 @@ from tb.sweep.dask_workers import DaskWorkers
 from tb.sweep.dispatch import Dispatcher
 from tb.sweep.fingerprint import Fingerprint
 from tb.sweep.matrix import Cell
+from tb.sweep.messages import Answer, Request, UnitFields
 from tb.sweep.mutant import MutantResult
 from tb.sweep.plan import Plan
 from tb.sweep.seconds import Seconds
@@ -84,9 +84,9 @@ class Actors(DaskWorkers):
     """
 
     def __init__(self, address: str, speed: float, shared: bool) -> None:
-        def act(request: dict[str, Any]) -> dict[str, Any]:
-            time.sleep(request["unit"]["seconds"] / speed)
-            unit = request["unit"]
+        def act(request: Request) -> Answer:
+            unit = _unit(request)
+            time.sleep(unit["seconds"] / speed)
             if unit["build"]:
                 return {"results": []}
             if unit["mutant"]:
@@ -99,17 +99,23 @@ class Actors(DaskWorkers):
         self._shared = shared
         self.built: Counter[str] = Counter()
 
-    async def ask(self, worker: str, request: dict[str, Any]) -> dict[str, Any]:
+    async def ask(self, worker: str, request: Request) -> Answer:
         """A check needs no worker; every built model is counted."""
         if request["task"] == "check":
             return {"kind": "actor", "cache": "shared" if self._shared else worker, "holds": []}
-        if request["unit"]["build"]:
+        if _unit(request)["build"]:
             self.built[worker] += 1
-        answer = await super().ask(worker, {"task": "run", "unit": request["unit"]})
+        answer = await super().ask(worker, {**request, "matrix": "", "files": {}, "tools": {}})
         return {"results": [_as_json(values) for values in answer["results"]]}
 
 
-def _as_json(values: dict[str, Any]) -> dict[str, Any]:
+def _unit(request: Request) -> UnitFields:
+    """The unit of a request to run one."""
+    assert request["unit"] is not None
+    return request["unit"]
+
+
+def _as_json(values: Mapping[str, object]) -> Mapping[str, object]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 

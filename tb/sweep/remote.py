@@ -13,10 +13,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tb.sweep.messages import Answer, Request
 
 
-def answer(request: dict[str, Any]) -> dict[str, Any]:
+def answer(request: Request) -> Answer:
     """Have a process answer a request, in the checkout of this worker; {"died": why} when it does not.
 
     It is killed when the sweep does not want the answer any more.
@@ -35,6 +38,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
             stderr=errors,
             start_new_session=True,
         )
+        assert process.stdin is not None
         try:
             # It lives as long as its standard input stays open.
             with contextlib.suppress(BrokenPipeError):
@@ -59,4 +63,5 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
             return {
                 "died": f"exit status {process.returncode}; {errors.read()[-1000:].decode(errors='replace')}"
             }
-        return json.loads(text)
+        reply: Answer = json.loads(text)
+        return reply

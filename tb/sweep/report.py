@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from plena_ref.workloads import overrides
 from plena_ref.workloads.case import Case
@@ -22,6 +22,7 @@ from tb.sweep.cell import CellResult
 from tb.sweep.error_verdict import PREDICTION_FACTOR
 from tb.sweep.matrix import Cell, Matrix
 from tb.sweep.mutant import MutantResult
+from tb.sweep.report_content import CellEntry, Item, MutantEntry, Report
 from tb.sweep.store import Store
 from tb.sweep.unit import Result
 
@@ -36,14 +37,16 @@ CELL_STATES = ("failed", "could not run", "passed", "not run")
 MUTANT_STATES = ("not caught", "could not run", "caught", "not run")
 
 
-def collect(matrix: Matrix, store: Store, matrix_name: str) -> dict[str, Any]:
+def collect(matrix: Matrix, store: Store, matrix_name: str) -> Report:
     """The report as a dictionary of plain values; numbers that JSON does not know are None."""
     cells = [_cell(cell, store.read(cell)) for cell in matrix.cells]
     mutants = [_mutant(mutant, store.read(mutant)) for mutant in (SWEPT if matrix.of_attention else ())]
-    spent: Counter[str] = Counter()
+    spent: defaultdict[str, float] = defaultdict(float)
     for cell in cells:
-        spent.update(cell.get("phases", {}))
+        for phase, seconds in cell.get("phases", {}).items():
+            spent[phase] += seconds
     spent["mutants"] = sum(mutant["seconds"] for mutant in mutants)
+    longest = sorted(spent.items(), key=lambda entry: entry[1], reverse=True)
     return {
         "schema": SCHEMA,
         "sources": store.key,
@@ -54,7 +57,7 @@ def collect(matrix: Matrix, store: Store, matrix_name: str) -> dict[str, Any]:
             "cells": _counts(cells, CELL_STATES),
             "mutants": _counts(mutants, MUTANT_STATES),
         },
-        "seconds": {name: round(seconds, 2) for name, seconds in spent.most_common()},
+        "seconds": {name: round(seconds, 2) for name, seconds in longest},
         "coinciding": matrix.coinciding,
         "cells": cells,
         "illegal": [{"name": cell.name, **cell.values, "rule": cell.rule} for cell in matrix.illegal],
@@ -62,7 +65,7 @@ def collect(matrix: Matrix, store: Store, matrix_name: str) -> dict[str, Any]:
     }
 
 
-def _counts(items: Sequence[dict[str, Any]], states: Sequence[str]) -> dict[str, int]:
+def _counts(items: Sequence[Item], states: Sequence[str]) -> dict[str, int]:
     found = Counter(item["status"] for item in items)
     return {state: found[state] for state in states}
 
@@ -75,9 +78,9 @@ def _status(result: Result | None, good: str, bad: str) -> str:
     return good if result.passed else bad
 
 
-def _cell(cell: Cell, result: CellResult | None) -> dict[str, Any]:
+def _cell(cell: Cell, result: CellResult | None) -> CellEntry:
     status = _status(result, "passed", "failed")
-    entry: dict[str, Any] = {
+    entry: dict[str, object] = {
         "name": cell.name,
         **cell.values,
         "heads": problems.heads(cell.case),
@@ -86,10 +89,9 @@ def _cell(cell: Cell, result: CellResult | None) -> dict[str, Any]:
         "command": command(cell.case),
         "why": "",
     }
-    if result is None:
-        return entry
-    entry["why"] = result.error or "; ".join(result.reasons)
-    if result.error is None:
+    if result is not None:
+        entry["why"] = result.error or "; ".join(result.reasons)
+    if result is not None and result.error is None:
         values = asdict(result)
         for key in ("passed", "name", "error"):
             del values[key]
@@ -98,10 +100,10 @@ def _cell(cell: Cell, result: CellResult | None) -> dict[str, Any]:
         entry["predicted_ratio"] = _ratio(result.max_error, result.predicted)
         if status == "passed":
             del entry["error_map"]
-    return entry
+    return cast(CellEntry, entry)  # cast: axes and results come by name
 
 
-def _mutant(mutant: Mutant, result: MutantResult | None) -> dict[str, Any]:
+def _mutant(mutant: Mutant, result: MutantResult | None) -> MutantEntry:
     found = result or MutantResult(mutant.name)
     return {
         "name": mutant.name,
@@ -120,7 +122,7 @@ def command(case: Case) -> str:
     return " ".join(["make", "sim", f"TEST={base.name}", *overrides.pairs(case, base)])
 
 
-def write(content: dict[str, Any], folder: Path) -> list[Path]:
+def write(content: Report, folder: Path) -> list[Path]:
     """Write `report.json` and `report.html` into `folder`; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(content, allow_nan=False)
@@ -133,7 +135,7 @@ def write(content: dict[str, Any], folder: Path) -> list[Path]:
     return paths
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import get_type_hints, overload
 
 from tb.mutants.table import Mutant
 from tb.sweep import litter
@@ -25,7 +25,7 @@ from tb.sweep.unit import Result
 #: Number of the form of the files.
 SCHEMA = 2
 #: How values of the results' attributes look in JSON, by annotation.
-_FORMS: dict[Any, Callable[[Any], bool]] = {
+_FORMS: dict[object, Callable[[object], bool]] = {
     str: lambda value: isinstance(value, str),
     bool: lambda value: isinstance(value, bool),
     int: lambda value: isinstance(value, int) and not isinstance(value, bool),
@@ -67,6 +67,15 @@ class Store:
             path = self.folder / f"{hashlib.sha256(content.encode()).hexdigest()[:24]}.json"
             self._paths[item.name] = item, path
         return path
+
+    @overload
+    def read(self, item: Cell) -> CellResult | None: ...
+
+    @overload
+    def read(self, item: Mutant) -> MutantResult | None: ...
+
+    @overload
+    def read(self, item: Cell | Mutant) -> Result | None: ...
 
     def read(self, item: Cell | Mutant) -> Result | None:
         """The result of an item, or None if it has none yet."""
@@ -110,7 +119,7 @@ class Store:
         scratch.replace(path)
 
 
-def decode(values: Any) -> Result:
+def decode(values: object) -> Result:
     """A result from what `dataclasses.asdict` and JSON made of it.
 
     Raises:
@@ -130,7 +139,7 @@ def decode(values: Any) -> Result:
 
 
 @functools.cache
-def _forms(form: type[Result]) -> dict[str, Callable[[Any], bool]]:
+def _forms(form: type[Result]) -> dict[str, Callable[[object], bool]]:
     """What the values of a result's attributes must look like, by name."""
     hints = get_type_hints(form)
     return {field.name: _FORMS[hints[field.name]] for field in fields(form)}

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from tb.sweep.report_content import Item, Report
 
 #: So many failures are printed; the report has all of them.
 MOST = 40
 
 
-def show(content: dict[str, Any], chosen: Collection[str], console: Console) -> bool:
+def show(content: Report, chosen: Collection[str], console: Console) -> bool:
     """Print a report in short.
 
     Args:
@@ -32,7 +33,7 @@ def show(content: dict[str, Any], chosen: Collection[str], console: Console) -> 
     mutants = counts["mutants"]
     table.add_row("mutants", *(str(mutants[state]) for state in ("caught", "not caught", *states[2:])), "")
     console.print(table)
-    items = [*content["cells"], *content["mutants"]]
+    items: list[Item] = [*content["cells"], *content["mutants"]]
     bad = [item for item in items if item["status"] in ("failed", "not caught")]
     could_not = [item for item in items if item["status"] == "could not run"]
     for item in [*bad, *could_not][:MOST]:

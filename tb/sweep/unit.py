@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from tb.bench import harness
 from tb.mutants.swept import SWEPT
 from tb.sweep.cell import CellResult
 from tb.sweep.cells import run_cells
 from tb.sweep.matrix import Matrix
+from tb.sweep.messages import UnitFields
 from tb.sweep.mutant import MutantResult, try_mutant
 
 Result = CellResult | MutantResult
@@ -48,9 +47,13 @@ class Unit:
         return f"{self.names[0]}{more}"
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Unit:
-        """A unit from what `dataclasses.asdict` and JSON made of it."""
+    def from_json(cls, value: UnitFields) -> Unit:
+        """A unit from what `to_json` and JSON made of it."""
         return cls(tuple(value["cells"]), value["mutant"], value["build"], value["seconds"])
+
+    def to_json(self) -> UnitFields:
+        """The unit for another process."""
+        return {"cells": self.cells, "mutant": self.mutant, "build": self.build, "seconds": self.seconds}
 
 
 def run(unit: Unit, matrix: Matrix) -> list[Result]:

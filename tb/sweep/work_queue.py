@@ -229,7 +229,8 @@ class WorkQueue:
         """The longest of a machine, together no longer than a share of what is left."""
         left = sum(self._seconds.values())
         wanted = min(LONGEST, max(SHORTEST, left / (4 * max(1, len(self._workers)))))
-        chosen, seconds = [], 0.0
+        chosen: list[Item] = []
+        seconds = 0.0
         for item in reversed(group):
             alone = item.name in self._alone
             if chosen and (alone or seconds + item.seconds > wanted or len(chosen) == MOST_CELLS):

@@ -7,6 +7,7 @@ layers write and read them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 from plena_ref.kernels.attention.base import AttentionBase
 from plena_ref.kernels.attention.constants import FP_STATE, fp_sinks
@@ -108,7 +109,7 @@ class CachedAttentionKernel(OperatorSequence):
     """
 
     #: Nothing depends on what O held before.
-    needs_finite_output = False
+    needs_finite_output: ClassVar[bool] = False
 
     def __init__(self, hw: Hardware, shape: AttentionShape, operands: CachedOperands, room: Room) -> None:
         self.operands = operands
@@ -125,7 +126,15 @@ class CachedAttentionKernel(OperatorSequence):
     @property
     def block_tiles(self) -> int:
         """Key tiles of a block of flash attention."""
+        assert isinstance(self.attention, AttentionKernel)
         return self.attention.block_tiles
+
+    @classmethod
+    def within(cls, hw: Hardware, shape: AttentionShape, room: Room) -> Self:
+        """The kernel with its tensors and its scratch taken from `room`; errors as in `place`."""
+        operands = cls.place(hw, shape, room)
+        with room.scratch():
+            return cls(hw, shape, operands, room)
 
     @staticmethod
     def place(hw: Hardware, shape: AttentionShape, room: Room) -> CachedOperands:

@@ -66,7 +66,7 @@ class DecodeAttentionKernel(DecodeSteps):
         for number, tensor in self.masks.items():
             self._mask_row(number, tensor)
         if self.operands.has_idle_groups(self.hw):
-            for tensor in filter(None, (self.accumulator, self.product)):
+            for tensor in filter(None, (self.accumulator, self._product)):
                 clear_last_block(p, tensor, self.q_batch)
 
     def _batch(self, next_batch: int | None) -> None:
@@ -161,7 +161,7 @@ class DecodeAttentionKernel(DecodeSteps):
         with p.gps("row of S", "1/l", "sink") as (row, state, sink):
             p.point(row, self.scores)
             p.load_constant(state, self.state)
-            if self.shape.sinks:
+            if self.operands.sinks is not None:
                 p.load_constant(sink, self.operands.sinks + head * group)
             whole, rest = divmod(group, ROWS_AT_ONCE)
             if whole:

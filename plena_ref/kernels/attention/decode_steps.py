@@ -77,7 +77,7 @@ class DecodeSteps(AttentionBase):
         self.queries = vram.tensor("Qs", self.rows, cols)
         self.scores = vram.tensor("S", tiles * self.rows, mlen)
         self.accumulator = vram.tensor("Oacc", self.rows, cols)
-        self.product = vram.tensor("PV", self.rows, cols) if len(self.chunks) > 1 else None
+        self._product = vram.tensor("PV", self.rows, cols) if len(self.chunks) > 1 else None
         #: Mask rows by number of the key tile, counted from the first one that is seen.
         self.masks = {
             number: vram.tensor(f"mask {key.index}", 1, mlen)
@@ -85,9 +85,15 @@ class DecodeSteps(AttentionBase):
             if key.mask(mlen) is not None
         }
 
+    @property
+    def product(self) -> VramTensor:
+        """Where P V goes when it is added up; there is none where that is not done."""
+        assert self._product is not None
+        return self._product
+
     def scratch(self) -> list[Region]:
         """Every other word that the program may write."""
-        tensors = [self.queries, self.scores, self.accumulator, self.product, *self.masks.values()]
+        tensors = [self.queries, self.scores, self.accumulator, self._product, *self.masks.values()]
         regions = [Region("vram", t.base, t.base + t.elems, t.name) for t in tensors if t is not None]
         msram = (self.slots + self.chunks[0]) * self.blocks * self.hw.tile_elems
         regions.append(Region("msram", 0, msram, "K, V tiles"))

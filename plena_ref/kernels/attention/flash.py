@@ -80,7 +80,7 @@ class AttentionKernel(FlashSteps):
         self.pointers.set_up(p, self.q_scaled.base)
         self.masks.emit(p, self.operands.constants + FP_NEG_INF)
         if self.operands.has_idle_groups(self.hw):
-            for tensor in filter(None, (self.accumulator, self.product)):
+            for tensor in filter(None, (self.accumulator, self._product)):
                 clear_last_block(p, tensor)
 
     def _heads(self) -> tuple[int, int]:
@@ -170,11 +170,11 @@ class AttentionKernel(FlashSteps):
                     self._softmax(step.block, early, at)
                     self._weigh_values(step, line)
                     self._softmax(step.block, groups.rows - early, at)
-                    if groups.feeds:
+                    if groups.feeds and following is not None:
                         self._prepare(step, following, line)
                     p.add(line, line, blen * mlen)
             self._weigh_values(step, line)
-            if fed == self._group_count(step):
+            if following is not None and fed == self._group_count(step):
                 self._prepare(step, following, line)
 
     def _prepare(self, step: Step, following: Step, line: Register) -> None:

@@ -11,6 +11,7 @@ from plena_ref.kernels.attention.shape import AttentionShape
 from plena_ref.kernels.attention.tiling import query_tiles
 from plena_ref.kernels.layout.allocators import VramAllocator
 from plena_ref.kernels.layout.room import Room
+from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.regions import Region
 
@@ -66,11 +67,17 @@ class FlashMemory(AttentionBase):
             room = (self.hw.vram_elems - vram.next_free) // (rows * mlen)
             return max(1, min(longest, BLOCK_TILES, self.kv.slots, room))
 
-        self.product = None
+        self._product: VramTensor | None = None
         if self.needs_product or width() < longest:
-            self.product = vram.tensor("PV", mlen, self.blocks * mlen)
+            self._product = vram.tensor("PV", mlen, self.blocks * mlen)
         self.block_tiles = width()
         self.scores = vram.tensor("S", rows, self.block_tiles * mlen)
+
+    @property
+    def product(self) -> VramTensor:
+        """Where P V goes when it is added up; there is none where that is not done."""
+        assert self._product is not None
+        return self._product
 
     @property
     def score_rows(self) -> int:
@@ -89,7 +96,7 @@ class FlashMemory(AttentionBase):
 
     def scratch(self) -> list[Region]:
         """Every other word that the program may write; complete once `emit` has run."""
-        tensors = [self.q_scaled, self.scores, self.accumulator, self.product, *self.masks.scratch()]
+        tensors = [self.q_scaled, self.scores, self.accumulator, self._product, *self.masks.scratch()]
         regions = [Region("vram", t.base, t.base + t.elems, t.name) for t in tensors if t is not None]
         regions += self.kv.regions()
         regions.append(Region("fpmem", self.state, self.state + self.state_words, "softmax state"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plena_ref.kernels.attention.constants import FP_SCALE
@@ -93,7 +94,7 @@ class FlashSteps(FlashMemory):
                     p.add(values, values, blen * mlen)
                     p.add(block, block, blen)
 
-    def _weigh_further(self, tiles: list[int], values: Register, weights: Register) -> None:
+    def _weigh_further(self, tiles: Sequence[int], values: Register, weights: Register) -> None:
         """Add the products with V tiles 1 and up of a block to that with tile 0 at `values`."""
         p = self.p
         if len(tiles) == 1:

@@ -96,6 +96,7 @@ class MaskTensors:
         """
         mlen = self.mlen
         first = max(0, -low)
+        assert self.ones is not None and self.before_window is not None
         with p.gp("ones") as ones, p.gp("before window") as before, p.fp("1.0") as one:
             p.point(row, tensor, first)
             p.point(ones, self.ones)

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from plena_ref.kernels.attention.constants import FP_STATE
-from plena_ref.kernels.attention.flash import AttentionKernel, Step
+from plena_ref.kernels.attention.flash import AttentionKernel
+from plena_ref.kernels.attention.flash_steps import Step
 from plena_ref.kernels.attention.head_pointers import INT_POINTERS, O_HEAD
 from plena_ref.kernels.attention.operands import AttentionOperands
 from plena_ref.kernels.attention.shape import AttentionShape

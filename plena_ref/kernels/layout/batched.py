@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plena_ref.kernels.layout.rules import LayoutError
 from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.machine.regions import Region
+
+Element = TypeVar("Element", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class BatchedVram:
             physical_rows=self.parent.physical_rows,
         )
 
-    def store(self, vram: np.ndarray, values: np.ndarray) -> None:
+    def store(self, vram: NDArray[np.uint16], values: NDArray[np.uint16]) -> None:
         """Write raw bf16 `values` (uint16, batch x n x cols) into rows 0..n-1 of each batch."""
         batch, rows, cols = values.shape
         if batch != self.batch or rows > self.rows_per_batch or cols > self.parent.physical_cols:
@@ -65,7 +69,7 @@ class BatchedVram:
         return regions
 
 
-def remap_rows(compact: np.ndarray, seq: int, rows_per_batch: int, fill: int = 0) -> np.ndarray:
+def remap_rows(compact: NDArray[Element], seq: int, rows_per_batch: int, fill: int = 0) -> NDArray[Element]:
     """Put packed rows (batch*seq x cols) back at `rows_per_batch` stride; the other rows hold `fill`.
 
     This is what a decoder does to an attention output whose batches are packed at seq stride before the next

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plena_ref.kernels.layout.rules import LayoutError, round_up
 from plena_ref.machine.hardware import Hardware
@@ -73,7 +74,7 @@ class HbmTensor:
             raise LayoutError(f"{self.name}: ({row}, {col}) is outside {self.rows} x {self.cols}")
         return row * self.row_bytes + self.span(col)
 
-    def store(self, hbm: np.ndarray, rows: np.ndarray) -> None:
+    def store(self, hbm: NDArray[np.uint8], rows: NDArray[np.uint16]) -> None:
         """Write raw bf16 values (uint16, rows x cols) into `hbm` as the tensor holds them."""
         if rows.shape != (self.rows, self.cols):
             raise LayoutError(f"{self.name}: values of shape {rows.shape} do not fit")

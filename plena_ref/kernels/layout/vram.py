@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plena_ref.kernels.layout.rules import LayoutError
 from plena_ref.machine.regions import Region
@@ -70,7 +71,7 @@ class VramTensor:
             raise LayoutError(f"{self.name}: ({row}, {col}) is outside {shape}")
         return self.base + col // self.mlen * self.block_stride + row * self.mlen + col % self.mlen
 
-    def addresses(self, rows: np.ndarray | None = None, cols: int | None = None) -> np.ndarray:
+    def addresses(self, rows: NDArray[np.int64] | None = None, cols: int | None = None) -> NDArray[np.int64]:
         """Element addresses (int64, len(rows) x cols) of the given rows; default: the logical shape."""
         row = np.arange(self.rows) if rows is None else np.asarray(rows)
         col = np.arange(self.cols if cols is None else cols)

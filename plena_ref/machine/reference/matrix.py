@@ -33,7 +33,8 @@ def _columns(core: Core, code: Coded, field: isa.Field) -> Operand:
             column = offset
         else:
             raise Trap(TrapCause.MSRAM_MISALIGNED)
-        return core.tiles[core.tile(gp[matrix])][:, column : column + blen]
+        result: NDArray[np.uint16] = core.tiles[core.tile(gp[matrix])][:, column : column + blen]
+        return result
 
     return read
 
@@ -48,7 +49,8 @@ def _transposed_rows(core: Core, code: Coded, field: isa.Field) -> Operand:
         if offset % (blen * mlen):
             raise Trap(TrapCause.MSRAM_MISALIGNED)
         first = offset // mlen
-        return core.tiles[core.tile(gp[matrix])][first : first + blen].T
+        result: NDArray[np.uint16] = core.tiles[core.tile(gp[matrix])][first : first + blen].T
+        return result
 
     return read
 

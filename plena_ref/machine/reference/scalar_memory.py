@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numpy.typing import NDArray
 
 from plena_ref.isa import instructions as isa
@@ -9,9 +10,12 @@ from plena_ref.isa.instructions import TrapCause
 from plena_ref.machine.reference.core import Core, Trap
 from plena_ref.machine.reference.step import Coded, Step
 
+#: The words of FP_MEM, raw bf16, or of INT_MEM.
+Words = NDArray[np.uint16] | NDArray[np.uint32]
+
 
 def load_word(
-    core: Core, code: Coded, registers: list[int], sink: int, memory: NDArray, out_of_range: TrapCause
+    core: Core, code: Coded, registers: list[int], sink: int, memory: Words, out_of_range: TrapCause
 ) -> Step:
     """The step of a load; `sink` is the cell that takes writes to register 0."""
     gp, words = core.gp, len(memory)
@@ -27,7 +31,12 @@ def load_word(
 
 
 def store_word(
-    core: Core, code: Coded, registers: list[int], memory: NDArray, written: NDArray, out_of_range: TrapCause
+    core: Core,
+    code: Coded,
+    registers: list[int],
+    memory: Words,
+    written: NDArray[np.bool_],
+    out_of_range: TrapCause,
 ) -> Step:
     """The step of a store; `written` marks the words that programs wrote."""
     gp, words = core.gp, len(memory)
