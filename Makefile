@@ -36,7 +36,7 @@ override refuse = set -- $(call options,$(1)); test -z "$$1" || \
 
 # Targets that take keys, and those that take none. To make, a word that is no KEY=VALUE is another target: one that
 # is none of these is refused before anything runs.
-override KEYED := sim replay run chat test nightly sweep waves list keys
+override KEYED := sim replay run chat test nightly sweep waves list explain diff keys
 override BARE := help ready model lint bench cycles docs synth completion clean
 override wanted := $(or $(MAKECMDGOALS),help)
 override odd := $(firstword $(filter-out $(KEYED) $(BARE),$(wanted)))
@@ -114,6 +114,12 @@ synth: ready ## cells, memory bits and logic depth of every unit, with Yosys (do
 
 list: ready ## the registered cases with their shapes: [FILTER=causal]
 	@$(OURS) scripts.list_cases $(options)
+
+explain: ready ## a case before it runs: TEST=mha_ragged; tensors, addresses, the walk, what is skipped
+	@$(OURS) scripts.explain $(options)
+
+diff: ready ## compare two runs: A=build/runs/mha_batch2 B=build/runs/by_options/..
+	@$(OURS) scripts.diff_runs $(options)
 
 keys: ready ## every key with its default: [COMMAND=sim]
 	@$(OURS) scripts.keys $(options)

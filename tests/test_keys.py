@@ -9,8 +9,9 @@ import pytest
 
 from plena_ref.workloads.case import Case
 from plena_ref.workloads.registry import CASES
+from scripts import diff_runs, list_cases, nightly, open_waves, word
+from scripts import explain as explain_command
 from scripts import keys as keys_command
-from scripts import list_cases, nightly, open_waves, word
 from tb.bench import case_command, case_list, key_tables, keys, options, program_command, replay_command
 from tb.bench import command as runner
 from tb.bench.attributes import meanings
@@ -32,6 +33,8 @@ MAINS = {
     "nightly": nightly.main,
     "waves": open_waves.main,
     "list": list_cases.main,
+    "explain": explain_command.main,
+    "diff": diff_runs.main,
     "keys": keys_command.main,
 }
 

@@ -19,6 +19,17 @@ def named(given: dict[str, str]) -> str:
     return name
 
 
+def overridden(given: dict[str, str]) -> Case:
+    """The registered case that TEST names, after its overrides.
+
+    Raises:
+        UsageError: there is no such case.
+        CaseError: an override that the case refuses.
+    """
+    name = named(given)
+    return CASES[name].override(**given)
+
+
 def asked(given: dict[str, str]) -> tuple[str, Case, options.RunOptions]:
     """The name of a registered case, the case after its overrides, and how it is to run.
 

@@ -242,6 +242,17 @@ COMMANDS: Mapping[str, Command] = {
         ),
     ),
     "waves": Command("open the waves of a run", (_TEST,)),
+    "explain": Command(
+        "say what a case is before it runs: tensors, addresses, the walk, what is skipped",
+        (_TEST, *case_keys(), *_problems(), *machine_keys()),
+    ),
+    "diff": Command(
+        "compare two runs: verdict, memories by tensor, cycles, listing",
+        tuple(
+            Key(name, "", "the folder of a run, or a case whose newest run is meant", "folder")
+            for name in "AB"
+        ),
+    ),
     "list": Command(
         "list the registered cases with their shapes",
         (Key("FILTER", "all", "words that must stand in a case's row", "text"),),
