@@ -53,10 +53,15 @@ def attention(
     fits = k.shape == v.shape and q.shape[0] == k.shape[0] and q.shape[3] == k.shape[3]
     if not fits or q.shape[1] % k.shape[1] or (sinks is not None and sinks.shape != q.shape[1:2]):
         raise ValueError(f"shapes disagree: q {q.shape}, k {k.shape}, v {v.shape}")
-    k, v = (np.repeat(tensor, q.shape[1] // k.shape[1], axis=1) for tensor in (k, v))
     visible = visible_keys(q.shape[2], k.shape[2], causal, window)
     if not visible.any(axis=1).all():
         raise ValueError("a query sees no key")
+    return attention_to(q, k, v, visible, sinks)
+
+
+def attention_to(q: F64, k: F64, v: F64, visible: NDArray[np.bool_], sinks: F64 | None = None) -> F64:
+    """As `attention`, to the keys of any mask: boolean seq x kv_seq, every row of which sees one."""
+    k, v = (np.repeat(tensor, q.shape[1] // k.shape[1], axis=1) for tensor in (k, v))
     scores = softmax_scale(q.shape[3]) * np.einsum("bhqd,bhkd->bhqk", q, k)
     scores = np.where(visible, scores, -np.inf)
     logits = np.full((q.shape[1], 1, 1), -np.inf) if sinks is None else sinks[:, None, None]

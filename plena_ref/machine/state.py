@@ -77,6 +77,11 @@ class MemoryImages:
             getattr(images, name).fill(word)
         return images
 
+    @staticmethod
+    def poison(memory: str) -> int:
+        """What every word of a memory holds that nothing was staged in."""
+        return _POISON[memory]
+
     def copy(self) -> MemoryImages:
         """An independent copy."""
         return MemoryImages(**{memory.name: getattr(self, memory.name).copy() for memory in fields(self)})

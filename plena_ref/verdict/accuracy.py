@@ -62,6 +62,18 @@ def allowed_misses(elements: int, tolerance: Tolerance) -> int:
     return math.floor(elements * share / 100)
 
 
+def matching(
+    got: NDArray[np.float64],
+    golden: NDArray[np.float64],
+    tolerance: Tolerance,
+    interval: tuple[NDArray[np.float64], NDArray[np.float64]] | None,
+) -> NDArray[np.bool_]:
+    """Which elements are within their bounds; the arrays have one shape."""
+    if interval is not None:
+        return (interval[0] <= got) & (got <= interval[1])
+    return np.abs(got - golden) <= tolerance.atol + tolerance.rtol * np.abs(golden)
+
+
 def accuracy(
     got: NDArray[np.float64],
     golden: NDArray[np.float64],
@@ -74,11 +86,11 @@ def accuracy(
     for batch, (values, wanted) in enumerate(zip(got, golden, strict=True)):
         error = np.abs(values - wanted)
         error = np.where(np.isnan(error), np.inf, error)
-        matches = error <= tolerance.atol + tolerance.rtol * np.abs(wanted)
+        bounds = None if interval is None else (interval[0][batch], interval[1][batch])
+        matches = matching(values, wanted, tolerance, bounds)
         within = error <= tolerance.outer + tolerance.outer * np.abs(wanted)
-        if interval is not None:
-            lower, upper = (bound[batch] for bound in interval)
-            within = matches = (lower <= values) & (values <= upper)
+        if bounds is not None:
+            within = matches
         row, head, column = (int(i) for i in np.unravel_index(int(np.argmax(error)), error.shape))
         at = (row, head, column)
         worst = WorstElement(head, row, column, float(wanted[at]), float(values[at]))

@@ -28,6 +28,7 @@ from tb.bench.harness import Job, JobResult
 from tb.bench.phases import phase
 from tb.diagnosis.account import Account
 from tb.diagnosis.account_text import print_account
+from tb.diagnosis.hints import Hints
 from tb.engine import simulate
 
 #: The version of the form of ``result.json``.
@@ -65,7 +66,10 @@ class CaseOutcome:
     @property
     def ran(self) -> Ran:
         """The run, for whoever looks for the cause of a failure."""
-        return Ran(self.workload, self.got, self.wanted, self.reference, self.simulator, self.case.seed)
+        wrong = first_wrong(self.stages)
+        hints = Hints(self.case, None if wrong is None else wrong.reason)
+        got, wanted, case = self.got, self.wanted, self.case
+        return Ran(self.workload, got, wanted, self.reference, self.simulator, case.seed, hints)
 
     @cached_property
     def vacuity(self) -> Vacuity:

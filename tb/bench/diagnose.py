@@ -6,32 +6,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from plena_ref.isa.listing import numbered
-from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.reference import StopReport
-from plena_ref.machine.regions import Region
 from plena_ref.machine.state import MemoryImages
 from plena_ref.machine.tensors import NamedTensor
+from plena_ref.verdict.accuracy import matching, result_values
+from plena_ref.verdict.judged import Judged
 from tb.bench.job import Job, JobResult
 from tb.bench.options import RunOptions
 from tb.bench.session import Session
-from tb.diagnosis import account, first_wrong
-from tb.diagnosis.account import Account
+from tb.diagnosis import accesses, account, first_wrong, operands, reading, unread
+from tb.diagnosis.account import Account, Culprit
+from tb.diagnosis.hints import Hints
+from tb.diagnosis.known_state import KnownStates
 from tb.diagnosis.listing_lines import ListingLines
 from tb.diagnosis.names import Names
 from tb.diagnosis.state import StateDifference, state_difference
 from tb.engine import paths
 
+F64 = NDArray[np.float64]
+
 #: Seconds that the search for the first wrong instruction may take, and how many times the run's own.
 BUDGET, TIMES = 60.0, 5.0
 
 
-class Work(Protocol):
+class Work(Judged, Protocol):
     """What ran: a workload, or the record of a run."""
-
-    @property
-    def hardware(self) -> Hardware:
-        """The machine."""
 
     @property
     def words(self) -> Sequence[int]:
@@ -46,20 +49,12 @@ class Work(Protocol):
         """File and line of the kernel behind each instruction; empty where nobody knows."""
 
     @property
-    def images(self) -> MemoryImages:
-        """Memories before the run."""
-
-    @property
     def limit(self) -> int:
         """HBM bytes that belong to data."""
 
     @property
     def tensors(self) -> Sequence[NamedTensor]:
         """What lies where."""
-
-    @property
-    def outputs(self) -> Sequence[Region]:
-        """The words that hold the result."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +66,7 @@ class Ran:
         got: what it left.
         wanted, reference: what the reference machine left, and how it stopped.
         simulator, seed: where it ran, and the seed of the memory's pauses.
+        hints: what else is known.
     """
 
     work: Work
@@ -79,6 +75,7 @@ class Ran:
     reference: StopReport
     simulator: str
     seed: int
+    hints: Hints
 
 
 def names_of(work: Work) -> Names:
@@ -96,12 +93,52 @@ def diagnose(ran: Ran, run: RunOptions) -> Account:
     work, got = ran.work, ran.got
     difference = state_difference(got, ran.wanted, ran.reference.registers)
     names = names_of(work)
-    found = _first_wrong(ran, run) if _wrong_bits(ran, difference) else None
+    bits = _wrong_bits(ran, difference)
+    found = _culprit(ran, run, names) if bits else None
     return Account(
         differences=account.differences(names, difference.memories, got.images, ran.wanted),
         registers=difference.registers,
-        culprit=None if found is None else account.culprit(found, names, listing_of(work), work.words),
+        culprit=found,
+        reading=reading.read(
+            errors_of(work, got.images, ran.hints.first_position),
+            not bits,
+            found,
+            ran.hints.wrong_stage,
+            [] if bits else _never_read(work, names),
+            ran.hints.suspects(work.golden),
+        ),
     )
+
+
+def errors_of(work: Judged, images: MemoryImages, first_position: int | None) -> reading.Errors:
+    """The result that a run left beside its golden."""
+    golden, interval, tolerance = work.golden, work.interval, work.tolerance
+    got = result_values(work, images.vram)
+
+    def matches(values: F64, wanted: F64) -> NDArray[np.bool_]:
+        around = None
+        if interval is not None:
+            around = interval[0] - golden + wanted, interval[1] - golden + wanted
+        return matching(values, wanted, tolerance, around)
+
+    right = matching(got, golden, tolerance, interval)
+    return reading.Errors(got, golden, right, matches, work.hardware.mlen, first_position)
+
+
+def _never_read(work: Work, names: Names) -> list[str]:
+    """What was staged for nothing."""
+    run = accesses.of_run(work.hardware, work.words, work.images.copy(), work.limit)
+    return unread.never_read(names, run, work.images, [*work.outputs, *work.scratch])
+
+
+def _culprit(ran: Ran, run: RunOptions, names: Names) -> Culprit | None:
+    """The first wrong instruction, and what it did."""
+    work, found = ran.work, _first_wrong(ran, run)
+    if found is None:
+        return None
+    start = KnownStates(work.hardware, work.words, work.images, work.limit)
+    did = operands.explain(found.before, start, found.word, found.got, found.difference, names)
+    return account.culprit(found, names, listing_of(work), work.words, did)
 
 
 def _wrong_bits(ran: Ran, difference: StateDifference) -> bool:

@@ -21,6 +21,7 @@ from tb.bench import command, diagnose, harness, keys, options, waves
 from tb.bench.job import Job, JobResult
 from tb.bench.options import RunOptions
 from tb.diagnosis.account_text import print_account
+from tb.diagnosis.hints import Hints
 from tb.engine import simulate
 from tb.engine.tools import SimulationError
 from tb.runs import record
@@ -84,7 +85,7 @@ def _again(work: Record, run: RunOptions) -> diagnose.Ran:
         waves.write_save_file(work.folder)
     machine = Machine(work.hardware, work.images.copy(), work.limit)
     reference = machine.run(work.words)
-    return diagnose.Ran(work, result.jobs[0], machine.images, reference, run.sim, seed)
+    return diagnose.Ran(work, result.jobs[0], machine.images, reference, run.sim, seed, Hints())
 
 
 def _print(work: Record, got: JobResult, verdict: Verdict, console: Console) -> None:

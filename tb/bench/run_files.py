@@ -14,7 +14,7 @@ from rich.console import Console
 from plena_ref.isa.listing import numbered
 from plena_ref.isa.machine_code import write_program
 from plena_ref.machine import image_files as images
-from plena_ref.machine.state import POISON_BF16, POISON_HBM, POISON_INT
+from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict.accuracy import result_values
 from tb.bench.case_runner import CaseOutcome
 from tb.bench.options import RunOptions
@@ -67,8 +67,6 @@ def _judged(outcome: CaseOutcome) -> dict[str, NDArray[np.float64]]:
 def record(folder: Path, asked: Asked, outcome: CaseOutcome) -> Record:
     """The run as `run.json` holds it."""
     workload, case = outcome.workload, outcome.case
-    bf16 = f"{POISON_BF16:04X}"
-    memories = {"vram": bf16, "msram": bf16, "fpmem": bf16, "intmem": f"{POISON_INT:08X}"}
     settings = Settings(
         command=asked.command,
         test=case.name,
@@ -80,7 +78,7 @@ def record(folder: Path, asked: Asked, outcome: CaseOutcome) -> Record:
         latency=asked.run.latency,
         jitter=asked.run.jitter,
         x_seed=asked.run.x_seed,
-        poison={**memories, "hbm": f"{POISON_HBM:02X}"},
+        poison={memory: f"{MemoryImages.poison(memory):X}" for memory in images.MEMORIES},
     )
     return Record(
         folder=folder,

@@ -44,6 +44,7 @@ class Culprit:
         loops: the open loops, outermost first.
         wrong: what is wrong after it.
         listing: lines around it.
+        did: what it did in the place of what it must, where that was found out.
     """
 
     number: int
@@ -60,6 +61,7 @@ class Culprit:
     listing: tuple[str, ...]
     probes: int
     seconds: float
+    did: str | None = None
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,10 @@ def differences(
     return tuple(found)
 
 
-def culprit(found: FirstWrong, names: Names, listing: ListingLines, words: Sequence[int]) -> Culprit:
-    """The first wrong instruction in words."""
+def culprit(
+    found: FirstWrong, names: Names, listing: ListingLines, words: Sequence[int], did: str | None = None
+) -> Culprit:
+    """The first wrong instruction in words; `did` as of `operands.explain`."""
     entry = BY_OPCODE.get(opcode(found.word))
     how = found.how
     if found.other is not None and found.other != found.pc:
@@ -127,4 +131,5 @@ def culprit(found: FirstWrong, names: Names, listing: ListingLines, words: Seque
         listing=tuple(listing.around(found.pc)),
         probes=found.probes,
         seconds=round(found.seconds, 2),
+        did=did,
     )

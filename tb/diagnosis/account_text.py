@@ -37,6 +37,8 @@ def _culprit(culprit: Culprit) -> Iterator[str]:
     yield f"first wrong instruction: pc {culprit.pc}, {culprit.instruction} ({culprit.word})"
     yield f"  in cycle {culprit.cycle}, after {culprit.number} instructions; {culprit.how}"
     yield f"  ({culprit.probes} runs to a cycle, {culprit.seconds:.1f} s)"
+    if culprit.did is not None:
+        yield f"  {culprit.did}"
     for loop in culprit.loops:
         yield f"  in {loop}"
     if culprit.source is not None:

@@ -68,6 +68,7 @@ class FirstWrong:
         difference: what is wrong after it.
         got: the state after it on the RTL.
         wanted, wanted_registers: the state that it should have left.
+        before: the reference machine before it.
         probes: runs that it took.
         seconds: wall-clock time that it took.
     """
@@ -83,6 +84,7 @@ class FirstWrong:
     got: Left
     wanted: MemoryImages
     wanted_registers: Registers
+    before: Known
     probes: int
     seconds: float
 
@@ -197,6 +199,7 @@ def find(
     if number is None or number >= len(trace):
         number = min(first, len(trace) - 1)
     pc, word, cycle = (int(value) for value in trace[number])
+    before = (search.states if number >= first else KnownStates(*search.arguments)).after(number)
     return FirstWrong(
         number=number,
         pc=pc,
@@ -204,11 +207,12 @@ def find(
         cycle=cycle,
         how=how,
         other=other,
-        loops=_open_loops(program, search.states, number),
+        loops=_open_loops(program, before.machine),
         difference=search.difference,
         got=search.left,
         wanted=known.machine.images,
         wanted_registers=known.machine.registers,
+        before=before,
         probes=search.probes,
         seconds=time.monotonic() - started,
     )
@@ -268,11 +272,8 @@ def _earliest_effect(program: Program, difference: StateDifference) -> int | Non
     return min(found) if found else None
 
 
-def _open_loops(program: Program, states: KnownStates, number: int) -> tuple[tuple[int, int], ...]:
-    """The loops that are open before instruction `number`: pc of the start, and the pass."""
-    if number < states.kept.instructions:
-        states = KnownStates(program.hardware, program.words, program.images, program.limit)
-    machine = states.after(number).machine
+def _open_loops(program: Program, machine: Machine) -> tuple[tuple[int, int], ...]:
+    """The open loops of a machine: pc of the start, and the pass."""
     found = []
     for counter, body in machine.loops:
         count = int(program.words[body - 1]) >> 10

@@ -38,7 +38,8 @@ def _function(module: ModuleType, qualified: str) -> FunctionType | None:
         value = value.__func__
     elif isinstance(value, cached_property):
         value = value.func
-    return value if isinstance(value, FunctionType) else None
+    # Of a decorated function it is the one inside, which its wrapper calls.
+    return inspect.unwrap(value) if isinstance(value, FunctionType) else None
 
 
 @contextmanager

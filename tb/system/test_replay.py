@@ -60,7 +60,7 @@ def test_the_verdict_is_made_again(run: Path, capsys) -> None:
     [
         ([], ["RUN="]),
         (["RUN=nowhere"], ["nowhere", "holds no run"]),
-        (["RUN={run}", "SEQ=4"], ["SEQ", "make replay knows"]),
+        (["RUN={run}", "SEQ=4"], ["SEQ= is unknown"]),
         (["RUN={run}", "SIM=none"], ["none", "verilator"]),
     ],
 )
