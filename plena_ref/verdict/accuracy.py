@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plena_ref.machine.numerics import bf16_to_f32
+from plena_ref.verdict.departures import departing_heads
 from plena_ref.verdict.judged import Judged
 from plena_ref.verdict.tolerance import Tolerance
 
@@ -114,4 +115,5 @@ def accurate(work: Judged, values: NDArray[np.float64]) -> bool:
         values: batch x seq x heads x head_dim.
     """
     rows = accuracy(values, work.golden, work.tolerance, work.interval)
-    return all_pass(rows, allowed_misses(work.golden.size, work.tolerance))
+    right = all_pass(rows, allowed_misses(work.golden.size, work.tolerance))
+    return right and not departing_heads(values, work.modelled)

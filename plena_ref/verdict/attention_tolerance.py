@@ -16,6 +16,8 @@ from plena_ref.verdict.tolerance import ELEMENT_SIGMAS, FLOAT64_NOISE, SMALLEST_
 
 F64 = NDArray[np.float64]
 
+#: What is flushed changes bits of a result only where it is more than this share of it.
+FLUSH_SHARE = 2.0**-16
 #: The closed form is of first order: it holds while the roundings of a score change its weight by less.
 FIRST_ORDER = 0.25
 
@@ -61,7 +63,7 @@ def interval(
     noise = FLOAT64_NOISE * golden.attention(q, k, np.abs(v), causal, window, sinks)
     reach = ELEMENT_SIGMAS * np.sqrt(variance) + noise + flushed
     lower, upper = exact - reach, exact + reach
-    steep = _score_error(q, k, causal, window) > FIRST_ORDER
+    steep = steep_rows(q, k, causal, window)
     if steep.any():
         sound_lower, sound_upper = error_bound.interval(q, k, v, causal, key_tiles, window, sinks)
         lower = np.where(steep, sound_lower, lower)
@@ -69,13 +71,17 @@ def interval(
     return lower, upper
 
 
-def _score_error(q: F64, k: F64, causal: bool, window: int | None) -> F64:
-    """The largest error of a visible score that its roundings make, batch x heads x seq x 1."""
+def steep_rows(q: F64, k: F64, causal: bool, window: int | None) -> NDArray[np.bool_]:
+    """Rows in which the roundings of a visible score may change a weight by much, batch x heads x seq x 1.
+
+    Args:
+        q, k, causal, window: as for `golden.attention`.
+    """
     visible = golden.visible_keys(q.shape[2], k.shape[2], causal, window)
     scores = np.abs(_scores(q, k))
     largest = np.where(visible, scores, 0).max(axis=-1, keepdims=True)
-    result: F64 = error_bound.SCORE_ROUNDINGS * error_bound.UNIT * largest
-    return result
+    steep: NDArray[np.bool_] = error_bound.SCORE_ROUNDINGS * error_bound.UNIT * largest > FIRST_ORDER
+    return steep
 
 
 def _sums_of_weights(q: F64, k: F64, causal: bool, window: int | None, sinks: F64 | None) -> F64:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from plena_ref.machine.state import MemoryImages, Registers
 from plena_ref.verdict.accuracy import BatchRow, accuracy, all_pass, allowed_misses, result_values
+from plena_ref.verdict.departures import departing_heads
 from plena_ref.verdict.judged import Judged
 from plena_ref.verdict.memory import MEMORIES, memory_difference, out_of_bounds, register_differences
 from plena_ref.verdict.tolerance import Tolerance
@@ -24,6 +25,7 @@ class Verdict:
         tolerance: what the accuracy was judged by.
         by_interval: the error bound of the case's data took the tolerance's place.
         wrong_integers: the words of INT_MEM that do not hold what they must.
+        departures: heads that are not what the roundings make of the data.
     """
 
     batches: tuple[BatchRow, ...]
@@ -34,6 +36,7 @@ class Verdict:
     tolerance: Tolerance
     by_interval: bool = False
     wrong_integers: tuple[str, ...] = ()
+    departures: tuple[str, ...] = ()
 
     @property
     def _rule(self) -> str:
@@ -52,8 +55,8 @@ class Verdict:
 
     @property
     def accurate(self) -> bool:
-        """Every batch passes, and together they have no more misses than the case may have."""
-        return all_pass(self.batches, self.allowed_misses)
+        """Every batch passes, they have no more misses than the case may have, and no head departs."""
+        return all_pass(self.batches, self.allowed_misses) and not self.departures
 
     @property
     def passed(self) -> bool:
@@ -68,9 +71,9 @@ class Verdict:
             f"batch {row.batch}: {row.match_percent:.3f}% within {self._rule}; "
             f"maximum error {row.max_abs_error:.4g}"
             for row in self.batches
-            if not row.passed or (row.misses and not self.accurate)
+            if not row.passed or (row.misses and not all_pass(self.batches, self.allowed_misses))
         ]
-        found += list(self.wrong_integers[:1])
+        found += [*self.departures, *self.wrong_integers[:1]]
         found += [f"not bit-exact: {difference}" for difference in self.differences]
         if self.out_of_bounds_writes:
             where = f"the first is {self.first_out_of_bounds}"
@@ -104,13 +107,9 @@ def compare(
             differences.append(difference)
     differences += register_differences(got_registers, reference_registers)
     count, first = out_of_bounds(work, got_images)
+    values = result_values(work, got_images.vram)
     return Verdict(
-        batches=accuracy(
-            result_values(work, got_images.vram),
-            work.golden,
-            work.tolerance,
-            work.interval,
-        ),
+        batches=accuracy(values, work.golden, work.tolerance, work.interval),
         differences=tuple(differences),
         out_of_bounds_writes=count,
         first_out_of_bounds=first,
@@ -122,4 +121,5 @@ def compare(
             for word, wanted in work.integers.items()
             if int(got_images.intmem[word]) != wanted
         ),
+        departures=departing_heads(values, work.modelled),
     )

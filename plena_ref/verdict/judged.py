@@ -51,6 +51,10 @@ class Judged(Protocol):
         """Bounds of every element, each shaped as golden; None: the tolerance judges."""
 
     @property
+    def modelled(self) -> NDArray[np.float64] | None:
+        """What the roundings make of the data, shaped as golden; NaN in rows, or None: nobody says it."""
+
+    @property
     def integers(self) -> Mapping[int, int]:
         """What words of INT_MEM must hold, by number."""
 

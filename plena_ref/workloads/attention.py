@@ -226,6 +226,24 @@ class Attention(Problem[AttentionOperator]):
         read = used.reshape(self.batch, -1, self.kv_heads, operands.kv_head_cols)
         return read[:, : self.kv_seq, :, : self.head_dim].transpose(0, 2, 1, 3)
 
+    def modelled(self, case: Case) -> F64 | None:
+        """The result with all its roundings; NaN in rows that steep scores or flushing may change."""
+        if case.data not in FIRST_ORDER_DATA:
+            return None
+        model = self.roundings(case)
+        problem = model.problem
+        masked = (self.causal, self.window)
+        unknown = attention_tolerance.steep_rows(problem.q, problem.k, *masked)
+        tiles = -(-self.kv_seq // case.hardware.mlen)
+        flushed = attention_tolerance.flush_error(
+            problem.q, problem.k, self.causal, tiles, self.window, problem.sinks
+        )
+        size = np.abs(model.exact).max(axis=-1, keepdims=True)
+        unknown = unknown.transpose(0, 2, 1, 3) | (
+            flushed.transpose(0, 2, 1, 3) > attention_tolerance.FLUSH_SHARE * size
+        )
+        return np.where(unknown, np.nan, model.rounded(tuple(model.stages)))
+
     def wrong_results(self, case: Case) -> Mapping[str, F64]:
         """Attention without each row's visible key tile of largest weight."""
         without = self.roundings(case).problem.without_heaviest_tile(case.hardware.mlen)

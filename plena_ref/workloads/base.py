@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
 
 import numpy as np
@@ -146,6 +147,13 @@ class Problem(ABC, Generic[Writer]):
     def roundings(self, case: Case) -> Roundings:
         """The model of the program's roundings on the case's data: positions and sizes, no layout."""
 
+    def modelled(self, case: Case) -> F64 | None:
+        """What all roundings make of the data, shaped as the golden, where a machine leaves the same bits.
+
+        NaN in rows, or None, where f32 sums in another order may change most of a row.
+        """
+        return None
+
     def wrong_results(self, case: Case) -> Mapping[str, F64]:
         """Wrong results of the family's own by name, each shaped as the golden; no verdict may accept one."""
         return {}
@@ -210,6 +218,11 @@ class Workload:
             return self.predicted
         variances = list(self.case.problem.roundings(self.case).variances().values())
         return np.sqrt(sum(variances, np.full_like(self.golden, SMALLEST_NORMAL**2)))
+
+    @cached_property
+    def modelled(self) -> F64 | None:
+        """What the roundings make of the data (`Problem.modelled`)."""
+        return self.case.problem.modelled(self.case)
 
     @property
     def hardware(self) -> Hardware:

@@ -17,7 +17,7 @@ from plena_ref.kernels.layout.rules import round_up
 from plena_ref.kernels.linear import LinearKernel, LinearShape, place_panels
 from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.machine.state import MemoryImages
-from plena_ref.verdict.rounding_count import linear_error, sum_error
+from plena_ref.verdict.rounding_count import product_error, sum_error
 from plena_ref.workloads.base import F64, Answer, Placed, Problem
 from plena_ref.workloads.placement import stage_panels, stage_rows
 
@@ -30,7 +30,7 @@ class Linear(Problem[LinearKernel]):
     """Y = X W, or Y = X W + b.
 
     X and b are N(0, 1) * sigma, W that over sqrt(in_features), quantised to MXFP8. The result counts as one
-    head. With a bias, which may cancel the product, every element is judged by its own interval.
+    head. Every element is judged by its own interval: the errors that its roundings can make.
 
     Attributes:
         in_features, out_features: W is in_features x out_features.
@@ -94,11 +94,11 @@ class Linear(Problem[LinearKernel]):
         stage_rows(kernel.x.parent, images.vram, x, round_up(len(x), hw.blen))
         read = stage_panels(kernel.w, images.hbm, w)
         values = bf16_to_f32(x).astype(np.float64)
-        if kernel.bias is None:
-            return Answer(self._as_head(linear(values, read)))
-        stage_rows(kernel.bias, images.vram, bias, 1)
-        exact = linear(values, read, bf16_to_f32(bias).astype(np.float64))
-        bound = sum_error(exact, linear_error(values, np.zeros_like(values), read))
+        exact, bound = linear(values, read), product_error(values, read)
+        if kernel.bias is not None:
+            stage_rows(kernel.bias, images.vram, bias, 1)
+            exact = linear(values, read, bf16_to_f32(bias).astype(np.float64))
+            bound = sum_error(exact, bound)
         return Answer.within(self._as_head(exact), self._as_head(bound))
 
     def _as_head(self, rows: F64) -> F64:

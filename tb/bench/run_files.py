@@ -55,12 +55,14 @@ def leave(folder: Path, runs: Path, asked: Asked, outcome: CaseOutcome) -> None:
 
 
 def _judged(outcome: CaseOutcome) -> dict[str, NDArray[np.float64]]:
-    """Golden, result and bounds, batch x seq x heads x head_dim."""
+    """Golden, result, bounds, and what the roundings make of the data; batch x seq x heads x head_dim."""
     workload = outcome.workload
     result = result_values(workload, outcome.got.images.vram)
     judged = {"golden": workload.golden, "result": result}
     if workload.interval is not None:
         judged |= dict(zip(("lower_bound", "upper_bound"), workload.interval, strict=True))
+    if workload.modelled is not None:
+        judged["modelled"] = workload.modelled
     return judged
 
 

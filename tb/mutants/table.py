@@ -197,8 +197,8 @@ _PYTHON = (
     Mutant(
         name="comparison that reads padding rows",
         file="plena_ref/verdict/comparison.py",
-        old="        return dense[batch * self.rows_per_batch + row]",
-        new="        return dense[: self.num_batches]",
+        old="        result: NDArray[np.uint16] = dense[batch * self.rows_per_batch + row]",
+        new="        result = dense[: self.num_batches]",
         case="mha_batch2",
         reason="batch 1: 0.000% within",
         history="padding rows compared",

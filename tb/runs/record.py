@@ -138,6 +138,11 @@ class Record:
             return None
         return self._array("lower_bound"), self._array("upper_bound")
 
+    @cached_property
+    def modelled(self) -> NDArray[np.float64] | None:
+        """What the roundings make of the data, or None where nobody says it."""
+        return self._array("modelled") if (self.folder / TENSORS / "modelled.npy").exists() else None
+
     def write(self) -> None:
         """Leave it in its folder."""
         values = asdict(self)

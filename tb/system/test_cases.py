@@ -42,6 +42,8 @@ def test_case_passes(
     case, hw = CASES[name], CASES[name].hardware
     result = json.loads((folder / "result.json").read_text())
     assert schemas.errors("result", result) == []
+    wrong = result["wrong_results"]
+    assert len(wrong["refused"]) >= 3 and wrong["vacuous"] == [] and wrong["not_resolvable"] == {}
     assert result["test"] == name and result["simulator"] == simulator
     assert result["hardware"] == {"mlen": hw.mlen, "blen": hw.blen, "hlen": hw.hlen}
     assert result["passed"] is True and result["bit_exact"] is True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.machine.reference import Machine
 from plena_ref.verdict.accuracy import accurate, result_values
 from plena_ref.workloads.base import Workload
@@ -44,16 +43,6 @@ def test_correct_runs_pass(options: dict[str, str]) -> None:
         for sigma in ("0.75", "1.5"):
             work = build(small(seed, **options, SIGMA=sigma))
             assert accurate(work, result(work)), f"seed {seed}, sigma {sigma}"
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_a_bf16_unit_in_every_element_of_a_head_fails(seed: int) -> None:
-    """Every element of one head is one bf16 unit away from the float64 golden's own rounding, or farther."""
-    work = build(small(seed, **SHAPES[1]))
-    values = result(work)
-    away = bf16_to_f32(bf16_from_float(values) + np.uint16(8)).astype(np.float64)
-    values[:, :, 0] = away[:, :, 0]
-    assert not accurate(work, values)
 
 
 @pytest.mark.parametrize("sigma", ["1.5", "200"])
