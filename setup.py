@@ -19,7 +19,7 @@ FOLDERS = ("engine", "runs", "diagnosis", "bench", "peer")
 _MODULE = re.compile(rf"\btb\.({'|'.join(FOLDERS)})\b")
 
 
-class BuildWithBench(build_py):
+class BuildWithBench(build_py):  # type: ignore[misc]  # setuptools has no types
     """Builds the packages that are found, and plena_sim."""
 
     def run(self) -> None:

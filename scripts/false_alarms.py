@@ -13,7 +13,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +30,9 @@ from tb.bench import options
 
 F64 = NDArray[np.float64]
 
-_SIZES: dict[str, Any] = {"vram_elems": 1 << 14, "msram_tiles": 16, "hbm_bytes": 1 << 16}
 MACHINES = tuple(
-    Hardware(mlen, blen, hlen, **_SIZES) for mlen, blen, hlen in ((8, 4, 8), (8, 8, 4), (16, 4, 8))
+    Hardware(mlen, blen, hlen, vram_elems=1 << 14, msram_tiles=16, hbm_bytes=1 << 16)
+    for mlen, blen, hlen in ((8, 4, 8), (8, 8, 4), (16, 4, 8))
 )
 _KERNELS = ("attention", "plain_attention", "packed_attention")
 _DECODE = ("decode_attention", "decode_attention_one_row", "decode_attention_blocks")
@@ -43,13 +42,13 @@ _SELDOM = 4
 ROWS = 8
 
 
-def _sizes(rng: np.random.Generator, hw: Hardware, kernel: str) -> dict[str, Any]:
+def _sizes(rng: np.random.Generator, hw: Hardware, kernel: str) -> dict[str, int]:
     """Sizes and masks of a problem; not each is legal."""
     decode = kernel in _DECODE
     seq = 1 if decode else int(rng.integers(1, 21))
     cached = int(rng.integers(1, 60)) if decode else int(rng.integers(0, 40)) * int(rng.integers(2))
     kv_heads, group = (int(rng.integers(1, 3)) for _ in range(2))
-    sizes: dict[str, Any] = {
+    sizes: dict[str, int] = {
         "batch": int(rng.integers(1, 4)),
         "seq": seq,
         "kv_seq": seq + cached,
@@ -77,13 +76,20 @@ def draw(number: int) -> Case:
             str(rng.choice([*_KERNELS[:1] * 3, *_KERNELS, *_DECODE])),
         )
         data = "normal" if rng.integers(_SELDOM) else str(rng.choice(["equal_keys", "tiny"]))
-        values: dict[str, Any] = {
-            "seed": int(rng.integers(1 << 30)),
-            "sigma": float(rng.choice([0.75, 1.0, 1.5])),
-            "data": data,
-        }
+        seed, sigma = int(rng.integers(1 << 30)), float(rng.choice([0.75, 1.0, 1.5]))
+        sizes = _sizes(rng, hw, kernel)
         try:
-            case = make_case("drawn", hardware=hw, kernel=kernel, **values, **_sizes(rng, hw, kernel))
+            case = make_case(
+                "drawn",
+                hw,
+                kernel,
+                seed=seed,
+                sigma=sigma,
+                data=data,
+                tolerance=None,
+                simulators=("verilator",),
+                **sizes,
+            )
             build(case)
         except CaseError:
             continue

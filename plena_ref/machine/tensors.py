@@ -110,7 +110,7 @@ class NamedTensor:
         element = block * self.rows * self.block_cols + row * self.block_cols + column
         return self.base + element * (1 if self.form is None else self.form.element_bytes)
 
-    def values(self, images: MemoryImages) -> NDArray:
+    def values(self, images: MemoryImages) -> NDArray[np.float32] | NDArray[np.uint32]:
         """Its elements as numbers, [rows, cols]: float32, of INT_MEM uint32."""
         memory = getattr(images, self.memory)
         if self.form is not None:

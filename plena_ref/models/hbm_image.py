@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from plena_ref.golden.language_model import LayerWeights, ModelWeights
+from plena_ref.golden.language_model import LayerWeights, ModelWeights, Real
 from plena_ref.kernels.language_model.decoder_memory import DecoderMemory
 from plena_ref.kernels.language_model.model_memory import ModelMemory
 from plena_ref.kernels.language_model.weight_tiles import Panel
@@ -26,7 +26,7 @@ F32 = NDArray[np.float32]
 _ROWS = 1024
 
 
-def _encoded(matrix: F32, form: HbmFormat) -> tuple[U8, U8]:
+def _encoded(matrix: Real, form: HbmFormat) -> tuple[U8, U8]:
     """Elements and scales of a matrix, blocks along its rows."""
     parts = [form.encode(bf16_from_float(matrix[n : n + _ROWS])) for n in range(0, len(matrix), _ROWS)]
     elements, scales = zip(*parts, strict=True)
@@ -71,7 +71,7 @@ def _tiles_of(memory: DecoderMemory, hbm: U8) -> U8:
     return stored.reshape(memory.weights.count, memory.weights.tile_bytes)
 
 
-def _spread(matrix: F32, axis: int, size: int, mlen: int) -> F32:
+def _spread(matrix: Real, axis: int, size: int, mlen: int) -> Real:
     """Groups of `size` along an axis, each padded to whole tiles of `mlen` by zeros."""
     columns = round_up(size, mlen)
     if columns == size:
@@ -84,7 +84,7 @@ def _spread(matrix: F32, axis: int, size: int, mlen: int) -> F32:
     return padded.reshape(*shape[:axis], groups * columns, *shape[axis + 1 :])
 
 
-def padded(memory: DecoderMemory, name: str, matrix: F32) -> F32:
+def padded(memory: DecoderMemory, name: str, matrix: Real) -> Real:
     """A matrix of `LayerWeights` with its padding: whole tiles for each head, or for all features."""
     head = memory.config.head_dim
     outputs = head if name in ("q", "k", "v") else len(matrix)
@@ -93,7 +93,7 @@ def padded(memory: DecoderMemory, name: str, matrix: F32) -> F32:
     return _spread(_spread(matrix, 0, outputs, mlen), 1, inputs, mlen)
 
 
-def write_panels(memory: DecoderMemory, layers: Sequence[LayerWeights], head: F32 | None, hbm: U8) -> None:
+def write_panels(memory: DecoderMemory, layers: Sequence[LayerWeights], head: Real | None, hbm: U8) -> None:
     """Quantise the matrices of all layers, and the output head's, into the stream; the caches become zeros.
 
     Args:
@@ -145,7 +145,7 @@ def read_weights(memory: ModelMemory, weights: ModelWeights, hbm: U8) -> ModelWe
         scales = _untiled(panels[:, :, hw.tile_elems :], hw.mlen, hw.mlen // hw.mx_block)
         return _decoded(elements, scales, form)
 
-    def rounded(values: F32) -> F32:
+    def rounded(values: Real) -> F32:
         return bf16_to_f32(bf16_from_float(values))
 
     layers = []

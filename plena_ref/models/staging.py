@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plena_ref.golden.attention import softmax_scale
-from plena_ref.golden.language_model import LayerWeights, ModelWeights
+from plena_ref.golden.language_model import LayerWeights, ModelWeights, Real
 from plena_ref.golden.rope import angles
 from plena_ref.kernels.attention.constants import FP_NEG_INF, FP_SCALE, FP_ZERO
 from plena_ref.kernels.language_model.decoder_memory import DecoderMemory
@@ -34,7 +34,7 @@ def stage_rotation(memory: DecoderMemory, hbm: NDArray[np.uint8]) -> None:
         tensor.store(hbm, bf16_from_float(tiles))
 
 
-def _stage_norm(tensor: VramTensor, values: NDArray[np.float32], images: MemoryImages) -> None:
+def _stage_norm(tensor: VramTensor, values: Real, images: MemoryImages) -> None:
     """The weights of one norm, zeros in the padding."""
     row = np.zeros(tensor.physical_cols, np.uint16)
     row[: tensor.cols] = bf16_from_float(values)

@@ -30,7 +30,7 @@ def _equal(left: Words, right: Words) -> bool:
     )
 
 
-def differing(left: NDArray, right: NDArray) -> NDArray[np.int64]:
+def differing(left: Words, right: Words) -> NDArray[np.int64]:
     """Which words of two memories of one type and size differ."""
     starts = range(0, len(left), _STRETCH)
     found = [

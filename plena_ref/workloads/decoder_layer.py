@@ -24,7 +24,7 @@ from plena_ref.kernels.language_model.weight_tiles import stack_panels
 from plena_ref.kernels.layout.hbm import HbmTensor
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.rules import round_up
-from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
+from plena_ref.machine.numerics import F32, bf16_from_float, bf16_to_f32
 from plena_ref.machine.rules import RuleError
 from plena_ref.machine.state import MemoryImages
 from plena_ref.models.hbm_image import write_panels
@@ -126,10 +126,11 @@ class DecoderLayer(Problem[DecoderLayers]):
         def values(*size: int) -> F64:
             return bf16_to_f32(bf16_from_float(rng.standard_normal(size))).astype(np.float64)
 
-        def matrix(outputs: int, inputs: int) -> np.ndarray:
-            return (rng.standard_normal((outputs, inputs)) / np.sqrt(inputs)).astype(np.float32)
+        def matrix(outputs: int, inputs: int) -> F32:
+            weights: F32 = (rng.standard_normal((outputs, inputs)) / np.sqrt(inputs)).astype(np.float32)
+            return weights
 
-        def norm() -> np.ndarray:
+        def norm() -> F32:
             return (1 + WEIGHT_SIGMA * rng.standard_normal(shape.hidden)).astype(np.float32)
 
         x = rng.standard_normal((self.batch, self.seq, shape.hidden)) * case.sigma
@@ -138,11 +139,11 @@ class DecoderLayer(Problem[DecoderLayers]):
         q, kv = (heads * shape.head_dim for heads in (shape.heads, shape.kv_heads))
         layers, keys, stored = [], [], []
         for _ in range(self.layers):
-            projections = [matrix(q, shape.hidden), matrix(kv, shape.hidden), matrix(kv, shape.hidden)]
+            of_q, of_k, of_v = (matrix(outputs, shape.hidden) for outputs in (q, kv, kv))
             output = matrix(shape.hidden, q)
-            mlp = [matrix(shape.intermediate, shape.hidden) for _ in "gu"]
+            gate, up = (matrix(shape.intermediate, shape.hidden) for _ in "gu")
             down = matrix(shape.hidden, shape.intermediate)
-            layers.append(LayerWeights(norm(), *projections, output, norm(), *mlp, down))
+            layers.append(LayerWeights(norm(), of_q, of_k, of_v, output, norm(), gate, up, down))
             past = (self.batch, shape.kv_heads, self.past, shape.head_dim)
             keys.append(values(*past))
             stored.append(values(*past))

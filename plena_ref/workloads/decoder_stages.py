@@ -196,8 +196,8 @@ class DecoderStages:
     def _attention(self, step: LayerStep) -> Parts:
         layers, memory, shape = self.layers, self.layers.memory, self.layers.attention_shape
         q, o = (self._heads(t, step.first * shape.heads, shape.heads) for t in (memory.qkv, memory.mixed))
-        caches = (self._cache(step, which, range(shape.kv_seq)) for which in ("keys", "values"))
-        return attention_parts(layers.attention_hw, shape, q, *caches, o)
+        k, v = (self._cache(step, which, range(shape.kv_seq)) for which in ("keys", "values"))
+        return attention_parts(layers.attention_hw, shape, q, k, v, o)
 
     def _add(self, step: LayerStep) -> Parts:
         memory = self.layers.memory

@@ -21,6 +21,7 @@ from plena_ref.golden.mxfp8 import quantised_heads
 from plena_ref.golden.vision_encoder import Affine, EncoderWeights
 from plena_ref.kernels.attention.constants import FP_NEG_INF, FP_SCALE, FP_ZERO
 from plena_ref.kernels.encoder_layer import EncoderLayer, EncoderShape, EncoderTensors
+from plena_ref.kernels.gelu import GeluKernel
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.rules import round_up
 from plena_ref.kernels.rms_norm import EPSILON, INVERSE
@@ -106,10 +107,12 @@ class EncoderProblem(Problem[EncoderLayer]):
 
         x = _as_bf16(rng.standard_normal((self.batch, self.seq, shape.hidden)) * case.sigma)
         heads, hidden = shape.heads * shape.head_dim, shape.hidden
-        projections = [layer(heads, hidden) for _ in "qkv"]
+        q, k, v = (layer(heads, hidden) for _ in "qkv")
         weights = EncoderWeights(
             norm(),
-            *projections,
+            q,
+            k,
+            v,
             layer(hidden, heads),
             norm(),
             layer(shape.intermediate, hidden),
@@ -207,4 +210,5 @@ class EncoderProblem(Problem[EncoderLayer]):
         for word, value in constants.items():
             images.fpmem[word] = bf16_from_float(np.float64(value))
         gelu = next(stage.operator for stage in layer.stages if stage.name == "activation")
+        assert isinstance(gelu, GeluKernel)
         stage_constants(gelu, FORMULAS[GELU], images)

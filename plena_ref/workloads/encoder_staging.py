@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from plena_ref.golden.language_model import Real
 from plena_ref.kernels.layout.hbm import HbmTensor
 from plena_ref.machine.numerics import bf16_from_float
 from plena_ref.workloads.placement import stage_panels
@@ -28,7 +29,7 @@ class Part:
         size, columns: outputs of a group, and columns from group to group.
     """
 
-    weights: F32
+    weights: Real
     size: int
     columns: int
 
@@ -53,7 +54,7 @@ def stage_parts(parts: list[Part], panels: list[HbmTensor], hbm: NDArray[np.uint
     return [part.gathered(columns) for part, columns in zip(parts, np.split(read, ends, axis=1), strict=True)]
 
 
-def rows_with_padding(weights: F32, size: int, columns: int) -> F32:
+def rows_with_padding(weights: Real, size: int, columns: int) -> F32:
     """outputs x (groups*size) as outputs x (groups*columns): inputs with the padding of heads."""
     outputs = len(weights)
     spread = np.zeros((outputs, weights.shape[1] // size, columns), np.float32)

@@ -50,7 +50,8 @@ class Gelu(ElementwiseProblem[GeluKernel]):
 
     def roundings(self, case: Case) -> GeluRoundings:
         """The model of the roundings on the case's data."""
-        return GeluRoundings(*self.values(case), case.kernel)
+        (x,) = self.values(case)
+        return GeluRoundings(x, case.kernel)
 
     def place(self, case: Case, room: Room) -> Placed[GeluKernel]:
         """X, Y and the constants."""

@@ -66,4 +66,5 @@ class ModelStages:
         return images.intmem[self.memory.ids :][: self.layers.rows].astype(np.float64)
 
     def _embedded(self, ids: F64) -> F64:
-        return self.weights.embedding[ids.astype(int)].astype(np.float64)[None]
+        rows: F64 = self.weights.embedding[ids.astype(int)].astype(np.float64)[None]
+        return rows

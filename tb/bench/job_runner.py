@@ -6,10 +6,11 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
 
 import cocotb
 from cocotb.triggers import FallingEdge, First, RisingEdge, Timer
+
+from tb.engine.dut import Dut
 
 JOBS_VARIABLE = "PLENA_TB_JOBS"
 SECONDS_FILE = "seconds.json"
@@ -18,7 +19,7 @@ CYCLES_FILE, EVERY = "cycles", 100_000
 
 
 @cocotb.test()
-async def run_jobs(dut: Any) -> None:
+async def run_jobs(dut: Dut) -> None:
     """Run jobs 0..n-1 (n from the environment) and leave their running times, in seconds, in a file."""
     seconds = []
     for job in range(int(os.environ[JOBS_VARIABLE])):

@@ -14,7 +14,7 @@ from dataclasses import MISSING, Field, dataclass, fields, replace
 from plena_ref.isa.csr import DRAIN_LIMIT_RESET
 from plena_ref.isa.formats import FORMATS
 from plena_ref.machine.hardware import Hardware
-from plena_ref.workloads.base import Problem
+from plena_ref.workloads.base import AnyProblem
 from plena_ref.workloads.case import Case
 from plena_ref.workloads.families import FAMILIES, KERNELS
 from plena_ref.workloads.overrides import CASE_KEYS, HARDWARE_FOLLOWERS
@@ -122,7 +122,7 @@ def case_keys() -> tuple[Key, ...]:
     )
 
 
-def problem_keys(family: type[Problem]) -> tuple[Key, ...]:
+def problem_keys(family: type[AnyProblem]) -> tuple[Key, ...]:
     """The sizes and switches of a family of workloads."""
     said = meanings(family)
     return tuple(

@@ -14,6 +14,7 @@ from plena_ref.machine.image_files import MEMORIES
 from plena_ref.machine.state import MemoryImages
 from tb.runs.record import Record
 
+Result = dict[str, Any]  # Any: the fields of result.json (docs/result.md)
 #: Lines of the listings that are shown at most.
 MOST_LINES = 40
 #: What of result.json is compared, in this order.
@@ -35,18 +36,19 @@ def lines(first: Record, second: Record) -> Iterator[str]:
     yield from _listings(first.folder, second.folder)
 
 
-def _result(folder: Path) -> dict[str, Any]:
+def _result(folder: Path) -> Result:
     return dict(json.loads((folder / "result.json").read_text()))
 
 
-def _figures(first: dict[str, Any], second: dict[str, Any]) -> Iterator[str]:
+def _figures(first: Result, second: Result) -> Iterator[str]:
     """Verdict, cycles and the largest errors."""
     for name in _FIGURES:
         old, new = first.get(name), second.get(name)
         if old is None and new is None:
             continue
-        numbers = isinstance(old, int) and isinstance(new, int) and not isinstance(old, bool) and old
-        change = f"  ({(new - old) / old:+.1%})" if numbers and old != new else ""
+        change = ""
+        if isinstance(old, int) and isinstance(new, int) and not isinstance(old, bool) and old and old != new:
+            change = f"  ({(new - old) / old:+.1%})"
         yield f"  {name:<14} {old} -> {new}{change}" if old != new else f"  {name:<14} {old}, the same"
     errors = [max(batch["max_abs_error"] for batch in one["batches"]) for one in (first, second)]
     yield (
@@ -82,8 +84,8 @@ def _memories(run: Record, first: MemoryImages, second: MemoryImages) -> Iterato
 
 def _listings(first: Path, second: Path) -> Iterator[str]:
     """The lines in which the programs differ."""
-    texts = [(folder / "program.lst").read_text().splitlines() for folder in (first, second)]
-    found = [line for line in difflib.unified_diff(*texts, "A", "B", n=1, lineterm="")][2:]
+    old, new = ((folder / "program.lst").read_text().splitlines() for folder in (first, second))
+    found = [line for line in difflib.unified_diff(old, new, "A", "B", n=1, lineterm="")][2:]
     yield f"listing: {'the same' if not found else ''}".rstrip()
     yield from (f"  {line}" for line in found[:MOST_LINES])
     if len(found) > MOST_LINES:

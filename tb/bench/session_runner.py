@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import cocotb
 from cocotb.triggers import FallingEdge, First, RisingEdge, Timer
+
+from tb.engine.dut import Dut
 
 JOBS_PIPE, EVENTS_PIPE = "jobs.pipe", "events.pipe"
 #: Cycles from word to word about how far a job is; the clock has one a nanosecond.
@@ -19,7 +20,7 @@ EVERY = 50_000
 
 
 @cocotb.test()
-async def serve(dut: Any) -> None:
+async def serve(dut: Dut) -> None:
     """Run jobs until the pipe ends."""
     with Path(JOBS_PIPE).open() as jobs, Path(EVENTS_PIPE).open("w", buffering=1) as events:
         for line in iter(jobs.readline, ""):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from plena_ref.isa.disassembler import disassemble
 from plena_ref.isa.instructions import BY_OPCODE, opcode
@@ -86,7 +89,7 @@ class Account:
 
 
 def differences(
-    names: Names, memories: dict, got: MemoryImages, wanted: MemoryImages
+    names: Names, memories: Mapping[str, NDArray[np.int64]], got: MemoryImages, wanted: MemoryImages
 ) -> tuple[Difference, ...]:
     """Words that differ, by tensor.
 

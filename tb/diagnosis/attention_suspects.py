@@ -102,4 +102,5 @@ def _short(tensor: F64, rows: int, short: int) -> F64:
     slabs[:, :count] = tensor.transpose(0, 2, 1, 3)
     flat = slabs.reshape(-1, heads, dim)
     places = np.arange(batches)[:, None] * (rows - short) + np.arange(count)
-    return flat[places].transpose(0, 2, 1, 3)
+    read: F64 = flat[places].transpose(0, 2, 1, 3)
+    return read

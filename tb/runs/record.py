@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +89,8 @@ class Record:
     tensors: Sequence[NamedTensor]
 
     def _array(self, name: str) -> NDArray[np.float64]:
-        return np.load(self.folder / TENSORS / f"{name}.npy").astype(np.float64)
+        values: NDArray[np.float64] = np.load(self.folder / TENSORS / f"{name}.npy").astype(np.float64)
+        return values
 
     @cached_property
     def words(self) -> list[int]:
@@ -169,7 +171,7 @@ def read(folder: Path) -> Record:
         raise RecordError(f"{folder / RECORD} is damaged: {error}") from None
 
 
-def _record(folder: Path, values: dict) -> Record:
+def _record(folder: Path, values: dict[str, Any]) -> Record:  # Any: JSON of a file that may be damaged
     tensors = [
         NamedTensor(**{**tensor, "form": HbmFormat(**tensor["form"]) if tensor["form"] else None})
         for tensor in values["tensors"]

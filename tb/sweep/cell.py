@@ -15,7 +15,7 @@ import numpy as np
 from plena_ref.analysis.error_prediction import predict
 from plena_ref.analysis.size_limit import size_limit
 from plena_ref.verdict.accuracy import result_values
-from plena_ref.workloads.attention import Attention, attention_of
+from plena_ref.workloads.attention import Attention
 from plena_ref.workloads.base import Workload
 from tb.bench import case_runner, harness
 from tb.bench.phases import phase
@@ -70,8 +70,8 @@ def judge(workload: Workload, got: harness.JobResult) -> CellResult:
         prediction = predict(roundings, None if known is None else known**2)
     values = result_values(workload, got.images.vram)
     error = np.abs(values - roundings.exact)
-    attention = isinstance(case.problem, Attention)
-    limit = size_limit(attention_of(case).sizes, case.sigma) if attention else math.inf
+    problem = case.problem
+    limit = size_limit(problem.sizes, case.sigma) if isinstance(problem, Attention) else math.inf
     errors = judge_errors(values, roundings.exact, prediction, limit)
     reasons = [*outcome.reasons, *(f"not bit-exact: {difference}" for difference in verdict.differences)]
     if verdict.out_of_bounds_writes:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import fields
-from typing import Any
 
 from plena_ref.configs.models import DECODERS, ENCODERS
 from plena_ref.machine.hardware import Hardware
 from tb.sweep.declared_values import (
     MatrixError,
+    Table,
     expect,
     expect_count,
     expect_length,
@@ -35,15 +35,15 @@ _MEMORIES = tuple(
     if field.name not in ("mlen", "blen") and not isinstance(field.default, str)
 )
 #: The models that each kernel of a layer knows.
-_MODELS = {"decoder_layer": DECODERS, "encoder_layer": ENCODERS}
+_MODELS: dict[str, Collection[str]] = {"decoder_layer": DECODERS, "encoder_layer": ENCODERS}
 
 
-def axes_of(declared: Mapping[str, Any]) -> tuple[str, ...]:
+def axes_of(declared: Table) -> tuple[str, ...]:
     """The axes of a matrix, in the order of its names."""
     return LAYER_AXES if "layers" in declared else AXES
 
 
-def read(text: str) -> dict[str, Any]:
+def read(text: str) -> Table:
     """The tables of a matrix file.
 
     Raises:
@@ -77,7 +77,7 @@ def read(text: str) -> dict[str, Any]:
     return declared
 
 
-def _check_masks(masks: Mapping[str, Any]) -> None:
+def _check_masks(masks: Table) -> None:
     for name, mask in masks.items():
         where = f"masks.{name}"
         keys(table_of(masks, name, "masks."), where, ("causal", "cache"))
@@ -85,7 +85,7 @@ def _check_masks(masks: Mapping[str, Any]) -> None:
         expect_length(f"{where}.cache", mask["cache"])
 
 
-def _check_layers(layers: Mapping[str, Any]) -> None:
+def _check_layers(layers: Table) -> None:
     for name in layers:
         where, layer = f"layers.{name}", table_of(layers, name, "layers.")
         keys(layer, where, ("kernel", "model"), ("past",))
@@ -96,7 +96,7 @@ def _check_layers(layers: Mapping[str, Any]) -> None:
             expect_count(f"{where}.past", layer["past"])
 
 
-def _check_axes(declared: Mapping[str, Any]) -> None:
+def _check_axes(declared: Table) -> None:
     extra, axes = declared.get("extra", []), axes_of(declared)
     expect(isinstance(extra, list), "extra", extra, "tables under [[extra]]")
     tables = [
@@ -114,7 +114,7 @@ def _check_axes(declared: Mapping[str, Any]) -> None:
                 _check_value(declared, axis, value, place)
 
 
-def _check_value(declared: Mapping[str, Any], axis: str, value: object, place: str) -> None:
+def _check_value(declared: Table, axis: str, value: object, place: str) -> None:
     """One value of an axis."""
     if axis in ("mask", "layer"):
         known(str(value), declared[f"{axis}s"], place)
@@ -126,7 +126,7 @@ def _check_value(declared: Mapping[str, Any], axis: str, value: object, place: s
         known(str(value), declared["heads"], "heads")
 
 
-def _check_quick(quick: Mapping[str, Any]) -> None:
+def _check_quick(quick: Table) -> None:
     keys(quick, "quick", ("machines", "cells", "work"))
     expect_count("quick.cells", quick["cells"])
     expect_count("quick.work", quick["work"])

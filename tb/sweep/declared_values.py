@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+Table = Mapping[str, Any]  # Any: TOML, of which every table and value is checked as it is read
+
 _LENGTH = re.compile(r"(?:(\d+)\*)?MLEN([+-]\d+)?")
 
 
@@ -13,7 +15,7 @@ class MatrixError(ValueError):
     """A matrix file or a slice that cannot be understood; the message names the culprit."""
 
 
-def length(value: int | str, mlen: int) -> int:
+def length(value: object, mlen: int) -> int:
     """The elements that `value`, a number or a*MLEN+b, means on a machine.
 
     Raises:
@@ -47,7 +49,7 @@ def known(name: str, names: Iterable[str], where: str) -> None:
         raise MatrixError(f"{where}: {name!r} is unknown; there are {', '.join(names)}")
 
 
-def keys(table: Mapping[str, Any], where: str, needed: Sequence[str], allowed: Sequence[str] = ()) -> None:
+def keys(table: Table, where: str, needed: Sequence[str], allowed: Sequence[str] = ()) -> None:
     """Refuse a table with keys that are neither needed nor allowed, or without one that is needed.
 
     Raises:
@@ -61,14 +63,15 @@ def keys(table: Mapping[str, Any], where: str, needed: Sequence[str], allowed: S
             raise MatrixError(f"'{place}{key}' is missing")
 
 
-def table_of(parent: Mapping[str, Any], key: str, prefix: str = "") -> dict[str, Any]:
+def table_of(parent: Table, key: str, prefix: str = "") -> Table:
     """The table under a key.
 
     Raises:
         MatrixError: it is no table.
     """
     expect(isinstance(parent[key], dict), prefix + key, parent[key], "a table")
-    return parent[key]
+    found: Table = parent[key]
+    return found
 
 
 def is_count(value: object) -> bool:
@@ -95,6 +98,6 @@ def expect_length(where: str, value: object) -> None:
         expect(value >= 0, where, value, "a length that is not negative")
         return
     try:
-        length(value, 1)  # type: ignore[arg-type]
+        length(value, 1)
     except MatrixError as error:
         raise MatrixError(f"{where}: {error}") from None

@@ -12,18 +12,20 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations, product
 from pathlib import Path
-from typing import Any
 
 from plena_ref.machine.hardware import Hardware, HardwareError
 from plena_ref.workloads.base import CaseError
 from plena_ref.workloads.case import Case, make_case
 from tb.sweep import declaration, problems
-from tb.sweep.declared_values import MatrixError, length
+from tb.sweep.declared_values import MatrixError, Table, length
 
 #: The matrix of attention, which the project's permanent mutants are tried on too.
 MATRIX_FILE = Path(__file__).with_name("matrix.toml")
 #: Every matrix of this project, by what SET= calls it.
 SETS = {"attention": MATRIX_FILE, "smolvlm2": Path(__file__).with_name("smolvlm2.toml")}
+
+#: Two axes, each with a value.
+Pair = tuple[tuple[str, int | str], ...]
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Matrix:
     cells: tuple[Cell, ...]
     illegal: tuple[Illegal, ...]
     coinciding: int
-    quick: Mapping[str, Any]
+    quick: Table
     axes: tuple[str, ...]
 
     @property
@@ -118,7 +120,7 @@ class Matrix:
             machine: [cell for cell in self.cells if cell.machine == machine and cell.work <= limit]
             for machine in machines
         }
-        seen: set[tuple] = set()
+        seen: set[Pair] = set()
         chosen: list[Cell] = []
         for number in range(self.quick["cells"]):
             candidates = left[machines[number % len(machines)]]
@@ -141,13 +143,13 @@ def _has(cell: Cell | Illegal, axis: str, value: str) -> bool:
     return str(cell.values[axis]) == value
 
 
-def _pairs(cell: Cell) -> set[tuple]:
+def _pairs(cell: Cell) -> set[Pair]:
     """Pairs of axis values, seq relative to the tile as the matrix file writes it."""
     return set(combinations([*cell.values.items(), ("tile", _relative(cell))], 2))
 
 
 def _relative(cell: Cell) -> str:
-    seq, mlen = cell.case.problem.seq, cell.case.hardware.mlen
+    seq, mlen = problems.problem_of(cell.case).seq, cell.case.hardware.mlen
     return f"{seq // mlen}*MLEN+{seq % mlen}" if seq % mlen in (0, 1, 3, mlen - 1) else "other"
 
 
@@ -179,7 +181,7 @@ def parse(text: str) -> Matrix:
     return matrix
 
 
-def _expand(declared: Mapping[str, Any]) -> Matrix:
+def _expand(declared: Table) -> Matrix:
     cells: dict[str, Cell] = {}
     illegal: dict[str, Illegal] = {}
     coinciding = 0
@@ -197,13 +199,13 @@ def _expand(declared: Mapping[str, Any]) -> Matrix:
     return Matrix(tuple(cells.values()), tuple(illegal.values()), coinciding, declared["quick"], names)
 
 
-def _combinations(axes: Mapping[str, Sequence[Any]], names: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _combinations(axes: Table, names: Sequence[str]) -> Iterator[Table]:
     for combination in product(*(axes[axis] for axis in names)):
         values = dict(zip(names, combination, strict=True))
         yield {**values, "seq": length(values["seq"], values["mlen"])}
 
 
-def _name(values: Mapping[str, Any]) -> str:
+def _name(values: Table) -> str:
     form = "mlen{mlen}-blen{blen}-batch{batch}-seq{seq}"
     return (form + ("-{layer}" if "layer" in values else "-hd{head_dim}-{mask}")).format(**values)
 
@@ -213,11 +215,11 @@ def _rule(error: ValueError, name: str) -> str:
     return str(error).removeprefix(f"{name}: ").split(" (got ")[0]
 
 
-def _case(declared: Mapping[str, Any], name: str, values: Mapping[str, Any]) -> Case:
+def _case(declared: Table, name: str, values: Table) -> Case:
     problem = _layer(declared, values) if "layer" in values else _attention(declared, values)
     return make_case(
         name,
-        hardware=Hardware(values["mlen"], values["blen"], **_memories(declared, values)),
+        hardware=Hardware.of({"mlen": values["mlen"], "blen": values["blen"], **_memories(declared, values)}),
         batch=values["batch"],
         seq=values["seq"],
         seed=zlib.crc32(name.encode()),
@@ -226,15 +228,16 @@ def _case(declared: Mapping[str, Any], name: str, values: Mapping[str, Any]) -> 
     )
 
 
-def _memories(declared: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, int]:
+def _memories(declared: Table, values: Table) -> dict[str, int]:
     memories, mlen = declared["memories"], values["mlen"]
     own = memories.get(f"{mlen}/{values['blen']}", memories.get(str(mlen)))
     if own is None:
         raise MatrixError(f"'memories.{mlen}' is missing")
-    return own
+    sizes: dict[str, int] = own
+    return sizes
 
 
-def _attention(declared: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def _attention(declared: Table, values: Table) -> Table:
     """The fields of a problem of attention that its mask, its heads and their width decide."""
     mask = declared["masks"][values["mask"]]
     return {
@@ -245,6 +248,6 @@ def _attention(declared: Mapping[str, Any], values: Mapping[str, Any]) -> dict[s
     }
 
 
-def _layer(declared: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def _layer(declared: Table, values: Table) -> Table:
     """The kernel of a layer, its model and what its caches hold."""
     return dict(declared["layers"][values["layer"]])

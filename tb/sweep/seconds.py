@@ -8,9 +8,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from plena_ref.workloads.attention import Attention
+from plena_ref.workloads.attention import Attention, attention_of
 from tb.mutants.table import Mutant
-from tb.sweep import litter
+from tb.sweep import litter, problems
 from tb.sweep.matrix import Cell
 
 #: Of a model, and of a mutant, which builds one and runs a case.
@@ -62,7 +62,7 @@ def formula(cell: Cell) -> float:
 
 
 def _of_attention(cell: Cell) -> float:
-    case, hardware = cell.case.problem, cell.case.hardware
+    case, hardware = attention_of(cell.case), cell.case.hardware
     heads = case.batch * case.heads
     key_tiles = -(-case.kv_seq // hardware.mlen)
     blocks = -(-case.seq // hardware.blen) * -(-case.kv_seq // hardware.blen)
@@ -72,8 +72,7 @@ def _of_attention(cell: Cell) -> float:
 
 def _of_layer(cell: Cell) -> float:
     """Rows count up to whole systolic blocks; a product is of BLEN x MLEN by MLEN x BLEN elements."""
-    problem, hardware = cell.case.problem, cell.case.hardware
-    rows = problem.batch * problem.seq
+    rows, hardware = problems.rows(cell.case), cell.case.hardware
     work = cell.work * (-(-rows // hardware.blen) * hardware.blen) / rows
     products = work / (hardware.blen**2 * hardware.mlen)
     return _LAYER + _LAYER_WORK * cell.work / 1e6 + _PRODUCT * products

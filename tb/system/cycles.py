@@ -93,7 +93,8 @@ def measure(chosen: Iterable[str]) -> Counts:
 
 def read() -> Counts:
     """The committed table."""
-    return json.loads(TABLE.read_text())
+    result: Counts = json.loads(TABLE.read_text())
+    return result
 
 
 def to_text(counts: Counts) -> str:

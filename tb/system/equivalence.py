@@ -117,7 +117,10 @@ def check(hw: Hardware, jobs: Mapping[str, Job], simulator: str | None = None) -
 
 
 def bounded(
-    words: Sequence[int], images: MemoryImages | None, limit: int | None = None, **settings: Any
+    words: Sequence[int],
+    images: MemoryImages | None,
+    limit: int | None = None,
+    **settings: Any,  # Any: attributes of Job by name
 ) -> Job:
     """A :class:`Job` on which the bench gives up early: directed programs are short."""
     return Job(words, images, limit, **{"timeout": BENCH_BUDGET, **settings})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plena_ref.isa import instructions as isa
 from plena_ref.isa.counters import QUEUES
@@ -41,7 +42,7 @@ def work_of(mnemonic: str, policy: int, hw: Hardware) -> tuple[int, int]:
     return macs.get(mnemonic, 0), int(mnemonic.startswith("V_") or mnemonic == "S_MAP_V_FP")
 
 
-def work_in(trace: np.ndarray, hw: Hardware) -> dict[str, int]:
+def work_in(trace: NDArray[np.uint32], hw: Hardware) -> dict[str, int]:
     """Instructions a unit, multiply-accumulates and vector rows of a trace of retired instructions."""
     totals = dict.fromkeys([*INSTRUCTIONS.values(), "macs", "vector_rows"], 0)
     for word, count in Counter(int(word) for word in trace[:, 1]).items():

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plena_ref.isa.assembler import assemble
 from plena_ref.isa.machine_code import write_program
@@ -64,7 +65,7 @@ def write_router(folder: Path) -> None:
     """Fill a folder that holds the settings of a machine with MLEN 16, BLEN 4 and bf16 in class m1."""
     rng = np.random.default_rng(3)
 
-    def drawn(*shape: int) -> tuple[np.ndarray, np.ndarray]:
+    def drawn(*shape: int) -> tuple[NDArray[np.uint16], NDArray[np.float64]]:
         bits = bf16_from_float(rng.normal(size=shape))
         return bits, bf16_to_f32(bits).astype(np.float64)
 

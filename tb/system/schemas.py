@@ -28,7 +28,7 @@ def load(name: str) -> Schema:
 def validator(name: str) -> Draft202012Validator:
     """The validator of a file, by the name of its schema."""
     resources = [(f"{one}.schema.json", Resource.from_contents(load(one))) for one in NAMES]
-    registry: Registry[Schema] = Registry().with_resources(resources)
+    registry: Registry[bool | Schema] = Registry().with_resources(resources)
     return Draft202012Validator(load(name), registry=registry)
 
 

@@ -34,7 +34,7 @@ def status(result: JobResult) -> set[str]:
 
 def victim(**settings: object) -> Job:
     """TRAFFIC on a bus that something is wrong with."""
-    return bounded(TRAFFIC, IMAGES, **{"watchdog": 900, "drain_limit": 300, "latency": 20, **settings})
+    return bounded(TRAFFIC, IMAGES, None, **{"watchdog": 900, "drain_limit": 300, "latency": 20, **settings})
 
 
 def follower(**settings: object) -> Job:
@@ -143,7 +143,7 @@ def test_a_channel_dies(channel: str, lose: bool) -> None:
 def test_a_channel_dies_on_icarus() -> None:
     """The same on a simulator with four states, at a few points."""
     simulate.require("icarus")
-    jobs = []
+    jobs: list[Job] = []
     names = []
     for channel, after in (("ar", 7), ("r", 30), ("aw", 3), ("w", 5), ("b", 2)):
         jobs += [victim(stall=Stall(channel, after), reset=not jobs), follower()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -28,7 +29,11 @@ def _uses(unit: str, workload: Workload) -> bool:
 
 @pytest.mark.parametrize(("name", "simulator"), REGRESSION)
 def test_case_passes(
-    name: str, simulator: str, tmp_path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    name: str,
+    simulator: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """PASS, bit-exact, within the bound; result.json is as docs/result.md says, with these values."""
     simulate.require(simulator)

@@ -95,7 +95,8 @@ def test_beats_by_address(hw: Hardware, bf16: bool) -> None:
     """Aligned, straddling, dense and spread rows of all three transfers, each in its own program."""
     rng = np.random.default_rng(4)
     images = random_images(hw, 5)
-    jobs, wanted = {}, {}
+    jobs: dict[str, Job] = {}
+    wanted = {}
     for mnemonic in ("H_PREFETCH_M", "H_PREFETCH_V", "H_STORE_V"):
         precision = int(bf16 and mnemonic == "H_PREFETCH_M")
         for stride in (32, 48, 64, 80, 96, 144) if bf16 else (16, 24, 40, 64, 72, 136):

@@ -35,7 +35,9 @@ def cycles() -> dict[tuple[int, int], dict[str, int]]:
 
 
 @pytest.mark.parametrize("heads", HEADS, ids=str)
-def test_the_choice_is_the_faster_one(heads: tuple[int, int], cycles: dict) -> None:
+def test_the_choice_is_the_faster_one(
+    heads: tuple[int, int], cycles: dict[tuple[int, int], dict[str, int]]
+) -> None:
     taken, one_row, blocks, attention = (cycles[heads][kernel] for kernel in KERNELS)
     assert taken == (one_row if heads[0] == heads[1] else blocks)
     assert taken == min(one_row, blocks)

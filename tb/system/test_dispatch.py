@@ -7,7 +7,7 @@ import pytest
 
 from plena_ref.isa.assembler import assemble
 from plena_ref.isa.instructions import TrapCause
-from tb.bench.harness import run
+from tb.bench.harness import Job, run
 from tb.system.equivalence import DIRECTED, bounded, check, random_images
 from tb.unit.dispatch_pairs import LINE_WORDS, PAIRS, place
 
@@ -53,7 +53,7 @@ FOUR = [f"S_ADDI_INT gp{number}, gp{number}, 1" for number in (3, 4, 5, 6)]
 @pytest.mark.parametrize("latency", [1, 40])
 def test_pairs(latency: int) -> None:
     images = random_images(DIRECTED, 21)
-    jobs = {}
+    jobs: dict[str, Job] = {}
     for pair in PAIRS:
         for word in PLACES:
             words, _ = place(pair.first, pair.second, word, pair.before, pair.after)
@@ -65,12 +65,13 @@ def test_pairs(latency: int) -> None:
 def test_a_culprit_behind_an_instruction_that_goes() -> None:
     """The first of the pair has its effect and counts, the culprit is named, and nothing else happens."""
     images = random_images(DIRECTED, 22)
-    jobs, wanted = {}, {}
+    jobs: dict[str, Job] = {}
+    wanted = {}
     for name, (before, first, culprit, cause) in CULPRITS.items():
         for word in PLACES:
             second = culprit if isinstance(culprit, str) else "S_ADD_INT gp0, gp0, gp0"
             words, pc = place(first, second, word, before, AFTER)
-            if not isinstance(culprit, str):
+            if isinstance(culprit, int):
                 words[pc + 1] = culprit
             jobs[f"{name}, word {word}"] = bounded(words, images, reset=not jobs)
             wanted[f"{name}, word {word}"] = (cause, pc + 1, pc + 1)
@@ -85,7 +86,7 @@ def test_a_culprit_behind_an_instruction_that_goes() -> None:
 def test_a_culprit_in_front() -> None:
     """An instruction that traps takes the one behind it down with it."""
     images = random_images(DIRECTED, 23)
-    jobs = {}
+    jobs: dict[str, Job] = {}
     for culprit in ("V_EXP_V gp5, gp1", "S_ST_INT gp1, gp6, 0", "C_LOOP_END gp1", "C_LOOP_START gp0, 2"):
         for second in ("S_ADDI_INT gp7, gp7, 1", "S_ST_FP f1, gp0, 9", "C_SET_SCALE_REG gp1"):
             words, pc = place(culprit, second, 4, "", AFTER)
@@ -97,7 +98,7 @@ def test_a_culprit_in_front() -> None:
 def test_the_program_ends_between_two() -> None:
     """The word behind the last is no part of the program, though it lies in the same line."""
     images = random_images(DIRECTED, 24)
-    jobs = {}
+    jobs: dict[str, Job] = {}
     for pair in PAIRS:
         words, pc = place(pair.first, pair.second, 4, pair.before, pair.after)
         jobs[pair.name] = bounded(words, images, length=pc + 1, reset=not jobs)

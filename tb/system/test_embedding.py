@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from plena_ref.machine.reference import Machine
 from plena_ref.workloads.build import build
+from plena_ref.workloads.embedding import Embedding
 from plena_ref.workloads.registry import CASES
 from tb.bench import harness
 
@@ -11,6 +12,7 @@ from tb.bench import harness
 def test_the_first_and_the_last_row_and_one_past_it() -> None:
     """The same words each time; the id past the last row traps at its last column block."""
     workload = build(CASES["embedding"].override(batch=1, seq=1))
+    assert isinstance(workload.case.problem, Embedding)
     vocabulary = workload.case.problem.vocabulary
     jobs, reports = [], []
     for token in (0, vocabulary - 1, vocabulary):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -32,7 +33,11 @@ REFUSED_CASES = [
 
 @pytest.mark.parametrize(("arguments", "words"), REFUSED_CASES, ids=lambda value: " ".join(value))
 def test_refused_cases(
-    arguments: list[str], words: list[str], tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture
+    arguments: list[str],
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(case_command, "RUNS", tmp_path)
     assert case_command.main(arguments) == 2
@@ -43,7 +48,9 @@ def test_refused_cases(
 
 
 @pytest.mark.parametrize("command", [case_command, program_command], ids=["make sim", "make run"])
-def test_a_simulator_that_is_not_installed(command, tmp_path: Path, monkeypatch, capsys) -> None:
+def test_a_simulator_that_is_not_installed(
+    command: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_program(tmp_path / "p.mem", [0x34])
     monkeypatch.setenv("PATH", str(tmp_path))
     simulate.find_tool.cache_clear()
@@ -77,7 +84,12 @@ SMALL = ["MLEN=16", "BLEN=4", "HLEN=8", "VRAM_ELEMS=4096", "MSRAM_TILES=4", f"HB
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )
 def test_refused_programs(
-    options: list[str], words: list[str], simulator: str, tmp_path: Path, monkeypatch, capsys
+    options: list[str],
+    words: list[str],
+    simulator: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("large.bin").write_bytes(bytes(2050))
@@ -113,7 +125,12 @@ def test_refused_programs(
     ids=["illegal opcode", "address past the end of VRAM", "HBM address past the limit"],
 )
 def test_programs_that_trap(
-    program: list[int], cause: str, line: str, simulator: str, tmp_path: Path, capsys
+    program: list[int],
+    cause: str,
+    line: str,
+    simulator: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     write_program(tmp_path / "p.mem", program)
     out = tmp_path / "out"
@@ -123,7 +140,7 @@ def test_programs_that_trap(
     assert f'"cause": "{cause}"' in (out / "stats.json").read_text()
 
 
-def test_an_assembly_typo(tmp_path: Path, capsys) -> None:
+def test_an_assembly_typo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = tmp_path / "kernel.s"
     source.write_text("S_ADDI_INT gp1, gp0, 4\nV_ADD_VV gp1, gp2, gp16\n")
     assert plena_ref(["assemble", str(source), "-o", str(tmp_path / "p.mem")]) == 2

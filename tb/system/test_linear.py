@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plena_ref.workloads.case import Case
+from plena_ref.workloads.linear import Linear
 from plena_ref.workloads.registry import CASES
 from tb.bench import utilisation
 from tb.bench.case_runner import run_case
@@ -22,11 +23,12 @@ def test_the_array_stays_busy(case: Case) -> None:
     """Memory latency 100; useful multiply-accumulates over all that the array could do in the run."""
     outcome = run_case(case, "verilator", latency=100)
     assert outcome.passed, (outcome.reasons, outcome.verdict.reasons)
-    totals, hw = outcome.got.counters.totals, case.hardware
-    assert totals["macs"] == case.problem.seq * case.problem.in_features * case.problem.out_features
-    assert totals["read_beats"] >= case.problem.in_features * case.problem.out_features * 9 / 8 / 64
+    totals, hw, problem = outcome.got.counters.totals, case.hardware, case.problem
+    assert isinstance(problem, Linear)
+    assert totals["macs"] == problem.seq * problem.in_features * problem.out_features
+    assert totals["read_beats"] >= problem.in_features * problem.out_features * 9 / 8 / 64
     share = utilisation.summary(outcome.got.counters, outcome.got.cycles, hw)["array_utilisation"]
-    assert share >= SHARE
+    assert isinstance(share, float) and share >= SHARE
 
 
 def test_the_ring_under_slow_memory() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from tb.peer import build_command, comparison, directory, dumps, emulator, golde
 from tb.peer.export import write_directory, write_golden
 from tb.system.router_directory import write_router
 
+Json = dict[str, Any]  # Any: the content of a file
 SIMULATOR = simulate.default_simulator()
 #: One machine for all: transfers of class m1 and v1 move bf16, which only the router's program asks for.
 SMALL = replace(CASES["mha_ragged"].hardware, hbm_bf16="m1,v1")
@@ -101,7 +103,7 @@ def test_both_doors_leave_the_same(
     assert "peer: PASS, ours: FAIL" in capsys.readouterr().out
 
 
-def check_profile(stages: dict, stats: dict) -> None:
+def check_profile(stages: Json, stats: Json) -> None:
     """The sums over the stages are those that the machine's own counters hold."""
     uses, totals = stages["stages"].values(), stats["counters"]["totals"]
     assert sum(use["cycles"] for use in uses) == stats["cycles"] == stages["total_cycles"]
@@ -177,7 +179,7 @@ def test_a_stand_in_for_their_runner(tmp_path: Path) -> None:
     )
     seconds = time.monotonic() - started
     assert done.returncode == 0, done.stdout
-    found = {name: None for name in ("latency", "topology", "hbm")}
+    found: dict[str, re.Match[str] | None] = {name: None for name in ("latency", "topology", "hbm")}
     for line in done.stdout.splitlines():
         for name, pattern in (("latency", LATENCY), ("topology", TOPOLOGY), ("hbm", HBM)):
             found[name] = pattern.search(line) or found[name]

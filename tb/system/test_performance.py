@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plena_ref.analysis.performance import OutsideModel, attention_cycles
+from plena_ref.workloads.attention import attention_of
 from plena_ref.workloads.registry import CASES
 from tb.bench import harness
 from tb.system import cycles
@@ -30,7 +31,7 @@ def test_cycles_are_predicted_within_five_percent() -> None:
     wrong = {}
     for entry, counts in measured.items():
         case = cycles.prepare(entry)[0].case
-        predicted = attention_cycles(case.hardware, case.problem.sizes, harness.DEFAULT_LATENCY)
+        predicted = attention_cycles(case.hardware, attention_of(case).sizes, harness.DEFAULT_LATENCY)
         if abs(predicted / counts["cycles"] - 1) > 0.05:
             wrong[entry] = (predicted, counts["cycles"])
     assert not wrong
@@ -50,4 +51,4 @@ def test_cycles_are_predicted_within_five_percent() -> None:
 def test_other_shapes_are_refused(overrides: dict[str, int], rule: str) -> None:
     case = CASES["mha_causal_tiles"].override(**overrides)
     with pytest.raises(OutsideModel, match=rule):
-        attention_cycles(case.hardware, case.problem.sizes, 100)
+        attention_cycles(case.hardware, attention_of(case).sizes, 100)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from plena_ref.machine.hardware import Hardware
-from plena_ref.workloads.attention import PLAIN_FORMS
+from plena_ref.workloads.attention import PLAIN_FORMS, attention_of
 from plena_ref.workloads.build import build
 from plena_ref.workloads.registry import group
 from tb.bench import case_runner, harness
@@ -22,8 +22,9 @@ MACHINES = sorted({case.hardware for case in PLAIN_CASES}, key=lambda hw: hw.mle
 def test_there_are_six_shapes_and_more() -> None:
     """Batches, ragged tiles, a cache, vision, grouped queries, decode; both numbers that hide a score."""
     assert len(PLAIN_CASES) >= 6
-    assert {case.problem.mask_value for case in PLAIN_CASES if case.problem.causal} == {-np.inf, -6e4}
-    assert {case.problem.packed_output for case in PLAIN_CASES} == {False, True}
+    problems = [attention_of(case) for case in PLAIN_CASES]
+    assert {problem.mask_value for problem in problems if problem.causal} == {-np.inf, -6e4}
+    assert {problem.packed_output for problem in problems} == {False, True}
 
 
 @pytest.mark.parametrize("hw", MACHINES, ids=lambda hw: f"{hw.mlen}-{hw.blen}")
@@ -39,5 +40,5 @@ def test_both_forms_pass_with_the_same_memory(hw: Hardware) -> None:
         assert outcome.passed, (workload.case.name, outcome.reasons, outcome.verdict.reasons)
     for rows, elements in zip(results[::2], results[1::2], strict=True):
         np.testing.assert_array_equal(rows.images.vram, elements.images.vram)
-    for rows, elements in zip(workloads[::2], workloads[1::2], strict=True):
-        assert rows.words != elements.words
+    for by_rows, by_elements in zip(workloads[::2], workloads[1::2], strict=True):
+        assert by_rows.words != by_elements.words

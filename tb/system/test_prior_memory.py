@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -56,13 +58,10 @@ def test_what_memory_held_before_does_not_matter() -> None:
 @pytest.mark.parametrize("kernel", ["plain_attention", "plain_attention_element_offsets"])
 def test_the_plain_form_of_compilers(kernel: str) -> None:
     """Both column-offset forms of M_MM; O is cleared by multiplying with f0, over finite data."""
-    problems = [
-        {"batch": 2, "seq": 20, "heads": 1, "head_dim": 24, "causal": True},
-        {"batch": 1, "seq": 9, "kv_seq": 21, "heads": 2, "head_dim": 12, "causal": False},
-    ]
+    plain = partial(make_case, "plain", ATTENTION, kernel, sigma=1.0)
     workloads = [
-        build(make_case("plain", hardware=ATTENTION, sigma=1.0, kernel=kernel, **problem))
-        for problem in problems
+        build(plain(batch=2, seq=20, heads=1, head_dim=24, causal=True)),
+        build(plain(batch=1, seq=9, kv_seq=21, heads=2, head_dim=12, causal=False)),
     ]
     jobs = [Job(work.words, work.images, work.limit, timeout=1_000_000) for work in workloads]
     for workload, result in zip(workloads, run(ATTENTION, jobs).jobs, strict=True):

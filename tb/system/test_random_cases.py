@@ -55,10 +55,10 @@ def test_random_cases_are_bit_exact(hw: Hardware) -> None:
     rng = np.random.default_rng(hw.mlen)
     drawn = draw(hw, repetitions(24))
     workloads = [build(case) for case in drawn]
-    timing = [{"latency": int(rng.choice([1, 40, 100])), "jitter": int(rng.choice([0, 60]))} for _ in drawn]
+    timing = [(int(rng.choice([1, 40, 100])), int(rng.choice([0, 60]))) for _ in drawn]
     jobs = [
-        Job(workload.words, workload.images, workload.limit, seed=workload.case.seed, **memory)
-        for workload, memory in zip(workloads, timing, strict=True)
+        Job(work.words, work.images, work.limit, latency=latency, jitter=jitter, seed=work.case.seed)
+        for work, (latency, jitter) in zip(workloads, timing, strict=True)
     ]
     results = harness.run(hw, jobs).jobs
     failures = []
@@ -68,6 +68,6 @@ def test_random_cases_are_bit_exact(hw: Hardware) -> None:
         if outcome.verdict.out_of_bounds_writes:
             found.append(f"{outcome.verdict.out_of_bounds_writes} words written outside the tensors")
         if found:
-            again = " ".join([command(workload.case), *(f"{k.upper()}={v}" for k, v in memory.items())])
+            again = " ".join([command(workload.case), f"LATENCY={memory[0]}", f"JITTER={memory[1]}"])
             failures.append(f"{'; '.join(found)}\n    {again}")
     assert not failures, f"{len(failures)} of {len(drawn)} cases differ\n" + "\n".join(failures)

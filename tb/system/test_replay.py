@@ -27,7 +27,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return runs / "mha_batch2_sub64"
 
 
-def test_the_same_again(run: Path, capsys: pytest.CaptureFixture) -> None:
+def test_the_same_again(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert replay_command.main([f"RUN={run}"]) == 0
     printed = capsys.readouterr().out
     assert "replay of: make sim TEST=mha_batch2_sub64 SIM=verilator LATENCY=40 JITTER=30" in printed
@@ -35,13 +35,15 @@ def test_the_same_again(run: Path, capsys: pytest.CaptureFixture) -> None:
     assert printed.endswith("PASS\n")
 
 
-def test_another_latency_gives_other_cycles_and_the_same_memories(run: Path, capsys) -> None:
+def test_another_latency_gives_other_cycles_and_the_same_memories(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert replay_command.main([f"RUN={run}", "LATENCY=90"]) == 0
     printed = capsys.readouterr().out
     assert "memories as recorded: yes" in printed and "cycles as recorded: no" in printed
 
 
-def test_the_verdict_is_made_again(run: Path, capsys) -> None:
+def test_the_verdict_is_made_again(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """From the files: with other bounds the same bits fail."""
     bound = run / "tensors" / "upper_bound.npy"
     kept = np.load(bound)
@@ -64,13 +66,17 @@ def test_the_verdict_is_made_again(run: Path, capsys) -> None:
         (["RUN={run}", "SIM=none"], ["none", "verilator"]),
     ],
 )
-def test_refused(arguments: list[str], words: list[str], run: Path, capsys) -> None:
+def test_refused(
+    arguments: list[str], words: list[str], run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert replay_command.main([text.format(run=run) for text in arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1 and all(word in error for word in words)
 
 
-def test_an_edited_program(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_an_edited_program(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Another softmax scale: both machines agree on a result that is not the golden."""
     edited = tmp_path / "edited.lst"
     text = (run / "program.lst").read_text()

@@ -96,7 +96,7 @@ def statuses(folder: Path) -> Counter[str]:
     return Counter(cell["status"] for cell in content["cells"])
 
 
-def test_a_sweep_goes_on_where_it_stopped(folder: Path, capsys: pytest.CaptureFixture) -> None:
+def test_a_sweep_goes_on_where_it_stopped(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What has a result is not run again."""
     chosen = [*SMALLEST, "SEQ=1,4", "HEAD_DIM=16", "MASK=causal", "JOBS=2"]
     assert command.main([*chosen, "LIMIT=2"]) == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from plena_ref.isa.assembler import assemble
 from plena_ref.isa.instructions import TrapCause
 from plena_ref.machine.reference import Machine
-from tb.bench.harness import run
+from tb.bench.harness import Job, run
 from tb.fuzz.random_programs import PROGRAM_CAUSES, generate
 from tb.system import equivalence
 from tb.system.equivalence import DIRECTED, bounded
@@ -45,7 +45,8 @@ def words_of(text: str) -> list[int]:
 
 
 def test_causes_of_random_programs() -> None:
-    jobs, wanted = {}, {}
+    jobs: dict[str, Job] = {}
+    wanted = {}
     for cause in PROGRAM_CAUSES:
         for seed in range(3):
             program = generate(DIRECTED, 600 + seed, 80, cause=cause)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import pytest
 
 from plena_ref.isa.counters import DISPATCH, QUEUE
-from tb.bench.harness import JobResult, run
+from tb.bench.harness import Job, JobResult, run
 from tb.engine import simulate
 from tb.mutants.table import Mutant, read_mutants
 from tb.mutants.trial import tree_with
@@ -47,7 +47,7 @@ def run_programs(
 ) -> dict[str, JobResult]:
     """Run programs of the table one after another in one simulation."""
     images = random_images(DIRECTED, 9, special_share=0.0)
-    jobs = []
+    jobs: list[Job] = []
     for name in names:
         program = replace(programs[name], setup=SETUP + "\n" + programs[name].setup)
         jobs.append(

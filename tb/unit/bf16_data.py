@@ -57,7 +57,7 @@ def unpack(value: int, size: int) -> NDArray[np.uint16]:
     return np.frombuffer(value.to_bytes(size * 2, "little"), dtype="<u2")
 
 
-def random_blocks(count: int, seed: int) -> np.ndarray:
+def random_blocks(count: int, seed: int) -> NDArray[np.uint16]:
     """Blocks of eight bf16: any patterns, near exponents, few exponents around ties, zeros, specials."""
     rng = np.random.default_rng(seed)
     wild = rng.integers(0, 1 << 16, (count, 8), dtype=np.uint16)

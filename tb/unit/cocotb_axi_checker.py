@@ -9,6 +9,8 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
 from cocotb.types import LogicArray
 
+from tb.engine.dut import Dut
+
 RULES = (
     "AW_4K AR_4K AW_FORM AR_FORM AW_STABLE W_STABLE B_STABLE AR_STABLE R_STABLE "
     "W_LAST R_LAST R_OPEN B_OPEN KNOWN"
@@ -21,34 +23,34 @@ SIGNALS = (
 Cycle = dict[str, int | LogicArray]
 
 
-def aw(address: int, beats: int = 1, id: int = 1, **more: int) -> Cycle:
+def aw(address: int, beats: int = 1, id: int = 1, **more: int | LogicArray) -> Cycle:
     """A write address that is taken at once."""
-    shape = {"awid": id, "awaddr": address, "awlen": beats - 1, "awsize": 6, "awburst": 1}
+    shape: Cycle = {"awid": id, "awaddr": address, "awlen": beats - 1, "awsize": 6, "awburst": 1}
     return {"awvalid": 1, "awready": 1, **shape, **more}
 
 
-def ar(address: int, beats: int = 1, id: int = 1, **more: int) -> Cycle:
+def ar(address: int, beats: int = 1, id: int = 1, **more: int | LogicArray) -> Cycle:
     """A read address that is taken at once."""
-    shape = {"arid": id, "araddr": address, "arlen": beats - 1, "arsize": 6, "arburst": 1}
+    shape: Cycle = {"arid": id, "araddr": address, "arlen": beats - 1, "arsize": 6, "arburst": 1}
     return {"arvalid": 1, "arready": 1, **shape, **more}
 
 
-def w(last: int, data: int = 5, **more: int) -> Cycle:
+def w(last: int, data: int = 5, **more: int | LogicArray) -> Cycle:
     """A write beat that is taken at once."""
     return {"wvalid": 1, "wready": 1, "wdata": data, "wstrb": 1, "wlast": last, **more}
 
 
-def b(id: int = 1, **more: int) -> Cycle:
+def b(id: int = 1, **more: int | LogicArray) -> Cycle:
     """A write response that is taken at once."""
     return {"bvalid": 1, "bready": 1, "bid": id, **more}
 
 
-def r(last: int, id: int = 1, data: int = 7, **more: int) -> Cycle:
+def r(last: int, id: int = 1, data: int = 7, **more: int | LogicArray) -> Cycle:
     """A read beat that is taken at once."""
     return {"rvalid": 1, "rready": 1, "rid": id, "rdata": data, "rlast": last, **more}
 
 
-async def play(dut, cycles: Iterable[Cycle]) -> set[str]:
+async def play(dut: Dut, cycles: Iterable[Cycle]) -> set[str]:
     """Reset, drive the cycles one by one, and return the names of the rules that were broken."""
     for name in SIGNALS:
         getattr(dut, name).value = 0
@@ -123,20 +125,23 @@ ILLEGAL: list[tuple[str, str, list[Cycle]]] = [
     ("B_OPEN", "twice", [aw(0) | w(1), b(), b()]),
 ]
 
+
+def unknown(name: str) -> list[Cycle]:
+    """One cycle in which a signal is X."""
+    return [{name: X}]
+
+
 UNKNOWN: list[tuple[str, str, list[Cycle]]] = [
-    ("KNOWN", f"{name} is X", [{name: X}])
-    for name in SIGNALS
-    if name.endswith(("valid", "ready"))
-] + [
+    *(("KNOWN", f"{name} is X", unknown(name)) for name in SIGNALS if name.endswith(("valid", "ready"))),
     ("KNOWN", "address is X", [ar(0, araddr=LogicArray("X" * 64))]),
     ("KNOWN", "address is X", [aw(0, awaddr=LogicArray("X" * 64)) | w(1)]),
 ]  # fmt: skip
 
 
 @cocotb.test()
-async def rules(dut) -> None:
+async def rules(dut: Dut) -> None:
     """Each script of cycles gives exactly the rule it names."""
-    cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
+    Clock(dut.clk, 2, "ns").start()
     for title, cycles in LEGAL.items():
         assert await play(dut, cycles) == set(), title
     scripts = list(ILLEGAL)

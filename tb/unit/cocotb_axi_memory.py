@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge
 
 from tb.engine import simulate
+from tb.engine.dut import Dut
 
 FILL = 0xA5
 OKAY, SLVERR, DECERR = 0, 2, 3
@@ -18,7 +20,7 @@ BEAT = 64
 class Master:
     """Queues of requests that go out as fast as the memory takes them; lists of answers with their cycle."""
 
-    def __init__(self, dut) -> None:
+    def __init__(self, dut: Dut) -> None:
         self.dut = dut
         self.cycle = 0
         self.reads: list[tuple[int, int, int]] = []
@@ -27,14 +29,14 @@ class Master:
         self.data_taken: list[int] = []
         self.beats: list[tuple[int, int, int, int, int]] = []
         self.responses: list[tuple[int, int, int]] = []
-        self.ready = lambda: 1
+        self.ready: Callable[[], int] = lambda: 1
 
     async def start(
         self, latency: int, jitter: int = 0, seed: int = 1, error: tuple[int, int] = (0, 0)
     ) -> None:
         """Reset the memory with these settings and begin to drive it; its contents stay."""
         dut = self.dut
-        cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
+        Clock(dut.clk, 2, "ns").start()
         dut.latency.value, dut.jitter.value, dut.seed.value, dut.fill.value = latency, jitter, seed, FILL
         dut.err_lo.value, dut.err_hi.value = error
         for name in ("stall", "stall_after", "stall_restart", "lose"):
@@ -50,7 +52,8 @@ class Master:
 
     async def _run(self) -> None:
         """Drive at falling edges, look at handshakes just before the rising ones."""
-        dut, pending = self.dut, []
+        dut = self.dut
+        pending: list[tuple[int, int, bool]] = []
         while True:
             dut.rready.value, dut.bready.value = self.ready(), self.ready()
             dut.arvalid.value = bool(self.reads)
@@ -99,7 +102,7 @@ def filled(count: int = 1) -> int:
 
 @cocotb.test()
 @cocotb.parametrize(latency=[1, 40, 200])
-async def latency_and_throughput(dut, latency: int) -> None:
+async def latency_and_throughput(dut: Dut, latency: int) -> None:
     """The first beat comes `latency` cycles after its request, then one beat a cycle for any burst length."""
     master = Master(dut)
     master.reads = [(number % 2, 64 * number, 0) for number in range(20)] + [(1, 1280, 19)]
@@ -115,7 +118,7 @@ async def latency_and_throughput(dut, latency: int) -> None:
 
 @cocotb.test()
 @cocotb.parametrize(latency=[1, 40])
-async def a_write_lands_with_its_response(dut, latency: int) -> None:
+async def a_write_lands_with_its_response(dut: Dut, latency: int) -> None:
     """A read taken before the response still sees the old bytes, one taken after it the new ones."""
     master = Master(dut)
     new = random.Random(1).getrandbits(512)
@@ -143,7 +146,7 @@ async def a_write_lands_with_its_response(dut, latency: int) -> None:
 
 
 @cocotb.test()
-async def errors(dut) -> None:
+async def errors(dut: Dut) -> None:
     """Beats in the range answer SLVERR, beats behind the storage DECERR; such writes are lost."""
     end = simulate.parameter("BYTES")
     master = Master(dut)
@@ -165,7 +168,7 @@ async def errors(dut) -> None:
 
 @cocotb.test()
 @cocotb.parametrize(seed=[1, 2, 3])
-async def pauses(dut, seed: int) -> None:
+async def pauses(dut: Dut, seed: int) -> None:
     """With pauses on every channel, data and the order inside each ID stay; across IDs the order changes."""
     rng = random.Random(seed)
     master = Master(dut)

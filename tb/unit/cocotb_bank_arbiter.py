@@ -8,22 +8,23 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
+from tb.engine.dut import Dut
 from tb.engine.simulate import parameter
 
 PATIENCE = 8
 
 
-async def start(dut: object) -> None:
+async def start(dut: Dut) -> None:
     """Start the clock and reset."""
     dut.req.value = 0
     dut.rst.value = 1
-    cocotb.start_soon(Clock(dut.clk, 10, unit="ns").start())
+    Clock(dut.clk, 10, unit="ns").start()
     for _ in range(2):
         await FallingEdge(dut.clk)
     dut.rst.value = 0
 
 
-async def round_of(dut: object, request: int) -> int:
+async def round_of(dut: Dut, request: int) -> int:
     """One cycle with these requests; the grants."""
     dut.req.value = request
     await Timer(1, "ns")
@@ -33,7 +34,7 @@ async def round_of(dut: object, request: int) -> int:
 
 
 @cocotb.test()
-async def follows_the_rule(dut: object) -> None:
+async def follows_the_rule(dut: Dut) -> None:
     """Random requests of every density: each grant is the one that the rule names."""
     ports = parameter("N")
     rng = random.Random(ports)
@@ -56,7 +57,7 @@ async def follows_the_rule(dut: object) -> None:
 
 
 @cocotb.test()
-async def nobody_starves(dut: object) -> None:
+async def nobody_starves(dut: Dut) -> None:
     """With every port asking all the time, none waits past 8 lost rounds and the other starved."""
     ports = parameter("N")
     await start(dut)

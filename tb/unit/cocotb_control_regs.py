@@ -11,12 +11,13 @@ from cocotb.triggers import FallingEdge, RisingEdge
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
 from plena_ref.isa import csr
+from tb.engine.dut import Dut
 
 OFFSET = {register.name: register.offset for register in csr.REGISTERS.values()}
 
 
-async def setup(dut) -> AxiLiteMaster:
-    cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
+async def setup(dut: Dut) -> AxiLiteMaster:
+    Clock(dut.clk, 2, "ns").start()
     for name in (
         "running",
         "stop",
@@ -57,7 +58,7 @@ async def setup(dut) -> AxiLiteMaster:
 
 
 @cocotb.test()
-async def configuration_and_read_write(dut) -> None:
+async def configuration_and_read_write(dut: Dut) -> None:
     master = await setup(dut)
     assert await master.read_dword(OFFSET["ID"]) == 0x504C4E41
     config = await master.read_dword(OFFSET["CONFIG0"])
@@ -84,7 +85,7 @@ async def configuration_and_read_write(dut) -> None:
 
 
 @cocotb.test()
-async def unknown_registers_answer_an_error(dut) -> None:
+async def unknown_registers_answer_an_error(dut: Dut) -> None:
     master = await setup(dut)
     for address in (0x0FC, 0x7FC):
         assert (await master.read(address, 4)).resp == AxiResp.SLVERR
@@ -93,7 +94,7 @@ async def unknown_registers_answer_an_error(dut) -> None:
 
 
 @cocotb.test()
-async def start_stop_and_interrupt(dut) -> None:
+async def start_stop_and_interrupt(dut: Dut) -> None:
     master = await setup(dut)
     pulses = {"start": 0, "resume": 0}
 
@@ -125,7 +126,7 @@ async def start_stop_and_interrupt(dut) -> None:
 
 
 @cocotb.test()
-async def shows_the_architectural_registers(dut) -> None:
+async def shows_the_architectural_registers(dut: Dut) -> None:
     master = await setup(dut)
     rng = random.Random(11)
     gp = [rng.randrange(1 << 32) for _ in range(16)]

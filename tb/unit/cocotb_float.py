@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cocotb
 from cocotb.triggers import Timer
 
+from tb.engine.dut import Dut
+
 
 @cocotb.test()
-async def every_vector_is_applied(dut: Any) -> None:
+async def every_vector_is_applied(dut: Dut) -> None:
     """``fp_vectors`` runs at time 0 and raises ``done`` behind its last vector."""
     await Timer(1, "ns")
     assert dut.done.value == 1

@@ -10,13 +10,14 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-import bf16_data
 import cocotb
 import numpy as np
 from cocotb.triggers import FallingEdge, Timer
 
 from plena_ref.machine import numerics
+from tb.engine.dut import Dut
 from tb.engine.simulate import parameter
+from tb.unit import bf16_data
 from tb.unit.course import Course
 from tb.unit.reset import reset
 
@@ -57,7 +58,7 @@ class Instruction(Course):
 class Bench:
     """Everything around the unit, a cycle at a time."""
 
-    def __init__(self, dut, seed: int) -> None:
+    def __init__(self, dut: Dut, seed: int) -> None:
         self.dut = dut
         self.rng = random.Random(seed)
         self.words = 1 << parameter("FAW")
@@ -95,8 +96,8 @@ class Bench:
                     function = {ADD: n.bf16_add, SUB: n.bf16_sub, MAX: n.bf16_max, MUL: n.bf16_mul}[i.op]
                     i.expected = int(function(a, b)[0])
                 else:
-                    function = {EXP: n.bf16_exp, RECI: n.bf16_reciprocal, SQRT: n.bf16_sqrt}[i.op]
-                    i.expected = int(function(a)[0])
+                    of_one = {EXP: n.bf16_exp, RECI: n.bf16_reciprocal, SQRT: n.bf16_sqrt}[i.op]
+                    i.expected = int(of_one(a)[0])
             if i.op != ST and i.fd:
                 self.f[i.fd] = i.expected
             self.pushes.append(i)
@@ -228,7 +229,7 @@ def random_instruction(rng: random.Random, registers: int, words: int) -> Instru
 
 @cocotb.test()
 @cocotb.parametrize(stalls=["none", "some", "many"])
-async def random_programs(dut, stalls: str) -> None:
+async def random_programs(dut: Dut, stalls: str) -> None:
     """Random programs with many and with few dependencies; the window must have been used."""
     bench = Bench(dut, seed=len(stalls))
     await bench.start()
@@ -244,7 +245,7 @@ async def random_programs(dut, stalls: str) -> None:
 
 
 @cocotb.test()
-async def corner_values(dut) -> None:
+async def corner_values(dut: Dut) -> None:
     """Every operation on all pairs of corner values."""
     bench = Bench(dut, seed=11)
     await bench.start()
@@ -261,7 +262,7 @@ async def corner_values(dut) -> None:
 
 
 @cocotb.test()
-async def latencies(dut) -> None:
+async def latencies(dut: Dut) -> None:
     """Distance from each operation to a dependent one, and one independent operation a cycle."""
     bench = Bench(dut, seed=12)
     await bench.start()
@@ -286,7 +287,7 @@ async def latencies(dut) -> None:
 
 
 @cocotb.test()
-async def window_is_four(dut) -> None:
+async def window_is_four(dut: Dut) -> None:
     """A ready operation passes three waiting ones, not four."""
     bench = Bench(dut, seed=13)
     await bench.start()
@@ -306,7 +307,7 @@ async def window_is_four(dut) -> None:
 
 
 @cocotb.test()
-async def flush_and_init(dut) -> None:
+async def flush_and_init(dut: Dut) -> None:
     """A flush drops what waits and keeps registers; init clears registers; slots go on."""
     bench = Bench(dut, seed=14)
     await bench.start()

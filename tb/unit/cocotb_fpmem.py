@@ -6,24 +6,26 @@ import random
 
 import cocotb
 import numpy as np
-from bf16_data import unpack
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
+from numpy.typing import NDArray
 
+from tb.engine.dut import Dut
 from tb.engine.simulate import parameter
+from tb.unit.bf16_data import unpack
 
 
 @cocotb.test()
-async def both_ports(dut: object) -> None:
+async def both_ports(dut: Dut) -> None:
     """Every aligned and unaligned window, then random traffic; a scalar read is taken when no wide one is."""
     mlen, words = parameter("MLEN"), parameter("FP_WORDS")
     rng = random.Random(words)
     memory = np.zeros(words, dtype=np.uint16)
     for name in ("s_rd_en", "s_rd_addr", "w_rd_en", "w_rd_addr", "wr_en", "wr_addr", "wr_data"):
         getattr(dut, name).value = 0
-    cocotb.start_soon(Clock(dut.clk, 10, unit="ns").start())
+    Clock(dut.clk, 10, unit="ns").start()
     await FallingEdge(dut.clk)
-    expected = None
+    expected: NDArray[np.uint16] | int | None = None
 
     async def cycle(wide: int | None, scalar: int | None, write: int | None) -> bool:
         """One cycle with these addresses; checks the last read; returns whether the scalar read was taken."""
@@ -36,18 +38,16 @@ async def both_ports(dut: object) -> None:
         await Timer(1, "ns")
         taken = bool(dut.s_rd_gnt.value)
         assert taken == (scalar is not None and wide is None)
-        if expected is not None:
-            kind, data = expected
-            if kind == "wide":
-                got = unpack(dut.w_rd_data.value.to_unsigned(), mlen)
-                assert np.array_equal(got, data), f"{got} is not {data}"
-            else:
-                assert dut.s_rd_data.value.to_unsigned() == data
+        if isinstance(expected, int):
+            assert dut.s_rd_data.value.to_unsigned() == expected
+        elif expected is not None:
+            got = unpack(dut.w_rd_data.value.to_unsigned(), mlen)
+            assert np.array_equal(got, expected), f"{got} is not {expected}"
         await FallingEdge(dut.clk)
         if wide is not None:
-            expected = "wide", memory[wide : wide + mlen].copy()
+            expected = memory[wide : wide + mlen].copy()
         elif scalar is not None:
-            expected = "scalar", int(memory[scalar])
+            expected = int(memory[scalar])
         if write is not None:
             memory[write] = value
         return taken

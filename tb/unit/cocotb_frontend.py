@@ -16,6 +16,7 @@ from plena_ref.isa.instructions import TrapCause
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.reference import Machine
 from plena_ref.machine.state import MemoryImages
+from tb.engine.dut import Dut
 from tb.engine.simulate import parameter
 from tb.unit.dispatch_pairs import LINE_WORDS, PAIRS, place
 
@@ -23,7 +24,7 @@ HW = Hardware(16, 4, 8, vram_elems=1 << 12, msram_tiles=4, hbm_bytes=1 << 16)
 IMAGES = MemoryImages.zeros(HW)
 
 
-async def run(dut, words: list[int], base: int = 0) -> list[tuple[int, int]]:
+async def run(dut: Dut, words: list[int], base: int = 0) -> list[tuple[int, int]]:
     """Run a program to its stop; return, for each cycle that dispatches, the first pc and how many go."""
     dut.base.value = base
     dut.length.value = len(words)
@@ -38,8 +39,8 @@ async def run(dut, words: list[int], base: int = 0) -> list[tuple[int, int]]:
         dut.slot_done.value = int(dut.slot_ready.value)
         dut.if_rvalid.value = bool(asked)
         if asked:
-            line = words[asked[0] * LINE_WORDS :][:LINE_WORDS]
-            dut.if_rdata.value = sum(word << 32 * n for n, word in enumerate(line))
+            held = words[asked[0] * LINE_WORDS :][:LINE_WORDS]
+            dut.if_rdata.value = sum(word << 32 * n for n, word in enumerate(held))
             asked = []
         if int(dut.if_req.value):
             line, rest = divmod(int(dut.if_addr.value) - int(dut.base.value), 4 * LINE_WORDS)
@@ -67,7 +68,7 @@ async def run(dut, words: list[int], base: int = 0) -> list[tuple[int, int]]:
     raise AssertionError("the program does not stop")
 
 
-def check_end(dut, words: list[int], dispatched: list[tuple[int, int]]) -> None:
+def check_end(dut: Dut, words: list[int], dispatched: list[tuple[int, int]]) -> None:
     """Registers, stop and count are those of the reference machine."""
     report = Machine(HW, MemoryImages.zeros(HW)).run(words)
     got = report.registers
@@ -79,9 +80,9 @@ def check_end(dut, words: list[int], dispatched: list[tuple[int, int]]) -> None:
         assert int(dut[name].value) == getattr(got, name)
 
 
-async def reset(dut) -> None:
+async def reset(dut: Dut) -> None:
     """Bring the frontend to its reset state, with units and memories that never hold it up."""
-    cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
+    Clock(dut.clk, 2, "ns").start()
     dut.rst.value = 1
     for name in ("start", "resume", "resume_pc", "base", "length", "watchdog", "slot_rd_done", "slot_done"):
         dut[name].value = 0
@@ -96,7 +97,7 @@ async def reset(dut) -> None:
 
 
 @cocotb.test()
-async def every_encoding(dut) -> None:
+async def every_encoding(dut: Dut) -> None:
     """All 64 opcodes with no bit, every single bit and all bits of the rest: stop, pc, registers and count.
 
     What the table does not name traps as ILLEGAL_OPCODE, whatever its other bits.
@@ -118,7 +119,7 @@ async def every_encoding(dut) -> None:
 
 
 @cocotb.test()
-async def pairs_as_the_table_says(dut) -> None:
+async def pairs_as_the_table_says(dut: Dut) -> None:
     await reset(dut)
     width = parameter("DISPATCH_WIDTH")
     for pair in PAIRS:
@@ -132,7 +133,7 @@ async def pairs_as_the_table_says(dut) -> None:
 
 
 @cocotb.test()
-async def a_program_past_the_end_of_addresses(dut) -> None:
+async def a_program_past_the_end_of_addresses(dut: Dut) -> None:
     """The words below 2^64 run; the first one past it is a FETCH_ERROR, and its line is never asked for."""
     await reset(dut)
     words = assemble("S_ADDI_INT gp1, gp1, 1\n" * (3 * LINE_WORDS))
@@ -148,7 +149,7 @@ async def a_program_past_the_end_of_addresses(dut) -> None:
 
 
 @cocotb.test()
-async def a_transfer_past_the_end_of_addresses(dut) -> None:
+async def a_transfer_past_the_end_of_addresses(dut: Dut) -> None:
     """Elements or scales whose last byte lies at or past LIMIT = 2^64 - 1 trap; one byte less does not."""
     await reset(dut)
     dut.limit.value = (1 << 64) - 1

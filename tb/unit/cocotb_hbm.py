@@ -8,6 +8,7 @@ import os
 import cocotb
 import numpy as np
 
+from tb.engine.dut import Dut
 from tb.unit.hbm_driver import (
     BEAT,
     PREFETCH_M,
@@ -22,7 +23,7 @@ from tb.unit.hbm_driver import (
 )
 
 
-async def random_run(dut, seed: int, transfers: int, chance: float, withhold: int, latency: int) -> None:
+async def random_run(dut: Dut, seed: int, transfers: int, chance: float, withhold: int, latency: int) -> None:
     bench = Bench(dut, seed)
     await bench.start(latency)
     if latency == 0:
@@ -50,14 +51,14 @@ async def random_run(dut, seed: int, transfers: int, chance: float, withhold: in
         [(1, 0.0, 0, 0), (2, 0.5, 128, 0), (3, 0.8, 230, 0), (4, 0.0, 0, 60)],
     )
 )
-async def random_transfers(dut, seed: int, chance: float, withhold: int, latency: int) -> None:
+async def random_transfers(dut: Dut, seed: int, chance: float, withhold: int, latency: int) -> None:
     """Mixed transfers at every alignment and stride, against back-pressure on all channels and latency."""
     count = int(os.environ.get("HBM_TRANSFERS", "24"))
     await random_run(dut, seed, count, chance, withhold, latency)
 
 
 @cocotb.test()
-async def bf16_and_mxfp8_take_turns(dut) -> None:
+async def bf16_and_mxfp8_take_turns(dut: Dut) -> None:
     """Rows of bf16 between rows of MXFP8, whose scales come early; a bad scale spoils no row of bf16."""
     bench = Bench(dut, 11)
     if not bench.has_bf16:
@@ -84,7 +85,7 @@ async def bf16_and_mxfp8_take_turns(dut) -> None:
 
 
 @cocotb.test()
-async def store_then_prefetch(dut) -> None:
+async def store_then_prefetch(dut: Dut) -> None:
     """Bytes that a store wrote come back in the prefetch that waits for it, and in a later tile load."""
     bench = Bench(dut, 5)
     await bench.start(40, 40)
@@ -100,7 +101,7 @@ async def store_then_prefetch(dut) -> None:
 
 
 @cocotb.test()
-async def order_within_the_unit(dut) -> None:
+async def order_within_the_unit(dut: Dut) -> None:
     """A store changes neither bytes that an older prefetch reads nor reads rows that a younger one writes."""
     bench = Bench(dut, 10)
     await bench.start(60)  # writes land at once, reads late
@@ -115,7 +116,7 @@ async def order_within_the_unit(dut) -> None:
 
 
 @cocotb.test()
-async def special_values_stored(dut) -> None:
+async def special_values_stored(dut: Dut) -> None:
     """Blocks of NaN, infinity, zeros, subnormals and magnitudes at both ends go out as MXFP8."""
     bench = Bench(dut, 6)
     corners = [0x7F80, 0xFF80, 0x7FC0, 0xFFA5, 0, 0x8000, 1, 0x8001, 0x7F, 0x80, 0x7F7F, 0xFF7F, 0x3F80]
@@ -136,7 +137,7 @@ async def special_values_stored(dut) -> None:
 
 
 @cocotb.test()
-async def faults(dut) -> None:
+async def faults(dut: Dut) -> None:
     """A bus error names its slot, spoils only its rows, and the unit comes to rest and works again."""
     bench = Bench(dut, 7)
     await bench.start(20, 20)
@@ -191,7 +192,7 @@ async def faults(dut) -> None:
 
 
 @cocotb.test()
-async def fault_with_followers(dut) -> None:
+async def fault_with_followers(dut: Dut) -> None:
     """A prefetch whose requests were out when an older one failed finishes; the store between stays."""
     bench = Bench(dut, 8)
     await bench.start(80)
@@ -212,7 +213,7 @@ async def fault_with_followers(dut) -> None:
 
 
 @cocotb.test()
-async def throughput(dut) -> None:
+async def throughput(dut: Dut) -> None:
     """Tile loads one behind the other at latency 100 keep the bus busy; the rate is written to a file."""
     bench = Bench(dut, 9)
     await bench.start(100)

@@ -8,6 +8,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import FallingEdge
 
+from tb.engine.dut import Dut
 from tb.unit.hbm_driver import MEMORY, SCALE_REGION, SLOTS, STORE_V, VRAM_ROWS, Bench, Transfer
 
 CHANNELS = ("ar", "r", "aw", "w", "b")
@@ -64,7 +65,7 @@ class Aborting(Bench):
 
 @cocotb.test()
 @cocotb.parametrize(("channel", CHANNELS))
-async def abort_on_a_channel_that_stands_still(dut, channel: str) -> None:
+async def abort_on_a_channel_that_stands_still(dut: Dut, channel: str) -> None:
     """At several points, one behind the other: owed beats have no strobes, late answers no effect."""
     bench = Aborting(dut, 21 + CHANNELS.index(channel))
     await bench.start()

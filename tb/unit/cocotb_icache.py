@@ -10,6 +10,7 @@ import random
 import cocotb
 from cocotb.triggers import FallingEdge
 
+from tb.engine.dut import Dut
 from tb.unit.reset import reset
 
 LINE_WORDS = 16
@@ -23,7 +24,7 @@ class Memory:
 
     def __init__(
         self,
-        dut,
+        dut: Dut,
         rng: random.Random,
         words: list[int],
         base: int = 0,
@@ -62,7 +63,7 @@ class Memory:
 INPUTS = ("invalidate", "enable", "if_gnt", "if_rvalid", "if_rerr", "next_pc", "base", "length")
 
 
-async def begin(dut, base: int, length: int) -> None:
+async def begin(dut: Dut, base: int, length: int) -> None:
     dut.base.value, dut.length.value = base, length
     dut.invalidate.value, dut.next_pc.value, dut.enable.value = 1, 0, 0
     await FallingEdge(dut.clk)
@@ -70,7 +71,7 @@ async def begin(dut, base: int, length: int) -> None:
 
 
 @cocotb.test()
-async def delivers_the_program(dut) -> None:
+async def delivers_the_program(dut: Dut) -> None:
     rng = random.Random(7)
     await reset(dut, INPUTS, period=2)
     for length in (1, 16, 17, 700, 3000):
@@ -117,7 +118,7 @@ async def delivers_the_program(dut) -> None:
 
 
 @cocotb.test()
-async def looks_ahead_and_streams(dut) -> None:
+async def looks_ahead_and_streams(dut: Dut) -> None:
     """A straight program at latency 40: once started, two words come in nearly every cycle."""
     await reset(dut, INPUTS, period=2)
     words = list(range(4000))

@@ -8,14 +8,15 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
 
+from tb.engine.dut import Dut
 from tb.engine.simulate import parameter
 
 
 @cocotb.test()
-async def follows_a_list(dut) -> None:
+async def follows_a_list(dut: Dut) -> None:
     depth = parameter("DEPTH")
     rng = random.Random(1)
-    cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
+    Clock(dut.clk, 2, "ns").start()
     dut.push.value = dut.pop.value = 0
     dut.clear.value = 1
     await FallingEdge(dut.clk)

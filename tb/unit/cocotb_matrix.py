@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 
-import bf16_data
 import cocotb
 
 from plena_ref.machine import numerics
+from tb.engine.dut import Dut
+from tb.unit import bf16_data
 from tb.unit.matrix_driver import Bench, Weather
 from tb.unit.matrix_model import (
     HEAD,
@@ -30,7 +31,7 @@ from tb.unit.matrix_model import (
 )
 
 
-async def fresh_bench(dut: object, seed: int) -> Bench:
+async def fresh_bench(dut: Dut, seed: int) -> Bench:
     """A bench after reset."""
     bench = Bench(dut, random.Random(seed))
     await bench.reset()
@@ -81,7 +82,7 @@ async def run_random(
 
 @cocotb.test()
 @cocotb.parametrize(weather=range(len(WEATHERS)))
-async def random_programs(dut: object, weather: int) -> None:
+async def random_programs(dut: Dut, weather: int) -> None:
     """Products and write-outs in any order, also several write-outs in a row."""
     bench = await fresh_bench(dut, 100 + weather)
     await run_random(bench, WEATHERS[weather], {0: 1}, 24, [(0.2, 0.5, 0.7)] * 3)
@@ -89,14 +90,14 @@ async def random_programs(dut: object, weather: int) -> None:
 
 @cocotb.test()
 @cocotb.parametrize(weather=range(len(WEATHERS)))
-async def random_programs_of_everything(dut: object, weather: int) -> None:
+async def random_programs_of_everything(dut: Dut, weather: int) -> None:
     """All four kinds of accumulators, interleaved at random."""
     bench = await fresh_bench(dut, 200 + weather)
     await run_random(bench, WEATHERS[weather], EVERYTHING, 16, [(0.2, 0.5)] * 2)
 
 
 @cocotb.test()
-async def accumulation_order(dut: object) -> None:
+async def accumulation_order(dut: Dut) -> None:
     """Sums that are exactly zero but for rounding; data for which another order gives another result."""
     bench = await fresh_bench(dut, 7)
     rng = bench.rng
@@ -128,7 +129,7 @@ async def accumulation_order(dut: object) -> None:
 
 
 @cocotb.test()
-async def products_every_blen_cycles(dut: object) -> None:
+async def products_every_blen_cycles(dut: Dut) -> None:
     """Products back to back from a filled queue start, and so finish to read, every BLEN cycles."""
     bench = await fresh_bench(dut, 1)
     bench.fill(lambda: bf16_data.random_row(bench.rng, bench.mlen))
@@ -139,7 +140,7 @@ async def products_every_blen_cycles(dut: object) -> None:
 
 
 @cocotb.test()
-async def alternating_every_blen_cycles(dut: object) -> None:
+async def alternating_every_blen_cycles(dut: Dut) -> None:
     """M_MM, M_MM_WO, M_MM, M_MM_WO: a pair every BLEN cycles, once the queue holds what is in flight."""
     bench = await fresh_bench(dut, 2)
     bench.fill(lambda: bf16_data.random_row(bench.rng, bench.mlen))
@@ -158,7 +159,7 @@ async def alternating_every_blen_cycles(dut: object) -> None:
 
 @cocotb.test()
 @cocotb.parametrize(sums=(SINGLE, HEAD | SINGLE, HEAD))
-async def rates_of_other_products(dut: object, sums: int) -> None:
+async def rates_of_other_products(dut: Dut, sums: int) -> None:
     """M_MV every BLEN cycles; M_BMV and M_BMM one pass of BLEN cycles a block and head of a mini-array."""
     bench = await fresh_bench(dut, 5)
     bench.fill(lambda: bf16_data.random_row(bench.rng, bench.mlen))
@@ -176,7 +177,7 @@ async def rates_of_other_products(dut: object, sums: int) -> None:
 
 
 @cocotb.test()
-async def alternating_rows_every_blen_cycles(dut: object) -> None:
+async def alternating_rows_every_blen_cycles(dut: Dut) -> None:
     """M_MV, M_MV_WO, M_MV, M_MV_WO: as with M_MM."""
     bench = await fresh_bench(dut, 6)
     bench.fill(lambda: bf16_data.random_row(bench.rng, bench.mlen))
@@ -189,7 +190,7 @@ async def alternating_rows_every_blen_cycles(dut: object) -> None:
 
 @cocotb.test()
 @cocotb.parametrize(sums=tuple(EVERYTHING))
-async def start_clears_the_sums(dut: object, sums: int) -> None:
+async def start_clears_the_sums(dut: Dut, sums: int) -> None:
     """`init` after products without a write-out, at once or later: the next result starts from +0."""
     bench = await fresh_bench(dut, 3)
     bench.fill(lambda: bf16_data.random_row(bench.rng, bench.mlen))
@@ -208,7 +209,7 @@ async def start_clears_the_sums(dut: object, sums: int) -> None:
 
 
 @cocotb.test()
-async def flush_drops_what_was_not_issued(dut: object) -> None:
+async def flush_drops_what_was_not_issued(dut: Dut) -> None:
     """Slots that never became ready are dropped, and later programs run; the sums stay without `init`."""
     bench = await fresh_bench(dut, 4)
     bench.fill(lambda: bf16_data.random_row(bench.rng, bench.mlen))

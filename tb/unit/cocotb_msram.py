@@ -6,22 +6,23 @@ import random
 
 import cocotb
 import numpy as np
-from bf16_data import pack, unpack
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
+from tb.engine.dut import Dut
 from tb.engine.simulate import parameter
+from tb.unit.bf16_data import pack, unpack
 
 
 @cocotb.test()
-async def rows_and_columns(dut: object) -> None:
+async def rows_and_columns(dut: Dut) -> None:
     """Every row and column of every tile, then random reads with writes beside them."""
     mlen, tiles = parameter("MLEN"), parameter("MSRAM_TILES")
     rng = random.Random(mlen)
     memory = np.zeros((tiles, mlen, mlen), dtype=np.uint16)
     for name in ("rd_en", "rd_col", "rd_tile", "rd_idx", "wr_en", "wr_tile", "wr_idx", "wr_data"):
         getattr(dut, name).value = 0
-    cocotb.start_soon(Clock(dut.clk, 10, unit="ns").start())
+    Clock(dut.clk, 10, unit="ns").start()
     await FallingEdge(dut.clk)
 
     expected = None

@@ -9,6 +9,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
 from plena_ref.isa.counters import DISPATCH, GROUPS, QUEUE, QUEUES, TOTALS
+from tb.engine.dut import Dut
 
 HAZARDS = ("f", "row", "tile", "fp_mem", "order")
 INPUTS = ("init", "running", "counter_read", "counter_address", "hazards", "head_bus")
@@ -26,7 +27,7 @@ def state(valid: bool, issues: bool, waits: bool, refused: bool, bus: bool, haza
     return "bank" if refused else "bus" if bus else "busy"
 
 
-def drive(dut, rng: random.Random, counts: dict[str, dict[str, int]], running: bool) -> None:
+def drive(dut: Dut, rng: random.Random, counts: dict[str, dict[str, int]], running: bool) -> None:
     """Draw a cycle's events, and count them if the program runs."""
     heads = {name: rng.randrange(16) for name in ("head_valid", "head_issues", "head_waits", "head_refused")}
     hazards, bus, work = rng.randrange(1 << 20), rng.randrange(2), rng.randrange(128)
@@ -54,9 +55,9 @@ def drive(dut, rng: random.Random, counts: dict[str, dict[str, int]], running: b
 
 
 @cocotb.test()
-async def counts_every_event_once(dut) -> None:
+async def counts_every_event_once(dut: Dut) -> None:
     rng = random.Random(3)
-    cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
+    Clock(dut.clk, 2, "ns").start()
     for name in INPUTS:
         getattr(dut, name).value = 0
     dut.rst.value = 1

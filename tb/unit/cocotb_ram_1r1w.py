@@ -8,17 +8,18 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
+from tb.engine.dut import Dut
 from tb.engine.simulate import parameter
 
 
 @cocotb.test()
-async def reads_and_writes(dut: object) -> None:
+async def reads_and_writes(dut: Dut) -> None:
     """Random traffic; a read beside a write of the same word gives the old word."""
     words, width = parameter("WORDS"), parameter("WIDTH")
     rng = random.Random(words)
     memory: dict[int, int] = {}
     expected = None
-    cocotb.start_soon(Clock(dut.clk, 10, unit="ns").start())
+    Clock(dut.clk, 10, unit="ns").start()
     for step in range(words + 2000):
         write = step if step < words else rng.randrange(words)
         read = write if rng.random() < 0.3 else rng.randrange(words)

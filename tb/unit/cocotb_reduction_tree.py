@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import random
 
-import bf16_data
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
+from numpy.typing import NDArray
 
 from plena_ref.machine import numerics
+from tb.engine.dut import Dut
 from tb.engine.simulate import parameter
+from tb.unit import bf16_data
 
 
-def reduce(maximum: bool, row: np.ndarray, mask: list[int], f: int) -> int:
+def reduce(maximum: bool, row: NDArray[np.uint16], mask: list[int], f: int) -> int:
     """Return the new raw bf16 of the f register: `row` uint16[MLEN] under `mask`, combined with `f`."""
     chosen = np.array(mask, dtype=bool)
     old = np.array([f], dtype=np.uint16)
@@ -29,13 +31,13 @@ def reduce(maximum: bool, row: np.ndarray, mask: list[int], f: int) -> int:
 
 
 @cocotb.test()
-async def reduces_rows(dut) -> None:
+async def reduces_rows(dut: Dut) -> None:
     """A row enters in almost every cycle; each result comes in its cycle with its slot and register."""
     mlen = parameter("MLEN")
     depth = mlen.bit_length() - 1
     latency = {False: depth, True: (depth + 1) // 2}
     rng = random.Random(mlen)
-    cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
+    Clock(dut.clk, 2, "ns").start()
     dut.in_valid.value = 0
     dut.rst.value = 1
     await FallingEdge(dut.clk)
@@ -85,11 +87,11 @@ async def reduces_rows(dut) -> None:
 
 
 @cocotb.test()
-async def empty_masks_and_signed_zeros(dut) -> None:
+async def empty_masks_and_signed_zeros(dut: Dut) -> None:
     """Empty masks leave f + 0 or a canonical f; a row of -0 keeps its sign only when f has it too."""
     mlen = parameter("MLEN")
     depth = mlen.bit_length() - 1
-    cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
+    Clock(dut.clk, 2, "ns").start()
     dut.in_valid.value = 0
     dut.rst.value = 1
     await FallingEdge(dut.clk)

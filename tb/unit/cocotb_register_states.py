@@ -15,6 +15,7 @@ from cocotb.triggers import FallingEdge
 
 from plena_ref.isa import csr
 from plena_ref.isa.csr import Access
+from tb.engine.dut import Dut
 from tb.engine.simulate import parameter
 
 OKAY, SLVERR = 0, 2
@@ -42,7 +43,7 @@ def config(name: str, **values: int) -> int:
 class Host:
     """Drives the AXI4-Lite port and the machine's side, and keeps what every register must read."""
 
-    def __init__(self, dut) -> None:
+    def __init__(self, dut: Dut) -> None:
         self.dut = dut
         self.rng = random.Random(3)
         self.running = False
@@ -64,7 +65,7 @@ class Host:
 
     async def reset(self) -> None:
         dut = self.dut
-        cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
+        Clock(dut.clk, 2, "ns").start()
         for name in ("running", "stop", "stop_cause", "stop_undrained", "stop_fault", "stop_pc", "late_reads",
                      "late_writes", "s_axil_awvalid", "s_axil_wvalid", "s_axil_arvalid"):  # fmt: skip
             getattr(dut, name).value = 0
@@ -203,7 +204,7 @@ class Host:
 
 
 @cocotb.test()
-async def every_register_in_every_state(dut) -> None:
+async def every_register_in_every_state(dut: Dut) -> None:
     host = Host(dut)
     await host.reset()
     await host.check("reset")
@@ -236,7 +237,7 @@ async def every_register_in_every_state(dut) -> None:
 
 
 @cocotb.test()
-async def undrained_aborted_refused(dut) -> None:
+async def undrained_aborted_refused(dut: Dut) -> None:
     host = Host(dut)
     await host.reset()
     await host.command(RESUME, "resume")
@@ -283,7 +284,7 @@ async def undrained_aborted_refused(dut) -> None:
 
 
 @cocotb.test()
-async def an_event_in_the_cycle_of_its_clearing(dut) -> None:
+async def an_event_in_the_cycle_of_its_clearing(dut: Dut) -> None:
     """Each event against each clearing, in the same cycle: what comes stays, what was there goes."""
     host = Host(dut)
     await host.reset()

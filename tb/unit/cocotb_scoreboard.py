@@ -9,6 +9,7 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
+from tb.engine.dut import Dut
 from tb.engine.simulate import parameter
 
 UNITS = ("M", "V", "F", "H")
@@ -56,7 +57,7 @@ def depends(new: Instruction, old: Instruction) -> tuple[set[str], set[str]]:
     return until_done, until_read
 
 
-def draw(rng: random.Random, unit: str, dut) -> Instruction:
+def draw(rng: random.Random, unit: str, dut: Dut) -> Instruction:
     """Draw an instruction, drive the descriptor ports, and return what it touches."""
     rows, tiles, words = 1 << parameter("VRW"), 1 << parameter("TW"), 1 << parameter("FAW")
     new = Instruction(unit, -1)
@@ -87,7 +88,7 @@ def draw(rng: random.Random, unit: str, dut) -> Instruction:
         low = rng.randrange(rows // 4 - size)
         return low, low + size - 1
 
-    def touch(kind: str, low: int, high: int, target: set) -> None:
+    def touch(kind: str, low: int, high: int, target: set[tuple[str, int]]) -> None:
         target.update((kind, i) for i in range(low, high + 1))
 
     def read_rows(size: int) -> None:
@@ -172,11 +173,11 @@ def draw(rng: random.Random, unit: str, dut) -> Instruction:
 
 
 @cocotb.test()
-async def waits_for_every_hazard_and_no_longer(dut) -> None:
+async def waits_for_every_hazard_and_no_longer(dut: Dut) -> None:
     rng = random.Random(2)
     sizes = {"M": parameter("NM"), "V": parameter("NV"), "F": parameter("NF"), "H": parameter("NH")}
     first = {"M": 0, "V": sizes["M"], "F": sizes["M"] + sizes["V"], "H": sum(sizes.values()) - sizes["H"]}
-    cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
+    Clock(dut.clk, 2, "ns").start()
     for name in ("push", "rd_done", "done", "fault", "hbm_idle", "n_pc"):
         getattr(dut, name).value = 0
     dut.rst.value = dut.flush.value = 1

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import random
 
-import bf16_data
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
 from plena_ref.machine import numerics
+from tb.engine.dut import Dut
 from tb.engine.simulate import parameter
+from tb.unit import bf16_data
 
 #: By policy: logits and places.
 POLICIES = ((32, 4), (128, 8))
@@ -47,14 +48,15 @@ def draw(rng: random.Random, size: int) -> list[int]:
     elif kind == 1:
         pool = [numerics.BF16_NEG_INF, 0x7FC0, 0xFFA5, 0xC000]
     else:
-        return bf16_data.random_row(rng, size).tolist()
+        logits: list[int] = bf16_data.random_row(rng, size).tolist()
+        return logits
     return [rng.choice(pool) for _ in range(size)]
 
 
 class Bench:
     """Drives one instruction at a time and collects what it writes."""
 
-    def __init__(self, dut, seed: int) -> None:
+    def __init__(self, dut: Dut, seed: int) -> None:
         self.dut = dut
         self.rng = random.Random(seed)
         self.mlen = parameter("MLEN")
@@ -62,7 +64,7 @@ class Bench:
 
     async def start(self) -> None:
         dut = self.dut
-        cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
+        Clock(dut.clk, 2, "ns").start()
         for name in ("start", "row_valid", "fp_wr_gnt"):
             getattr(dut, name).value = 0
         dut.rst.value = 1
@@ -80,7 +82,7 @@ class Bench:
         assert not int(dut.busy.value)
         dut.start.value, dut.start_wide.value = 1, policy
         dut.start_fp.value, dut.start_int.value, dut.start_slot.value = fp, integer, slot
-        got: list[tuple[int, int, int, int]] = []
+        got: list[tuple[int, ...]] = []
         cycles = 0
         while not int(dut.done.value):
             cycles += 1
@@ -108,7 +110,7 @@ class Bench:
 
 
 @cocotb.test()
-async def every_kind_of_logits(dut) -> None:
+async def every_kind_of_logits(dut: Dut) -> None:
     bench = Bench(dut, seed=1)
     await bench.start()
     for number in range(60):
@@ -117,7 +119,7 @@ async def every_kind_of_logits(dut) -> None:
 
 
 @cocotb.test()
-async def latency(dut) -> None:
+async def latency(dut: Dut) -> None:
     """Without refusals: done 1 + logits + 3K+4 cycles after the start."""
     bench = Bench(dut, seed=2)
     await bench.start()

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import random
 
-import bf16_data
 import cocotb
 import numpy as np
 from cocotb.triggers import FallingEdge, Timer
 
+from tb.engine.dut import Dut
 from tb.engine.simulate import parameter
+from tb.unit import bf16_data
 from tb.unit.reset import reset
 from tb.unit.vector_model import (
     ADD,
@@ -40,7 +41,7 @@ from tb.unit.vector_model import (
 class Bench:
     """Everything around the unit, a cycle at a time."""
 
-    def __init__(self, dut, seed: int) -> None:
+    def __init__(self, dut: Dut, seed: int) -> None:
         self.dut = dut
         self.mlen = parameter("MLEN")
         self.rng = random.Random(seed)
@@ -197,7 +198,7 @@ class Bench:
 
 @cocotb.test()
 @cocotb.parametrize(stalls=["none", "some", "many", "writes", "b", "one_bank"])
-async def random_programs(dut, stalls: str) -> None:
+async def random_programs(dut: Dut, stalls: str) -> None:
     """Random programs over few rows, so that most instructions depend on others, under kinds of stalls."""
     bench = Bench(dut, seed=hash_of(stalls))
     await bench.start()
@@ -224,7 +225,7 @@ async def random_programs(dut, stalls: str) -> None:
 
 
 @cocotb.test()
-async def corners(dut) -> None:
+async def corners(dut: Dut) -> None:
     """Each operation on all pairs of corner values, with a mask that leaves lanes out."""
     bench = Bench(dut, seed=3)
     await bench.start()
@@ -252,7 +253,7 @@ async def corners(dut) -> None:
 
 
 @cocotb.test()
-async def a_row_every_cycle(dut) -> None:
+async def a_row_every_cycle(dut: Dut) -> None:
     """Independent instructions issue in every cycle, elementwise, moved and reduced ones mixed."""
     bench = Bench(dut, seed=4)
     await bench.start()
@@ -280,7 +281,7 @@ async def a_row_every_cycle(dut) -> None:
 
 
 @cocotb.test()
-async def latencies(dut) -> None:
+async def latencies(dut: Dut) -> None:
     """Write request 4 cycles after the read grant; a sum done log2(MLEN)+1 after it."""
     bench = Bench(dut, seed=5)
     await bench.start()
@@ -310,7 +311,7 @@ async def latencies(dut) -> None:
 
 
 @cocotb.test()
-async def sums_and_maxima_share_the_write_port(dut) -> None:
+async def sums_and_maxima_share_the_write_port(dut: Dut) -> None:
     """A maximum that follows a sum at every distance: both arrive, and other work goes on."""
     bench = Bench(dut, seed=6)
     await bench.start()
@@ -325,7 +326,7 @@ async def sums_and_maxima_share_the_write_port(dut) -> None:
 
 
 @cocotb.test()
-async def flush_drops_what_waits(dut) -> None:
+async def flush_drops_what_waits(dut: Dut) -> None:
     """After a flush the waiting instructions have no effect and the next push goes to the next slot."""
     bench = Bench(dut, seed=7)
     await bench.start()

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import cocotb
 import numpy as np
-from bf16_data import pack, unpack
 from cocotb.triggers import FallingEdge, Timer
 from numpy.typing import NDArray
 
+from tb.engine.dut import Dut
 from tb.engine.simulate import parameter
+from tb.unit.bf16_data import pack, unpack
 from tb.unit.reset import reset
 
 READERS, WRITERS, BANKS = 4, 3, 8
@@ -24,14 +25,14 @@ class Request:
 
     row: int
     since: int
-    data: NDArray[np.uint16] | None = None
+    data: NDArray[np.uint16]
     mask: int = 0
 
 
 class Bench:
     """The ports and the model: rows whose content the model knows, None before the first full write."""
 
-    def __init__(self, dut: object, seed: int) -> None:
+    def __init__(self, dut: Dut, seed: int) -> None:
         self.dut = dut
         self.rng = random.Random(seed)
         self.mlen, self.blen = parameter("MLEN"), parameter("BLEN")
@@ -68,7 +69,7 @@ class Bench:
 
     def read_request(self, row: int) -> Request:
         """A read of a row."""
-        return Request(row, self.cycle + 1)
+        return Request(row, self.cycle + 1, np.zeros(0, np.uint16))
 
     async def step(self) -> None:
         """One cycle: present what the ports ask for, check grants and the data of the last cycle's reads."""
@@ -88,9 +89,8 @@ class Bench:
                 assert np.array_equal(got, row), f"cycle {self.cycle}: read port {port}"
         read = self._granted(dut.rd_gnt.value.to_unsigned(), self.readers)
         write = self._granted(dut.wr_gnt.value.to_unsigned(), self.writers)
-        self.arriving = [self.memory[r.row].copy() if p in read else None for p, r in enumerate(self.readers)]
-        for port in write:
-            request = self.writers[port]
+        self.arriving = [self.memory[read[p].row].copy() if p in read else None for p in range(READERS)]
+        for request in write.values():
             lanes = np.repeat([request.mask >> b & 1 for b in range(blocks)], self.blen).astype(bool)
             self.memory[request.row, lanes] = request.data[lanes]
         for ports, granted in ((self.readers, read), (self.writers, write)):
@@ -104,30 +104,30 @@ class Bench:
         getattr(self.dut, f"{name}_req").value = request
         getattr(self.dut, f"{name}_row").value = rows
 
-    def _granted(self, grant: int, ports: list[Request | None]) -> list[int]:
-        """The granted ports; each bank that is asked must serve exactly one."""
-        granted = [port for port in range(len(ports)) if grant >> port & 1]
-        assert all(ports[port] for port in granted), "a grant without a request"
+    def _granted(self, grant: int, ports: list[Request | None]) -> dict[int, Request]:
+        """The requests granted, by port; each bank that is asked must serve exactly one."""
+        granted = {port: request for port, request in enumerate(ports) if request and grant >> port & 1}
+        assert grant == sum(1 << port for port in granted), "a grant without a request"
         asked = [self.bank(r.row) for r in ports if r]
-        served = [self.bank(ports[port].row) for port in granted]
+        served = [self.bank(request.row) for request in granted.values()]
         assert sorted(served) == sorted(set(asked)), f"banks asked {asked}, served {served}"
         self.conflicts += len(asked) - len(served)
-        for port in granted:
-            wait = self.cycle - ports[port].since
+        for port, request in granted.items():
+            wait = self.cycle - request.since
             self.longest = max(self.longest, wait)
             assert wait <= PATIENCE + len(ports) - 2, f"port {port} waited {wait} rounds"
         return granted
 
 
 @cocotb.test()
-async def random_traffic(dut: object) -> None:
+async def random_traffic(dut: Dut) -> None:
     """All ports at every load, on random rows and on rows of few banks."""
     bench = Bench(dut, 1)
     await bench.start()
     rng = bench.rng
     for phase in range(16):
         load = (0.1, 0.5, 0.9, 1.0)[phase % 4]
-        pool = range(bench.rows)
+        pool = list(range(bench.rows))
         if phase >= 8:
             bank = rng.randrange(BANKS)
             pool = [row for row in pool if bench.bank(row) == bank or rng.random() < 0.1]
@@ -145,7 +145,7 @@ async def random_traffic(dut: object) -> None:
 
 
 @cocotb.test()
-async def loser_of_eight_rounds_wins(dut: object) -> None:
+async def loser_of_eight_rounds_wins(dut: Dut) -> None:
     """Port 0 asks for one bank in every cycle; the last port gets it in exactly the ninth round."""
     bench = Bench(dut, 2)
     await bench.start()
@@ -164,7 +164,7 @@ async def loser_of_eight_rounds_wins(dut: object) -> None:
 
 
 @cocotb.test()
-async def tiles_do_not_collide(dut: object) -> None:
+async def tiles_do_not_collide(dut: Dut) -> None:
     """Row i of 8 tile-aligned tensors in a row: all in different banks, where the memory is that large."""
     bench = Bench(dut, 3)
     await bench.start()

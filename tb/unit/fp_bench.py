@@ -6,9 +6,13 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plena_ref.isa.formats import ELEMENT, FORMATS
 from tb.engine import simulate
+
+#: Raw bit patterns in words of any width.
+Bits = NDArray[np.integer]
 
 # In the order of the codes of fp_vectors.sv.
 FUNCTIONS = (
@@ -35,11 +39,11 @@ EXP, RECIPROCAL, SQUARE_ROOT = 0, 1, 2
 
 def apply(
     function: str,
-    a: np.ndarray,
-    b: np.ndarray | int = 0,
+    a: Bits,
+    b: Bits | int = 0,
     simulator: str = "verilator",
     element: str = ELEMENT,
-) -> np.ndarray:
+) -> NDArray[np.uint32]:
     """Return ``function(a, b)`` as the RTL computes it.
 
     Args:

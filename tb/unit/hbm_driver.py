@@ -7,6 +7,7 @@ import logging
 import random
 from collections import deque
 from dataclasses import dataclass
+from typing import Protocol
 
 import cocotb
 import numpy as np
@@ -19,6 +20,7 @@ from cocotbext.axi import AxiBus, AxiRam
 from plena_ref.isa.formats import FORMATS
 from plena_ref.machine.hbm_format import HbmFormat
 from tb.engine import simulate
+from tb.engine.dut import Dut
 
 PERIOD = 2  # ns
 BEAT = 64
@@ -43,12 +45,22 @@ class Transfer:
     bf16: bool = False
 
 
+class Channel(Protocol):
+    """A channel of cocotbext.axi, as far as it is used here."""
+
+    async def recv(self) -> object:
+        """The next burst."""
+
+    def clear(self) -> None:
+        """Drop all bursts."""
+
+
 class Delay:
     """Stands in for an address channel of the RAM: hands each burst on `cycles` cycles after it came."""
 
-    def __init__(self, channel, cycles: int) -> None:
+    def __init__(self, channel: Channel, cycles: int) -> None:
         self.channel, self.steps = channel, get_sim_steps(cycles * PERIOD, "ns")
-        self.queue: Queue = Queue()
+        self.queue: Queue[tuple[int, object]] = Queue()
         cocotb.start_soon(self._pump())
 
     async def _pump(self) -> None:
@@ -60,7 +72,8 @@ class Delay:
         """Called by the RAM at reset."""
         self.channel.clear()
 
-    async def recv(self):
+    async def recv(self) -> object:
+        """The next burst, once it is due."""
         due, burst = await self.queue.get()
         if (wait := due - get_sim_time("step")) > 0:
             await Timer(wait, "step")
@@ -70,7 +83,7 @@ class Delay:
 class Bench:
     """The device, its RAM, and the expected contents of every memory."""
 
-    def __init__(self, dut, seed: int) -> None:
+    def __init__(self, dut: Dut, seed: int) -> None:
         self.dut = dut
         self.mlen = simulate.parameter("MLEN")
         self.block = simulate.parameter("MX_BLOCK")
@@ -103,7 +116,7 @@ class Bench:
             getattr(dut, name).value = 0
         dut.fetch_base.value = FETCH_REGION
         dut.rst.value = 1
-        cocotb.start_soon(Clock(dut.clk, PERIOD, "ns").start())
+        Clock(dut.clk, PERIOD, "ns").start()
         self.ram = AxiRam(AxiBus.from_prefix(dut, "m_axi"), dut.clk, dut.rst, size=MEMORY)
         self.ram.write(0, self.hbm.tobytes())
         read, write = self.ram.read_if, self.ram.write_if
@@ -111,7 +124,8 @@ class Bench:
 
         async def checked_read(address: int, length: int) -> bytes:
             self._check(address, length)
-            return await plain_read(address, length)
+            result: bytes = await plain_read(address, length)
+            return result
 
         async def checked_write(address: int, data: bytes) -> None:
             self._check(address, len(data))
@@ -270,7 +284,7 @@ class Bench:
             else:
                 await self.cycle()
         await self.settle()
-        return (get_sim_time("ns") - started) // PERIOD
+        return int(get_sim_time("ns") - started) // PERIOD
 
     async def check(self) -> None:
         """Compare every memory and the error counters of the bench."""
@@ -313,6 +327,6 @@ class Bench:
         tile, row = rng.randrange(TILES), rng.randrange(VRAM_ROWS)
         return Transfer(op, ebase, sbase, stride, tile, row, form.bf16)
 
-    def contiguous(self, op: int, base: int, **where: int) -> Transfer:
+    def contiguous(self, op: int, base: int, tile: int = 0, row: int = 0) -> Transfer:
         """A transfer of whole rows one behind the other, its scales directly behind them."""
-        return Transfer(op, base, base + self.rows[op] * self.mlen, self.mlen, **where)
+        return Transfer(op, base, base + self.rows[op] * self.mlen, self.mlen, tile, row)

@@ -6,12 +6,13 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import bf16_data
 import numpy as np
 from cocotb.triggers import FallingEdge, Timer
 from numpy.typing import NDArray
 
+from tb.engine.dut import Dut
 from tb.engine.simulate import parameter
+from tb.unit import bf16_data
 from tb.unit.matrix_model import (
     HEAD,
     POISON,
@@ -38,7 +39,7 @@ class Weather:
 class Bench:
     """Drives one matrix unit; `cycle` counts clock cycles, `writes` holds the accepted rows."""
 
-    def __init__(self, dut: object, rng: random.Random) -> None:
+    def __init__(self, dut: Dut, rng: random.Random) -> None:
         self.dut = dut
         self.rng = rng
         self.mlen, self.blen, self.hlen, self.slots = (

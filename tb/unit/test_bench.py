@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import zlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from plena_ref.machine import image_files as images
 from plena_ref.machine.hardware import Hardware
@@ -26,7 +28,7 @@ endmodule
 """
 
 
-def _from_bench(words: np.ndarray, group: int) -> np.ndarray:
+def _from_bench(words: NDArray[np.integer], group: int) -> NDArray[np.uint16]:
     """What comes back of words that went in: inside a row of ``group`` elements the order is reversed."""
     return words.astype("<u2").reshape(-1, group)[:, ::-1].reshape(-1)
 
@@ -133,9 +135,7 @@ def test_builds_are_cached_by_content(
     source = tmp_path / "counter.sv"
     source.write_text(COUNTER)
 
-    def build(**arguments: object) -> simulate.Model:
-        return simulate.build("counter", ["counter.sv"], simulator=simulator, root=tmp_path, **arguments)
-
+    build = partial(simulate.build, "counter", ["counter.sv"], simulator=simulator, root=tmp_path)
     first = build()
     assert first.build_seconds > 0
     again = build()

@@ -14,37 +14,41 @@ from collections.abc import Callable
 import ml_dtypes
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tb import oracle as exact
 from tb.engine import simulate
 from tb.unit import fp_bench
+from tb.unit.fp_bench import Bits
 
+U32 = NDArray[np.uint32]
+F32 = NDArray[np.float32]
 SIGN = np.uint32(0x8000_0000)
 F32_NAN = np.uint32(0x7FC0_0000)
 RANDOM_PAIRS = 1_000_000
 
 
-def flush32(bits: np.ndarray) -> np.ndarray:
+def flush32(bits: Bits) -> U32:
     """Return f32 bits (uint32) with subnormals as signed zero and every NaN as the one NaN."""
     bits = np.where(bits & 0x7F80_0000, bits, bits & SIGN)
     return np.where((bits & ~SIGN) > 0x7F80_0000, F32_NAN, bits).astype(np.uint32)
 
 
-def fast(operation: Callable[..., np.ndarray], a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def fast(operation: Callable[[F32, F32], F32], a: Bits, b: Bits) -> U32:
     """Return one float32 operation on f32 bits (uint32), flushed before and after."""
     with np.errstate(all="ignore"):
         result = operation(flush32(a).view(np.float32), flush32(b).view(np.float32))
     return flush32(result.view(np.uint32))
 
 
-def fast_narrow(bits: np.ndarray) -> np.ndarray:
+def fast_narrow(bits: Bits) -> U32:
     """Return f32 bits rounded to bf16 (bits in uint32), flushed before the rounding."""
     bits = flush32(bits)
     rounded = bits.view(np.float32).astype(ml_dtypes.bfloat16).view(np.uint16).astype(np.uint32)
     return np.where(bits == F32_NAN, np.uint32(0x7FC0), rounded)
 
 
-def corners32() -> np.ndarray:
+def corners32() -> U32:
     """About 200 f32 patterns: borders of every class, ties, neighbours of powers of two, both signs."""
     exponents = (0, 1, 2, 3, 23, 24, 25, 102, 103, 126, 127, 128, 150, 151, 152, 153, 154, 229, 253, 254, 255)
     fractions = (0, 1, 2, 0x7FFF, 0x8000, 0x40_0000, 0x7F_FFFF)
@@ -57,7 +61,7 @@ def corners32() -> np.ndarray:
     return np.array([s << 31 | p for s in (0, 1) for p in positive], dtype=np.uint32)
 
 
-def corners16() -> np.ndarray:
+def corners16() -> U32:
     """About 200 bf16 patterns."""
     exponents = (0, 1, 2, 7, 8, 9, 62, 63, 64, 100, 119, 126, 127, 128, 135, 190, 191, 192, 253, 254, 255)
     positive = [e << 7 | f for e in exponents for f in (0, 1, 0x40, 0x7F)]
@@ -65,12 +69,12 @@ def corners16() -> np.ndarray:
     return np.array([s << 15 | p for s in (0, 1) for p in positive], dtype=np.uint32)
 
 
-def pairs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def pairs(values: U32) -> tuple[U32, U32]:
     """Return every ordered pair of ``values`` as two arrays."""
     return np.repeat(values, values.size), np.tile(values, values.size)
 
 
-def random32(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
+def random32(rng: np.random.Generator, count: int) -> tuple[Bits, Bits]:
     """Return random f32 pairs: any bits, near exponents, cancelling, bf16-shaped, near underflow."""
     a, b = rng.integers(0, 1 << 32, (2, count), dtype=np.uint32)
     kind = rng.integers(0, 5, count)
@@ -85,7 +89,7 @@ def random32(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarr
     return a, b
 
 
-def check(function: str, a: np.ndarray, b: np.ndarray | int, got: np.ndarray, want: np.ndarray) -> None:
+def check(function: str, a: Bits, b: Bits | int, got: Bits, want: Bits) -> None:
     """Compare bit patterns; the message names the first differences."""
     wrong = np.flatnonzero(got != want)
     second = np.broadcast_to(b, a.shape)
@@ -95,7 +99,7 @@ def check(function: str, a: np.ndarray, b: np.ndarray | int, got: np.ndarray, wa
     assert wrong.size == 0, f"{function}: {wrong.size} of {a.size} differ\n{shown}"
 
 
-def exactly(function: Callable[..., int], *arrays: np.ndarray) -> np.ndarray:
+def exactly(function: Callable[..., int], *arrays: Bits) -> U32:
     """Apply a scalar function of raw bits to arrays."""
     return np.array(
         [function(*values) for values in zip(*(x.tolist() for x in arrays), strict=True)], np.uint32

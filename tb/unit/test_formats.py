@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from plena_ref.isa.formats import FORMATS
 from plena_ref.machine import mx
@@ -58,6 +59,7 @@ def differences(rtl: Path, key: str, folder: Path) -> list[str]:
     got = {kind: [int(x, 16) for x in re.findall(rf"^{kind} (\w+)$", out, re.MULTILINE)] for kind in "dse"}
     every = np.arange(256, dtype=np.uint8)
     elements, scales = mx.encode_rows(bits, 8, key)
+    wanted: dict[str, NDArray[np.integer]]
     wanted = {"d": mx.decode(every[None, :], every[:, None], key), "s": scales, "e": elements}
     names = {"d": "decode", "s": "scale", "e": "encode"}
     return [names[kind] for kind in "dse" if not np.array_equal(got[kind], wanted[kind].ravel())]

@@ -47,8 +47,15 @@ def test_hbm(parameters: dict[str, int]) -> None:
 
 def run_short(parameters: dict[str, int], simulator: str, transfers: int, tests: str | None = None) -> None:
     """The same with few transfers, and of the tests only those that match, if given."""
-    options = {"testcase": tests, "environment": {"HBM_TRANSFERS": str(transfers)}}
-    simulate.run_unit("hbm_bench", SOURCES, "cocotb_hbm", parameters, simulator, **options)
+    simulate.run_unit(
+        "hbm_bench",
+        SOURCES,
+        "cocotb_hbm",
+        parameters,
+        simulator,
+        testcase=tests,
+        environment={"HBM_TRANSFERS": str(transfers)},
+    )
 
 
 def test_hbm_rows_of_four_beats() -> None:

@@ -9,23 +9,25 @@ import pytest
 from tb import oracle as exact
 from tb.engine import simulate
 from tb.unit import fp_bench
-from tb.unit.test_float import check, exactly, fast_narrow
+from tb.unit.test_float import U32, check, exactly, fast_narrow
 
 
-def finite16() -> np.ndarray:
+def finite16() -> U32:
     """Every finite bf16 pattern, subnormals included (uint32)."""
     every = np.arange(1 << 16, dtype=np.uint32)
-    return every[(every & 0x7F80) != 0x7F80]
+    result: U32 = every[(every & 0x7F80) != 0x7F80]
+    return result
 
 
-def fast_elements(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def fast_elements(x: U32, scale: U32) -> U32:
     """Return E4M3 bytes of finite bf16 bits ``x`` for scale bytes ``scale``, by ml_dtypes."""
     flushed = np.where(x & 0x7F80, x, x & 0x8000).astype(np.uint16).view(ml_dtypes.bfloat16)
     scaled = np.clip(flushed.astype(np.float64) * np.exp2(127.0 - scale), -448.0, 448.0)
-    return scaled.astype(ml_dtypes.float8_e4m3fn).view(np.uint8).astype(np.uint32)
+    result: U32 = scaled.astype(ml_dtypes.float8_e4m3fn).view(np.uint8).astype(np.uint32)
+    return result
 
 
-def block_scale(x: np.ndarray) -> np.ndarray:
+def block_scale(x: U32) -> U32:
     """Return the exact scale byte of a block that holds only ``x``, for finite bf16 bits."""
     return exactly(lambda bits: exact.mx_scale(abs(exact.read(bits, exact.BF16).value)), x)
 
@@ -78,9 +80,9 @@ def test_encode_blocks(simulator: str) -> None:
     blocks[220:230] = (blocks[220:230] & 0x807F) | 0x7F00  # the largest binade
     blocks[230:240] = (blocks[230:240] & 0x807F) | 0x0080  # the smallest binade
     magnitude = blocks & 0x7FFF
-    special = (magnitude >= 0x7F80).any(axis=1)
-    largest = np.where(magnitude < 0x80, 0, magnitude).max(axis=1)
-    scale = fp_bench.apply("mx_scale", largest, special.astype(np.uint32), simulator)
+    special = np.asarray((magnitude >= 0x7F80).any(axis=1), np.uint32)
+    largest = np.asarray(np.where(magnitude < 0x80, 0, magnitude).max(axis=1))
+    scale = fp_bench.apply("mx_scale", largest, special, simulator)
     x, byte = blocks.ravel(), np.repeat(scale, 8)
     elements = fp_bench.apply("mx_encode", x, byte, simulator)
     want = [exact.mx_encode(block) for block in blocks.tolist()]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tb import oracle as exact
 from tb.engine import simulate
 from tb.unit import fp_bench
 from tb.unit.bf16_data import random_blocks
+from tb.unit.fp_bench import Bits
 from tb.unit.test_float import check, exactly
 
 
-def apply(function: str, a: np.ndarray, b: np.ndarray | int, simulator: str = "verilator") -> np.ndarray:
+def apply(function: str, a: Bits, b: Bits | int, simulator: str = "verilator") -> NDArray[np.uint32]:
     return fp_bench.apply(function, a, b, simulator, "plena")
 
 
@@ -48,9 +50,9 @@ def test_encode_blocks() -> None:
     """Whole blocks of 8: maximum, scale and elements as the exact encoder makes them."""
     blocks = random_blocks(count=60, seed=29).astype(np.uint32)
     magnitude = blocks & 0x7FFF
-    special = (magnitude >= 0x7F80).any(axis=1)
-    largest = np.where(magnitude < 0x80, 0, magnitude).max(axis=1)
-    scale = apply("mx_scale", largest, special.astype(np.uint32))
+    special = np.asarray((magnitude >= 0x7F80).any(axis=1), np.uint32)
+    largest = np.asarray(np.where(magnitude < 0x80, 0, magnitude).max(axis=1))
+    scale = apply("mx_scale", largest, special)
     x, byte = blocks.ravel(), np.repeat(scale, 8)
     elements = apply("mx_encode", x, byte)
     want = [exact.plena_encode(block) for block in blocks.tolist()]

@@ -9,6 +9,7 @@ import pytest
 from plena_ref.isa.formats import FORMATS, TRANSFER_CLASSES
 from plena_ref.machine.hardware import Hardware, HardwareError
 from tb.engine import icarus_bench, simulate
+from tb.engine.paths import REPO
 
 SOURCE = "rtl/shape_check.sv"
 SMALL = {"MLEN": 16, "BLEN": 4, "HLEN": 8, "VRAM_ELEMS": 1 << 12, "MSRAM_TILES": 4, "FP_WORDS": 64}
@@ -52,7 +53,7 @@ def python_refuses(shape: dict[str, int]) -> str:
 
 def rtl_refuses(shape: dict[str, int]) -> str:
     """What the elaborated checks say about the shape, or nothing."""
-    ran = icarus_bench.run("shape_check", [SOURCE], **shape)
+    ran = icarus_bench.run("shape_check", [SOURCE], root=REPO, **shape)
     assert ran.compiled and (ran.status != 0) == ("FATAL" in ran.text), ran.text
     return ran.text
 

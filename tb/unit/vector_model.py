@@ -6,11 +6,11 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import bf16_data
 import numpy as np
 from numpy.typing import NDArray
 
 from plena_ref.machine import numerics
+from tb.unit import bf16_data
 from tb.unit.course import Course
 
 ADD, SUB, MUL, RSUB, MAX, MIN, EXP, RECI, SHFT, MAP, RED_SUM, RED_MAX = range(12)

@@ -112,11 +112,10 @@ class DecoderMemory:
                 for head in range(self.config.kv_heads)
             )
 
-        norms = [
-            room.vram.tensor(f"layer {index} {what} norm", 1, self.config.hidden)
-            for what in ("attention", "mlp")
-        ]
-        return LayerMemory(*norms, caches("keys"), caches("values"))
+        def norm(what: str) -> VramTensor:
+            return room.vram.tensor(f"layer {index} {what} norm", 1, self.config.hidden)
+
+        return LayerMemory(norm("attention"), norm("mlp"), caches("keys"), caches("values"))
 
 
 def _part(tensor: VramTensor, name: str, first: int, cols: int) -> VramTensor:
