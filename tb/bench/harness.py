@@ -111,7 +111,11 @@ def run(
     if folder is not None:
         return run_model(folder, hw, jobs, model, timeout)
     with scratch.folder(paths.BUILD / "runs", "harness") as made:
-        return run_model(made, hw, jobs, model, timeout)
+        try:
+            return run_model(made, hw, jobs, model, timeout)
+        except simulate.SimulationError as error:
+            # The message holds the end of the log, which goes with the folder.
+            raise simulate.SimulationError(str(error).replace(f" (log: {made}/simulation.log)", "")) from None
 
 
 def fill_of(job: Job, before: int) -> int:

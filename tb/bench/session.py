@@ -7,20 +7,19 @@ with Session(hw) as session:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 
 from plena_ref.machine.hardware import Hardware
 from tb.bench import harness, session_runner
 from tb.bench.job import Job, JobResult
 from tb.bench.job_files import read_job, write_job
-from tb.engine import paths, simulate
+from tb.engine import paths, scratch, simulate
 from tb.engine.tools import SimulationError
 
 #: Called with the cycles that a job has taken so far and its wall-clock seconds.
@@ -51,9 +50,8 @@ class Session:
 
     def __enter__(self) -> Session:
         """Start the simulation."""
-        parent = paths.BUILD / "runs"
-        parent.mkdir(parents=True, exist_ok=True)
-        self.folder = Path(tempfile.mkdtemp(prefix="session-", dir=parent))
+        self._scratch = contextlib.ExitStack()
+        self.folder = self._scratch.enter_context(scratch.folder(paths.BUILD / "runs", "session"))
         pipes = [self.folder / name for name in (session_runner.JOBS_PIPE, session_runner.EVENTS_PIPE)]
         for pipe in pipes:
             os.mkfifo(pipe)
@@ -74,7 +72,7 @@ class Session:
         for pipe in (self._jobs, self._keep_open, self._events):
             os.close(pipe)
         self._thread.join()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._scratch.close()
 
     def _simulate(self) -> None:
         try:

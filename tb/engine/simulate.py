@@ -168,7 +168,14 @@ def run(
     runs = paths.BUILD / "runs" / "unit"
     runs.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{model.top}-", dir=runs))
-    seconds = run_in(folder, model, request)
+    try:
+        seconds = run_in(folder, model, request)
+    except SimulationError:
+        # Its log stays.
+        raise
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     shutil.rmtree(folder, ignore_errors=True)
     return seconds
 
