@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.resolved import Resolved, resolved
 from plena_ref.machine.rules import RuleError
@@ -15,6 +13,10 @@ from plena_ref.workloads.base import AnyProblem, CaseError
 from plena_ref.workloads.families import family_of
 
 DEFAULT_HARDWARE = Hardware(64, 16)
+
+
+#: Above it the squares of scores leave the range of bf16.
+SIGMA_MAX = 1e9
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ class Case:
             raise CaseError(f"{self.name}: KERNEL must be one of {', '.join(kernels)} (got {self.kernel})")
         if self.data not in kinds:
             raise CaseError(f"{self.name}: DATA must be one of {', '.join(kinds)} (got {self.data})")
-        if not (np.isfinite(self.sigma) and self.sigma > 0):
-            raise CaseError(f"{self.name}: SIGMA must be positive (got {self.sigma})")
+        if not 0 < self.sigma <= SIGMA_MAX:
+            raise CaseError(f"{self.name}: SIGMA must be positive, at most {SIGMA_MAX:g} (got {self.sigma})")
         if self.seed < 0:
             raise CaseError(f"{self.name}: SEED must not be negative (got {self.seed})")
         try:

@@ -14,17 +14,37 @@ import pytest
 from plena_ref import __main__ as plena_module
 from plena_ref import run_command
 from plena_ref.isa.machine_code import write_program
-from plena_ref.workloads.base import CaseError
-from plena_ref.workloads.case import Case
 from plena_ref.workloads.registry import CASES
-from scripts import bench, cycles, element_formats, lint, nightly, open_waves, pass_cycles, site, synth
-from tb.bench import case_command, command, harness, options, program_command, program_runner
+from scripts import (
+    bench,
+    cycles,
+    diff_runs,
+    element_formats,
+    explain,
+    lint,
+    list_cases,
+    nightly,
+    open_waves,
+    pass_cycles,
+    site,
+    synth,
+)
+from scripts import keys as keys_script
+from tb.bench import (
+    case_command,
+    command,
+    harness,
+    keys,
+    options,
+    program_command,
+    program_runner,
+    replay_command,
+)
 from tb.chat import command as chat_command
-from tb.chat import settings as chat_settings
 from tb.engine import processes
 from tb.peer import build_command, build_run, emulator, export, export_command
-from tb.sweep import choice, matrix
 from tb.sweep import command as sweep_command
+from tb.sweep import matrix
 from tests.influences.rows import row
 
 VALUES = ("0", "-1", "1", "7", str(2**70), "1.5", "text", "", " ")
@@ -56,45 +76,39 @@ class Command:
     work: tuple[tuple[ModuleType, str], ...]
 
 
-def overrides_of(case: Case) -> tuple[str, ...]:
-    """The keys that a case knows, from its complaint about another."""
-    try:
-        case.override(NONE="1")
-    except CaseError as error:
-        return tuple(str(error).rpartition("there are ")[2].split(", "))
-    raise AssertionError("NONE is no override")
+def typed(command: str) -> tuple[str, ...]:
+    """The keys of a command of `make`, as they are typed."""
+    return tuple(f"{name}=" for name in keys.names(command))
 
 
-def _keys(*names: str) -> tuple[str, ...]:
-    return tuple(f"{name}=" for name in dict.fromkeys(names))
-
-
-_RUN = ("SIM", "UNWRITTEN", *options.RTL_OPTIONS, *options.REFERENCE_OPTIONS, *options.HARDWARE)
 _CASE = "mha_batch2_sub64"
 _FILES = ("--opcode={here}/p.mem", "--hbm={here}/empty", "--fpsram={here}/empty")
+#: Of the keys of a case, which one function reads for all commands: `sim` tries all of them.
+_SOME = ("TEST=", "SEQ=", "LOOP_DEPTH=")
+#: Those of `make` under the names of the table of keys, and all others.
 COMMANDS = {
     "sim": Command(
         case_command.main,
         (f"TEST={_CASE}",),
-        _keys(*overrides_of(CASES[_CASE]), *options.RUN_OPTIONS),
+        typed("sim"),
         ((harness, "run"),),
     ),
     "run": Command(
         program_command.main,
         ("PROGRAM={here}/p.mem", "OUT={here}/out"),
-        _keys(*program_runner.IMAGE_OPTIONS, *_RUN),
+        typed("run"),
         ((harness, "run"), (program_runner, "_on_reference")),
     ),
-    "run BUILD": Command(
+    "run BUILD=": Command(
         build_command.main,
         ("BUILD={here}/build", "OUT={here}/out"),
-        _keys("SETTINGS", "TOLERANCE", *_RUN),
+        typed("run BUILD="),
         ((build_run, "run"),),
     ),
     "export": Command(
         export_command.main,
         (f"TEST={_CASE}", "OUT={here}/out"),
-        _keys(*overrides_of(CASES[_CASE])),
+        _SOME,
         ((export, "write_directory"),),
     ),
     "emulator": Command(
@@ -109,38 +123,46 @@ COMMANDS = {
         ),
         ((harness, "run"), (emulator.model, "ready")),
     ),
-    "chat": Command(
-        chat_command.main, ("PROMPT=x",), _keys("PROMPTS", *chat_settings.KEYS), ((chat_command, "load"),)
-    ),
+    "chat": Command(chat_command.main, ("PROMPT=x",), typed("chat"), ((chat_command, "load"),)),
     "sweep": Command(
         sweep_command.main,
         (),
-        _keys(*choice.KEYS, *(axis.upper() for axis in choice.AXES)),
+        typed("sweep"),
         ((sweep_command, "_run"), (sweep_command, "_sweep_litter")),
     ),
     "plena run": Command(
         plena_module.main,
         ("run", "{here}/p.mem", "--out={here}/out"),
-        (*_keys(*options.HARDWARE), *(f"--{name}=" for name in ("max-instructions", "vram", "hbm"))),
+        (*(f"{name}=" for name in options.HARDWARE), "--max-instructions=", "--vram=", "--hbm="),
         ((run_command, "Machine"),),
     ),
     "plena disassemble": Command(
         plena_module.main, ("disassemble",), ("--words=",), ((plena_module, "disassemble"),)
     ),
-    "nightly": Command(nightly.main, (), _keys("SEEDS", "SIMS"), ((processes, "run"),)),
-    "waves": Command(open_waves.main, (), _keys("TEST"), ()),
+    "replay": Command(replay_command.main, (), typed("replay"), ()),
+    "explain": Command(explain.main, (f"TEST={_CASE}",), _SOME, ((command, "show"),)),
+    "diff": Command(diff_runs.main, ("A={here}", "B={here}"), typed("diff"), ()),
+    "list": Command(list_cases.main, (), typed("list"), ((command, "show"),)),
+    "keys": Command(keys_script.main, (), typed("keys"), ((command, "show"),)),
+    "nightly": Command(nightly.main, (), typed("nightly"), ((processes, "run"),)),
+    "waves": Command(open_waves.main, (), typed("waves"), ()),
     "bench": Command(bench.main, (), ("",), ((bench, "machine_figures"),)),
     "cycles": Command(cycles.main, (), ("",), ()),
     "docs": Command(site.main, (), ("",), ()),
     "synth": Command(synth.main, (), ("",), ()),
     "lint": Command(lint.main, (), ("",), ((processes, "captured"),)),
     "element_formats": Command(
-        element_formats.main, (), _keys("MODEL"), ((element_formats, "_normal"), (element_formats, "load"))
+        element_formats.main, (), ("MODEL=",), ((element_formats, "_normal"), (element_formats, "load"))
     ),
     "pass_cycles": Command(
-        pass_cycles.main, (), _keys("ROWS", "POSITION", "MODEL"), ((pass_cycles, "run_pass"),)
+        pass_cycles.main, (), ("ROWS=", "POSITION=", "MODEL="), ((pass_cycles, "run_pass"),)
     ),
 }
+
+
+def test_every_command_of_make_is_tried() -> None:
+    # What follows `make test` is handed to pytest as it is.
+    assert set(keys.COMMANDS) - {"test"} <= set(COMMANDS)
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +180,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     "any option of any command that is 0, negative, huge, no number, a word, or empty",
     "taken where it has a meaning; else one `error:` line, exit status 2, nothing written",
 )
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_values_that_nobody_means(
     name: str, here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

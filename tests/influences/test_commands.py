@@ -13,19 +13,20 @@ from tests.influences.rows import row
 OTHERS = {
     "scripts/gen_float_tables.py": "writes one file of this tree, and starts nothing",
     "scripts/result_document.py": "writes one page of this tree, and starts nothing",
+    "scripts/word.py": "prints a line",
     "tb/engine/guard.py": "is what ends the others",
     "tb/sweep/child.py": "ends with the sweep that reads its answer",
 }
 #: What starts a process without the guard.
 UNGUARDED = {
     "scripts/open_waves.py": "a viewer, which the person ends",
+    "tb/chat/remote_answer.py": "on a worker of dask, which need not know this project",
     "tb/engine/processes.py": "starts the guard",
     "tb/engine/sources.py": "asks for a version",
     "tb/engine/tools.py": "asks for a version",
     "tb/engine/verilator_runtime.py": "asks whether a header is there",
     "tb/sweep/local.py": "starts the child, which ends with the sweep",
     "tb/sweep/remote.py": "starts the child, which ends with the sweep",
-    "tb/unit/contracts.py": "for tests and a table: Icarus, for seconds",
 }
 _RUNS = re.compile(r"\b(?:return |sys\.exit\()(?:command\.)?run\(")
 _STARTS = re.compile(
