@@ -26,7 +26,7 @@ from plena_ref.verdict.vacuity import prove, wrong_results
 from plena_ref.workloads.base import CaseError, Workload
 from plena_ref.workloads.build import build
 from plena_ref.workloads.case import Case, make_case
-from tb.bench import options
+from tb.bench import command, options
 
 F64 = NDArray[np.float64]
 
@@ -212,4 +212,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(command.run(main, sys.argv[1:]))
