@@ -15,7 +15,7 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 PACKAGE = "plena_sim"
-FOLDERS = ("engine", "runs", "diagnosis", "bench", "peer")
+FOLDERS = ("engine", "runs", "diagnosis", "report", "bench", "peer")
 _MODULE = re.compile(rf"\btb\.({'|'.join(FOLDERS)})\b")
 
 
@@ -40,6 +40,8 @@ class BuildWithBench(build_py):  # type: ignore[misc]  # setuptools has no types
         _copy(ROOT / "rtl", target / "rtl", "*.sv*")
         _copy(ROOT / "tb" / "bench", target / "tb" / "bench", "*.sv")
         _copy(ROOT / "tb" / "engine", target / "engine", "*.cpp")
+        for pattern in ("*.html", "*.css"):
+            _copy(ROOT / "tb" / "report", target / "report", pattern)
         _copy(ROOT / "tb" / "engine" / "compression", target / "engine" / "compression", "*.h")
 
 

@@ -16,6 +16,7 @@ from plena_ref.isa.machine_code import write_program
 from plena_ref.machine import image_files as images
 from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict.accuracy import result_values
+from tb.bench import run_page
 from tb.bench.case_runner import CaseOutcome
 from tb.bench.options import RunOptions
 from tb.runs import contents, tensor_files
@@ -51,6 +52,7 @@ def leave(folder: Path, runs: Path, asked: Asked, outcome: CaseOutcome) -> None:
     text = StringIO()
     outcome.print(Console(file=text, width=110))
     (folder / "report.txt").write_text(text.getvalue(), encoding="utf-8")
+    (folder / "report.html").write_text(run_page.page(outcome, asked.command), encoding="utf-8")
     (folder / "result.json").write_text(json.dumps(outcome.to_json(), indent=2) + "\n")
 
 

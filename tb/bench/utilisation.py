@@ -43,6 +43,33 @@ def summary(counters: Counters, cycles: int, hw: Hardware) -> dict[str, object]:
     }
 
 
+def shares_by_reason(counters: Counters, cycles: int) -> dict[str, dict[str, float]]:
+    """Of dispatch and of each queue the shares of the cycles by reason."""
+    return {
+        unit: {
+            counter.name: getattr(counters, unit)[counter.name] / cycles
+            for counter in (DISPATCH if unit == "dispatch" else QUEUE)
+        }
+        for unit in ("dispatch", *QUEUES)
+    }
+
+
+def reasons(shares: dict[str, float]) -> str:
+    """The shares of a unit from 1% on, the largest first."""
+    large = sorted((name for name in shares if shares[name] >= 0.01), key=lambda name: -shares[name])
+    return ", ".join(f"{name} {_percent(shares[name])}" for name in large)
+
+
+def describe_bound(counters: Counters, cycles: int, hw: Hardware) -> str:
+    """The bound of the work, and what of it and of the array was used."""
+    least = bound(counters.totals, hw)
+    macs = counters.totals["macs"] / (hw.blen * hw.mlen * cycles)
+    return (
+        f"bound {least.cycles} cycles ({least.resource}): utilisation {_percent(least.utilisation(cycles))}; "
+        f"multiply-accumulates {_percent(macs)} of the array's peak"
+    )
+
+
 def print_bars(console: Console, counters: Counters, cycles: int, hw: Hardware) -> None:
     """Print the bars of dispatch and of the four queues, and the utilisation against the kernel's bound."""
     marks = _MARKS if console.encoding.startswith("utf") else _PLAIN_MARKS
@@ -54,18 +81,8 @@ def print_bars(console: Console, counters: Counters, cycles: int, hw: Hardware) 
     )
     for column in ("unit", "", "busy", "reasons"):
         table.add_column(column, justify="right" if column == "busy" else "left", no_wrap=column != "reasons")
-    for unit in ("dispatch", *QUEUES):
-        values = getattr(counters, unit)
-        names = [counter.name for counter in (DISPATCH if unit == "dispatch" else QUEUE)]
-        shares = {name: values[name] / cycles for name in names}
+    for unit, shares in shares_by_reason(counters, cycles).items():
         busy = "" if unit == "dispatch" else _percent(counters.totals[f"{unit}_busy"] / cycles)
-        reasons = sorted((name for name in names if shares[name] >= 0.01), key=lambda name: -shares[name])
-        text = ", ".join(f"{name} {_percent(shares[name])}" for name in reasons)
-        table.add_row(unit, _bar(shares, marks), busy, text)
+        table.add_row(unit, _bar(shares, marks), busy, reasons(shares))
     console.print(table)
-    least = bound(counters.totals, hw)
-    macs = counters.totals["macs"] / (hw.blen * hw.mlen * cycles)
-    console.print(
-        f"bound {least.cycles} cycles ({least.resource}): utilisation {_percent(least.utilisation(cycles))}; "
-        f"multiply-accumulates {_percent(macs)} of the array's peak"
-    )
+    console.print(describe_bound(counters, cycles, hw))

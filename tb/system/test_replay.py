@@ -11,6 +11,7 @@ import pytest
 from plena_ref.isa.machine_code import read_program
 from tb.bench import case_command, replay_command
 from tb.engine import simulate
+from tb.system import schemas
 
 pytestmark = pytest.mark.not_nightly("the bench, not the machine")
 TEST = "TEST=mha_batch2_sub64"
@@ -33,6 +34,14 @@ def test_the_same_again(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "replay of: make sim TEST=mha_batch2_sub64 SIM=verilator LATENCY=40 JITTER=30" in printed
     assert "memories as recorded: yes" in printed and "cycles as recorded: yes" in printed
     assert printed.endswith("PASS\n")
+
+
+def test_every_run_has_its_page(run: Path) -> None:
+    page = (run / "report.html").read_text(encoding="utf-8")
+    for part in ("verdict", "batches", "errors", "mask", "cycles", "memory", "listing"):
+        assert f'id="{part}"' in page
+    assert page.count("elements out of bounds") == 2 * 4 and "src=" not in page and "<script" not in page
+    assert len(page) < 400_000
 
 
 def test_another_latency_gives_other_cycles_and_the_same_memories(
@@ -90,4 +99,5 @@ def test_an_edited_program(
     assert result["bit_exact"] and not result["passed"] and result["reasons"]
     assert read_program(folder / "program.mem") != read_program(run / "program.mem")
     assert folder.resolve().name.startswith("mha_batch2_sub64,ASM=")
-    assert result["account"]["culprit"] is None
+    assert result["account"]["culprit"] is None and schemas.errors("result", result) == []
+    assert "Bit-exact but wrong" in (folder / "report.html").read_text(encoding="utf-8")
