@@ -1,4 +1,7 @@
-"""Open the waves of a case, or say where they are: ``python -m scripts.open_waves TEST=mha_batch2``."""
+"""Open the waves of a case, or say where they are: ``python -m scripts.open_waves TEST=.. [AT=pc:131]``.
+
+AT is a place: cycle:700, pc:131 (its first pass), stage:softmax, or wrong, the first wrong instruction.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import shutil
 import subprocess
 import sys
 
-from tb.bench import case_choice, command, keys, options, waves
+from tb.bench import case_choice, command, keys, options, wave_markers, waves
 from tb.engine import simulate
 
 
@@ -19,6 +22,11 @@ def main(arguments: list[str]) -> int:
     folder = simulate.BUILD / "runs" / name
     if not (folder / waves.SAVE_FILE).exists():
         return options.fail(f"no waves in {folder}: run `make sim TEST={name} WAVES=1` first")
+    if "AT" in given:
+        try:
+            waves.write_save_file(folder, wave_markers.cycle_of(folder, given["AT"]))
+        except wave_markers.PlaceError as error:
+            return options.fail(error)
     viewer = shutil.which("gtkwave")
     if viewer is None or not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         why = "gtkwave is not installed" if viewer is None else "there is no display"

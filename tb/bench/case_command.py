@@ -65,8 +65,6 @@ def main(arguments: list[str]) -> int:
                 trace=True,
                 assembly=program,
             )
-            if run.waves:
-                waves.write_save_file(folder)
         except (CaseError, simulate.SimulationError) as error:
             return options.fail(_salvaged(folder, RUNS / name, str(error)))
         except KeyboardInterrupt:
@@ -75,6 +73,8 @@ def main(arguments: list[str]) -> int:
         if not outcome.passed:
             outcome = dataclasses.replace(outcome, account=diagnose.diagnose(outcome.ran, run))
         run_files.leave(folder, RUNS, asked, outcome)
+        if run.waves:
+            waves.write_save_file(folder)
         places.install(folder, place)
     places.link(RUNS, name, place)
     kept.sweep(RUNS, place, keep)

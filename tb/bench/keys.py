@@ -241,7 +241,10 @@ COMMANDS: Mapping[str, Command] = {
             Key("SIMS", ",".join([*SIMULATORS][1:]), "further simulators, separated by commas", "text"),
         ),
     ),
-    "waves": Command("open the waves of a run", (_TEST,)),
+    "waves": Command(
+        "open the waves of a run",
+        (_TEST, Key("AT", "the whole run", "cycle:700, pc:131, stage:softmax, or wrong", "text")),
+    ),
     "explain": Command(
         "say what a case is before it runs: tensors, addresses, the walk, what is skipped",
         (_TEST, *case_keys(), *_problems(), *machine_keys()),

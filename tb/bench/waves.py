@@ -1,4 +1,4 @@
-"""Wave files: a GTKWave save file for a run, and the retired opcodes read back from its FST."""
+"""Wave files: what viewers show of a run first, and the retired opcodes read back from its FST."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from pathlib import Path
 
 import pywellen
 
-from plena_ref.isa import instructions as isa
+from tb.bench import gtkwave, surfer, wave_filters, wave_markers, wave_views
+from tb.bench.gtkwave import Window
+from tb.bench.wave_views import BENCH, CORE, HEX, Line, View
 
 WAVE_FILE = "dump.fst"
 SAVE_FILE = "plena.gtkw"
-OPCODE_FILE = "opcodes.txt"
-_BENCH = "plena_tb"
-#: Groups of the save file: title and the instance inside the core whose own signals it shows.
+#: The same lines for Surfer: `surfer -c plena.sucl dump.fst`.
+SURFER_FILE = "plena.sucl"
+#: Cycles that are visible around a place that was asked for.
+AROUND = 32
+#: Groups of the rest: title and the instance inside the core whose own signals it shows.
 UNITS = (
     ("frontend", "u_front"),
     ("matrix unit", "u_matrix"),
@@ -26,47 +30,80 @@ UNITS = (
     ("control registers", "u_regs"),
     ("performance counters", "u_counters"),
 )
-_BENCH_SIGNALS = ("clk", "rst", "irq", "running", "trace_valid", "trace_pc")
 _WIDEST = 64
-# GTKWave's display flags: hexadecimal, right-justified; with a translate file; a comment; a closed group.
-_HEX, _TRANSLATED, _COMMENT, _GROUP_BEGIN, _GROUP_END = "@22", "@2022", "@200", "@c00200", "@1401200"
 
 
-def write_save_file(folder: Path) -> Path:
-    """Write ``plena.gtkw`` and its opcode names beside ``dump.fst``; return the save file's path.
+def write_save_file(folder: Path, at: int | None = None) -> Path:
+    """Write the save files for GTKWave and Surfer, and what they need; return the path of the first.
 
-    Signals are those the FST really holds: the retired instructions, then one closed group a unit with its
-    signals of up to 64 bits. All paths in the file are relative to ``folder``.
+    The overview is open; at a place, so are the unit that works there and the rows of data. The other units
+    follow in the order of the pipeline, then all signals of up to 64 bits by unit; these are closed. Only
+    signals that the FST holds are named, and all paths are relative to ``folder``.
+
+    Args:
+        folder: of the run; its listing, trace and result.json give the markers where they are there.
+        at: the cycle at which it opens; None: the first wrong instruction, or the whole run if all is right.
     """
-    names = sorted(isa.BY_OPCODE.items())
-    (folder / OPCODE_FILE).write_text(
-        "00 -\n" + "".join(f"{opcode:02x} {entry.mnemonic}\n" for opcode, entry in names if opcode)
-    )
-    signals = _signals(folder / WAVE_FILE)
-    lines = [f'[dumpfile] "{WAVE_FILE}"', f'[savefile] "{SAVE_FILE}"', "[timestart] 0", _COMMENT, "-bench"]
-    for name in _BENCH_SIGNALS:
-        lines += _show(signals, f"{_BENCH}.{name}")
-    for name in ("retired_opcode", "retired_opcode_2"):
-        lines += _show(signals, f"{_BENCH}.{name}", OPCODE_FILE)
-    for title, instance in UNITS:
-        prefix = f"{_BENCH}.u_core.{instance}."
-        inside = [name.removeprefix(prefix) for name in signals if name.startswith(prefix)]
-        own = [prefix + name for name in inside if "." not in name and name not in ("clk", "rst")]
-        if own:
-            lines += [_GROUP_BEGIN, f"-{title}"]
-            for name in own:
-                lines += _show(signals, name)
-            lines += [_GROUP_END, f"-{title}"]
+    wave_filters.write(folder)
+    dump = pywellen.Waveform(str(folder / WAVE_FILE))
+    signals = _signals(dump)
+    rows = wave_views.rows(_row_elements(signals))
+    chosen = [wave_views.OVERVIEW, *wave_views.PIPELINE, rows]
     path = folder / SAVE_FILE
-    path.write_text("\n".join(lines) + "\n")
+    place = wave_markers.first_wrong(folder) if at is None else at
+    titles = {wave_views.OVERVIEW.title}
+    if place is not None:
+        titles |= {wave_markers.unit_at(folder, place), rows.title}
+    opened = [view for view in chosen if view.title in titles]
+    closed = [view for view in chosen if view.title not in titles]
+    closed += [_everything(title, instance, signals) for title, instance in UNITS]
+    window = _window(dump, folder, place)
+    path.write_text(gtkwave.text(WAVE_FILE, SAVE_FILE, signals, window, opened, closed))
+    (folder / SURFER_FILE).write_text(surfer.text(signals, chosen))
     return path
+
+
+def _row_elements(signals: dict[str, int]) -> int:
+    """Elements of a row of data."""
+    return signals.get(wave_views.ROWS[0][1], 16) // 16
+
+
+def _everything(title: str, instance: str, signals: dict[str, int]) -> View:
+    """All signals of a unit of up to 64 bits."""
+    prefix = f"{CORE}.{instance}."
+    names = [name for name in signals if name.startswith(prefix) and "." not in name.removeprefix(prefix)]
+    shown = [name for name in names if signals[name] <= _WIDEST and not name.endswith((".clk", ".rst"))]
+    return View(f"{title}: all signals", tuple(Line(name, HEX) for name in shown))
+
+
+def _window(dump: pywellen.Waveform, folder: Path, place: int | None) -> Window:
+    """The run, or what lies around a cycle, with the stages of the program as markers."""
+    times = _times_of_cycles(dump)
+    wrong = wave_markers.first_wrong(folder)
+    places = [] if wrong is None else [(wrong, "first wrong instruction")]
+    places += wave_markers.stages(folder)
+    markers = tuple((times[cycle], name) for cycle, name in places if cycle in times)
+    last = max(times, default=0)
+    if place is None:
+        return Window(times.get(0, 0), times.get(last, 1), None, markers)
+    low, high = max(place - AROUND // 2, 0), min(place + AROUND // 2, last)
+    start = times.get(low, times.get(0, 0))
+    return Window(start, times.get(high, start + 1), times.get(min(place, last)), markers)
+
+
+def _times_of_cycles(dump: pywellen.Waveform) -> dict[int, int]:
+    """The time of the dump at which each cycle of the last run began."""
+    for variable in dump.all_vars():
+        if variable.full_name == f"{CORE}.cycles":
+            return {int(value): int(time) for time, value in variable.tv if isinstance(value, int)}
+    return {}
 
 
 def retired_opcodes(wave_file: Path) -> list[int]:
     """Return the opcodes of the retired instructions in order, sampled at the rising edges of the clock."""
     signals = {variable.full_name: variable for variable in pywellen.Waveform(str(wave_file)).all_vars()}
     names = ("clk", "trace_valid", "trace_instr")
-    clock, valid, word = (list(signals[f"{_BENCH}.{name}"].tv) for name in names)
+    clock, valid, word = (list(signals[f"{BENCH}.{name}"].tv) for name in names)
     rising = [time for time, value in clock if value == 1]
     retired = zip(_before(valid, rising), _before(word, rising), strict=True)
     return [bits >> 32 * slot & 0x3F for taken, bits in retired for slot in range(2) if taken >> slot & 1]
@@ -83,21 +120,11 @@ def _before(changes: list[tuple[int, int]], times: list[int]) -> list[int]:
     return values
 
 
-def _signals(wave_file: Path) -> dict[str, int]:
-    """Width in bits of every signal of up to 64 bits, by its full name."""
+def _signals(dump: pywellen.Waveform) -> dict[str, int]:
+    """Width in bits of every signal by its full name."""
     found = {}
-    for variable in pywellen.Waveform(str(wave_file)).all_vars():
+    for variable in dump.all_vars():
         width = variable.bitwidth
-        if variable.type != "Parameter" and width is not None and 0 < width <= _WIDEST:
+        if variable.type != "Parameter" and width is not None and width > 0:
             found[variable.full_name] = width
     return dict(sorted(found.items()))
-
-
-def _show(signals: dict[str, int], name: str, translation: str | None = None) -> list[str]:
-    if name not in signals:
-        return []
-    width = signals[name]
-    shown = name if width == 1 else f"{name}[{width - 1}:0]"
-    if translation is None:
-        return [_HEX, shown]
-    return [_TRANSLATED, f"^1 {translation}", shown]

@@ -10,7 +10,7 @@ import pywellen
 
 from plena_ref.isa import instructions as isa
 from plena_ref.isa.assembler import assemble
-from tb.bench import program_command, waves
+from tb.bench import program_command, wave_filters, wave_views, waves
 from tb.engine import simulate
 
 SMALL = ["MLEN=8", "BLEN=4", "VRAM_ELEMS=1024", "MSRAM_TILES=2", "FP_WORDS=64", "INT_WORDS=64"]
@@ -44,15 +44,31 @@ def test_retired_opcodes_in_the_wave_file(simulator: str, tmp_path: Path) -> Non
 
 
 def _check_save_file(folder: Path) -> None:
-    """Every signal it shows is in the FST, every unit has a group, opcodes go through the names file."""
+    """It names what the FST holds and nothing else, every chosen line among it; its filters are there."""
     text = (folder / waves.SAVE_FILE).read_text()
     assert str(folder) not in text
     known = {variable.full_name for variable in pywellen.Waveform(str(folder / waves.WAVE_FILE)).all_vars()}
-    shown = re.findall(r"^(plena_tb\.[^\s\[]+)", text, re.MULTILINE)
-    assert shown and set(shown) <= known
-    for title, instance in waves.UNITS:
+    shown = set(re.findall(r"(plena_tb\.[^\s\[]+)", text))
+    assert shown and shown <= known
+    chosen = [wave_views.OVERVIEW, *wave_views.PIPELINE, wave_views.rows(8)]
+    assert {line.signal for view in chosen for line in view.lines} <= shown
+    for title in [*(view.title for view in chosen), *(f"{title}: all signals" for title, _ in waves.UNITS)]:
         assert f"-{title}\n" in text
-        assert any(f".{instance}." in name for name in shown), title
-    assert f"^1 {waves.OPCODE_FILE}\nplena_tb.retired_opcode[5:0]\n" in text
-    names = dict(line.split() for line in (folder / waves.OPCODE_FILE).read_text().splitlines())
+    for file in re.findall(r"^\^1 (\S+)$|^\^>1 \./(\S+)$", text, re.MULTILINE):
+        assert (folder / "".join(file)).exists()
+    names = dict(line.split() for line in (folder / wave_filters.file_of("opcode")).read_text().splitlines())
     assert names[f"{isa.INSTRUCTIONS['M_MM_WO'].opcode:02x}"] == "M_MM_WO"
+    surfer = re.findall(r"^variable_add (\S+)$", (folder / waves.SURFER_FILE).read_text(), re.MULTILINE)
+    assert set(surfer) <= known
+    _check_window(folder)
+
+
+def _check_window(folder: Path) -> None:
+    """It opens on the run; at a place the cursor stands where the cycle counter has that value."""
+    dump = pywellen.Waveform(str(folder / waves.WAVE_FILE))
+    (counter,) = (one for one in dump.all_vars() if one.full_name == "plena_tb.u_core.cycles")
+    times = {value: time for time, value in counter.tv}
+    text = waves.write_save_file(folder, 5).read_text()
+    (start,) = re.findall(r"^\[timestart\] (\d+)$", text, re.MULTILINE)
+    (cursor,) = re.findall(r"^\*-\d+\.\d+ (-?\d+) ", text, re.MULTILINE)
+    assert int(cursor) == times[5] and int(start) <= int(cursor)
