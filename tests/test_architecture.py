@@ -135,7 +135,7 @@ BENCH_MAY_IMPORT: dict[str, set[str]] = {
     "fuzz": set(),
     "mutants": {"bench", "engine"},
     "peer": {"bench", "engine"},
-    "sweep": {"bench", "engine", "mutants"},
+    "sweep": {"bench", "engine", "mutants", "report"},
     "diagnosis": set(),
     "oracle": set(),
     "report": {"diagnosis"},

@@ -16,6 +16,11 @@ _FOLDER = Path(__file__).parent
 _PARTS = ("batches", "cause", "errors", "stages", "mask", "cycles", "memory", "listing")
 
 
+def style() -> str:
+    """What the pages of runs and of sweeps look alike by."""
+    return (_FOLDER / "style.css").read_text(encoding="utf-8")
+
+
 def page(title: str, parts: Sequence[str]) -> str:
     """The page as one file that needs nothing else.
 
@@ -26,9 +31,8 @@ def page(title: str, parts: Sequence[str]) -> str:
     body = "".join(parts)
     links = "".join(f'<a href="#{name}">{name}</a>' for name in _PARTS if f'id="{name}"' in body)
     template = Template((_FOLDER / "page.html").read_text(encoding="utf-8"))
-    style = (_FOLDER / "style.css").read_text(encoding="utf-8")
     bar = f'<nav aria-label="parts of the page">{links}</nav>'
-    return template.substitute(title=text(title), style=style, body=f"<h1>{text(title)}</h1>{bar}{body}")
+    return template.substitute(title=text(title), style=style(), body=f"<h1>{text(title)}</h1>{bar}{body}")
 
 
 def verdict(passed: bool, facts: Sequence[tuple[str, str]], lines: Sequence[str], command: str) -> str:

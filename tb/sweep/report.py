@@ -17,6 +17,7 @@ from plena_ref.workloads import overrides
 from plena_ref.workloads.case import Case
 from tb.mutants.swept import SWEPT
 from tb.mutants.table import Mutant
+from tb.report.run_page import style
 from tb.sweep import litter, problems
 from tb.sweep.cell import CellResult
 from tb.sweep.error_verdict import PREDICTION_FACTOR
@@ -27,7 +28,7 @@ from tb.sweep.store import Store
 from tb.sweep.unit import Result
 
 _TEMPLATE = Path(__file__).with_name("report.html")
-_PLACE = "/*DATA*/"
+_PLACE, _STYLE = "/*DATA*/", "/*STYLE*/"
 
 
 #: The version of the form of `report.json` (docs/result.md).
@@ -126,7 +127,7 @@ def write(content: Report, folder: Path) -> list[Path]:
     """Write `report.json` and `report.html` into `folder`; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(content, allow_nan=False)
-    page = _TEMPLATE.read_text().replace(_PLACE, text.replace("</", "<\\/"))
+    page = _TEMPLATE.read_text().replace(_STYLE, style()).replace(_PLACE, text.replace("</", "<\\/"))
     paths = [folder / "report.json", folder / "report.html"]
     for path, body in zip(paths, (json.dumps(content, allow_nan=False, indent=1) + "\n", page), strict=True):
         scratch = path.with_name(f"{litter.prefix()}{path.name}")
