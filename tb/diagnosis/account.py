@@ -16,6 +16,9 @@ from tb.diagnosis.listing_lines import ListingLines
 from tb.diagnosis.names import Names
 from tb.diagnosis.state import shown
 
+#: Nanoseconds from the start of a simulation to cycle 0 of its first program, by the bench's host; a cycle is
+#: one nanosecond.
+WAVE_START_NS = 36.5
 #: Parts of a memory, and words of a part, that are told one by one.
 MOST_PARTS, MOST_WORDS = 12, 4
 
@@ -42,6 +45,7 @@ class Culprit:
     """The first wrong instruction; the attributes are those of `first_wrong.FirstWrong`, in words.
 
     Attributes:
+        wave_ns: where that is in a wave file of the run, nanoseconds.
         unit: of the machine, by its letter.
         source: file and line of the kernel.
         loops: the open loops, outermost first.
@@ -53,6 +57,7 @@ class Culprit:
     number: int
     pc: int
     cycle: int
+    wave_ns: float
     word: str
     instruction: str
     unit: str
@@ -123,6 +128,7 @@ def culprit(
         number=found.number,
         pc=found.pc,
         cycle=found.cycle,
+        wave_ns=WAVE_START_NS + found.cycle,
         word=f"0x{found.word:08X}",
         instruction=disassemble(found.word),
         unit=entry.unit.name if entry is not None else "none",

@@ -35,7 +35,8 @@ def _differences(differences: tuple[Difference, ...]) -> Iterator[str]:
 def _culprit(culprit: Culprit) -> Iterator[str]:
     """The first wrong instruction, where it stands, and what it did."""
     yield f"first wrong instruction: pc {culprit.pc}, {culprit.instruction} ({culprit.word})"
-    yield f"  in cycle {culprit.cycle}, after {culprit.number} instructions; {culprit.how}"
+    when = f"cycle {culprit.cycle} (waves: {culprit.wave_ns} ns), after {culprit.number} instructions"
+    yield f"  in {when}; {culprit.how}"
     yield f"  ({culprit.probes} runs to a cycle, {culprit.seconds:.1f} s)"
     if culprit.did is not None:
         yield f"  {culprit.did}"

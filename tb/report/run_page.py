@@ -108,7 +108,7 @@ def cause(account: Account | None) -> str:
 def _culprit(culprit: Culprit) -> str:
     facts: list[tuple[str, object]] = [
         ("instruction", f"pc {culprit.pc}: {culprit.instruction} ({culprit.word})"),
-        ("when", f"cycle {culprit.cycle}, after {culprit.number} instructions"),
+        ("when", f"cycle {culprit.cycle} (waves: {culprit.wave_ns} ns), after {culprit.number} instructions"),
         ("how sure", f"{culprit.how} ({culprit.probes} runs to a cycle, {culprit.seconds:.1f} s)"),
         ("what it did", culprit.did or "not known"),
         ("kernel", culprit.source or "not known"),

@@ -11,6 +11,7 @@ import pywellen
 from plena_ref.isa import instructions as isa
 from plena_ref.isa.assembler import assemble
 from tb.bench import program_command, wave_filters, wave_views, waves
+from tb.diagnosis.account import WAVE_START_NS
 from tb.engine import simulate
 
 SMALL = ["MLEN=8", "BLEN=4", "VRAM_ELEMS=1024", "MSRAM_TILES=2", "FP_WORDS=64", "INT_WORDS=64"]
@@ -68,6 +69,7 @@ def _check_window(folder: Path) -> None:
     dump = pywellen.Waveform(str(folder / waves.WAVE_FILE))
     (counter,) = (one for one in dump.all_vars() if one.full_name == "plena_tb.u_core.cycles")
     times = {value: time for time, value in counter.tv}
+    assert times[5] == 1000 * (WAVE_START_NS + 5), "the bench's host starts programs at another time"
     text = waves.write_save_file(folder, 5).read_text()
     (start,) = re.findall(r"^\[timestart\] (\d+)$", text, re.MULTILINE)
     (cursor,) = re.findall(r"^\*-\d+\.\d+ (-?\d+) ", text, re.MULTILINE)

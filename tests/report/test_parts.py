@@ -117,6 +117,7 @@ def test_the_cause_is_told_whole() -> None:
         12,
         7,
         99,
+        135.5,
         "0x00000034",
         "C_BREAK",
         "V",
