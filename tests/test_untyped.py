@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 
 from scripts import untyped
+
+
+def test_what_is_counted_is_what_mypy_checks() -> None:
+    """All of it, strictly."""
+    settings = tomllib.loads((untyped.REPO / "pyproject.toml").read_text())["tool"]["mypy"]
+    assert settings["files"] == list(untyped.CHECKED) and settings["strict"] is True
+    assert "exclude" not in settings
 
 
 def test_few_places_each_with_its_reason() -> None:
