@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
 
 from plena_ref.machine.hardware import Hardware
 
@@ -19,7 +21,7 @@ class Bound:
         return self.cycles / cycles
 
 
-def bound(totals: dict[str, int], hw: Hardware) -> Bound:
+def bound(totals: dict[str, int], hw: Hardware, beats: Fraction | int = 1) -> Bound:
     """The kernel's bound from the work it did: the resource that needs the most cycles.
 
     Multiply-accumulates over BLEN*MLEN a cycle, vector rows, beats of the busier direction of the HBM bus,
@@ -28,12 +30,13 @@ def bound(totals: dict[str, int], hw: Hardware) -> Bound:
     Args:
         totals: the counters of group "totals".
         hw: machine shape.
+        beats: beats a cycle that the memory moves in each direction, at most.
     """
     instructions = sum(value for name, value in totals.items() if name.endswith("_instructions"))
     needs = {
         "matrix work": -(-totals["macs"] // (hw.blen * hw.mlen)),
         "vector rows": totals["vector_rows"],
-        "DMA beats": max(totals["read_beats"], totals["write_beats"]),
+        "DMA beats": ceil(max(totals["read_beats"], totals["write_beats"]) / Fraction(beats)),
         "instructions": -(-instructions // hw.dispatch_width),
     }
     resource = max(needs, key=lambda name: needs[name])

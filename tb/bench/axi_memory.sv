@@ -1,5 +1,6 @@
 // AXI4 memory model for the bench: 64-byte INCR bursts, seeded random back-pressure, an error range, a channel that dies.
-// A read samples memory when accepted, answers `latency` cycles later; a write lands with its B.
+// A read samples memory when accepted, answers `latency` cycles later; a write lands with its B. Of any rate_cycles cycles
+// at most rate_beats move a beat of read data, and as many one of write data.
 // Specified in docs/bench.md.
 `timescale 1ns / 1ps
 `default_nettype none
@@ -13,6 +14,8 @@ module axi_memory #(
     input wire logic [15:0] latency,  // cycles from a handshake to first data or B, >= 1
     input wire logic [7:0] jitter,  // chance in 256 that a channel pauses; 0 is none
     input wire logic [31:0] seed,  // seed of the pauses, taken during reset
+    input wire logic [7:0] rate_beats,  // bandwidth: beats of each direction that move in rate_cycles cycles, >= 1
+    input wire logic [7:0] rate_cycles,  // cycles in which so many beats may move, >= rate_beats
     input wire logic [7:0] fill,  // what bytes that nobody wrote read as
     input wire logic [63:0] err_lo,  // beats that touch err_lo .. err_hi-1 answer SLVERR
     input wire logic [63:0] err_hi,  // end of the error range; 0 means no range
@@ -100,6 +103,9 @@ module axi_memory #(
   logic dead_ar, dead_r, dead_aw, dead_w, dead_b;
   logic losing_r;  // the rest of a read burst is lost
 
+  // Every cycle earns each direction rate_beats, a beat costs rate_cycles; what is not used soon is forfeit.
+  logic [9:0] read_credit, write_credit, most_credit;
+
   function automatic logic [1:0] response(input logic [63:0] addr);
     response = 2'd0;
     if (err_hi != 0 && addr + 64 > err_lo && addr < err_hi) response = 2'd2;
@@ -139,6 +145,8 @@ module axi_memory #(
       now = 0;
       moved = 0;
       losing_r = 1'b0;
+      read_credit = 10'd0;
+      write_credit = 10'd0;
       random = {seed, ~seed} ^ 64'h9E3779B97F4A7C15;
     end else begin
       now = now + 1;
@@ -200,6 +208,9 @@ module axi_memory #(
         end
         beat = beat + 1;
       end
+      most_credit = 10'(rate_cycles) + 10'(rate_beats) - 10'd1;
+      read_credit = read_credit + 10'(rate_beats);
+      if (read_credit > most_credit) read_credit = most_credit;
       // Read data out.
       if (!rvalid || rready) begin
         if (r_count != 0 && (losing_r || (dead_r && lose))) begin
@@ -209,9 +220,10 @@ module axi_memory #(
           rvalid <= 1'b0;
         end else if (!dead_r && r_count != 0 && $signed(
                 r_due[r_head] - now
-            ) <= 1 && random[7:0] >= jitter) begin
+            ) <= 1 && random[7:0] >= jitter && read_credit >= 10'(rate_cycles)) begin
           rvalid <= 1'b1;
-          rid <= r_id[r_head];
+          read_credit = read_credit - 10'(rate_cycles);
+          rid   <= r_id[r_head];
           rdata <= r_data[r_head];
           rresp <= r_resp[r_head];
           rlast <= r_last[r_head];
@@ -230,6 +242,7 @@ module axi_memory #(
         aw_count = aw_count + 1;
       end
       if (wvalid && wready) begin
+        write_credit = write_credit - 10'(rate_cycles);
         at = (w_head + w_count) % BEATS;
         w_data[at] = wdata;
         w_strb[at] = wstrb;
@@ -282,8 +295,11 @@ module axi_memory #(
           w_count = w_count - 1;
         end
       end
+      write_credit = write_credit + 10'(rate_beats);
+      if (write_credit > most_credit) write_credit = most_credit;
       awready <= !dead_aw && aw_count < REQUESTS && random[31:24] >= jitter;
-      wready  <= !dead_w && aw_count != 0 && w_count < BEATS && random[39:32] >= jitter;
+      wready <= !dead_w && aw_count != 0 && w_count < BEATS && random[39:32] >= jitter &&
+          write_credit >= 10'(rate_cycles);
     end
   end
 endmodule

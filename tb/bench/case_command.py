@@ -58,6 +58,7 @@ def main(arguments: list[str]) -> int:
                 run.sim,
                 latency=run.latency,
                 jitter=run.jitter,
+                beats=run.beats,
                 waves=run.waves,
                 folder=folder,
                 x_seed=run.x_seed,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from tb.bench import harness, utilisation
 from tb.bench.assembly import Assembly
 from tb.bench.diagnose import Ran
 from tb.bench.harness import Job, JobResult
+from tb.bench.job import FULL_RATE
 from tb.bench.phases import phase
 from tb.diagnosis.account import Account
 from tb.diagnosis.account_text import print_account
@@ -50,6 +52,7 @@ class CaseOutcome:
         wanted: what the reference machine left in the memories.
         stages: verdict stage by stage, where the case has stages.
         account: what a failure comes from, once somebody has looked.
+        beats: beats a cycle that the memory moved in each direction, at most.
     """
 
     case: Case
@@ -62,6 +65,7 @@ class CaseOutcome:
     wanted: MemoryImages
     stages: tuple[StageVerdict, ...] = ()
     account: Account | None = None
+    beats: Fraction = FULL_RATE
 
     @property
     def ran(self) -> Ran:
@@ -125,7 +129,8 @@ class CaseOutcome:
             "account": self.account.to_json() if self.account is not None else None,
             "cycles": self.got.cycles,
             "instructions": self.got.instructions,
-            **utilisation.summary(self.got.counters, self.got.cycles, hw),
+            "beats_per_cycle": str(self.beats),
+            **utilisation.summary(self.got.counters, self.got.cycles, hw, self.beats),
             "counters": self.got.counters.to_json(),
             "build_seconds": round(self.build_seconds, 3),
             "sim_seconds": round(self.got.seconds, 4),
@@ -145,7 +150,7 @@ class CaseOutcome:
             f"{self.got.cycles} cycles, {self.got.instructions} instructions; {built}, "
             f"ran in {self.got.seconds:.2f} s ({rate:,.0f} cycles/s)"
         )
-        utilisation.print_bars(console, self.got.counters, self.got.cycles, hw)
+        utilisation.print_bars(console, self.got.counters, self.got.cycles, hw, self.beats)
         for reason in self.reasons:
             console.print(f"  {reason}", markup=False, soft_wrap=True)
         if self.stages:
@@ -164,6 +169,7 @@ def run_case(
     *,
     latency: int = harness.DEFAULT_LATENCY,
     jitter: int = 0,
+    beats: Fraction = FULL_RATE,
     waves: bool = False,
     folder: Path | None = None,
     root: Path = simulate.REPO,
@@ -179,6 +185,7 @@ def run_case(
         simulator, waves, root, x_seed, timeout: see :func:`tb.bench.harness.run`.
         latency: memory latency in cycles.
         jitter: chance in 256 that a memory channel pauses in a cycle; the case's seed seeds it.
+        beats: beats a cycle that the memory moves in each direction.
         folder: where the simulation leaves its log and its waves.
         trace: record the retired instructions, which waves do too.
         assembly: a program as text that takes the place of the kernel's; None: the kernel's.
@@ -191,9 +198,10 @@ def run_case(
     with phase("program and data"):
         workload = build(case) if assembly is None else assembly.put_into(build(case))
     trace = trace or waves
-    job = Job(workload.words, workload.images, workload.limit, latency, jitter, case.seed, trace=trace)
+    timing = (latency, jitter, case.seed)
+    job = Job(workload.words, workload.images, workload.limit, *timing, trace=trace, beats=beats)
     run = harness.run(case.hardware, [job], simulator, waves, folder, root, x_seed, timeout)
-    return judge(workload, run.jobs[0], simulator, run.build_seconds)
+    return replace(judge(workload, run.jobs[0], simulator, run.build_seconds), beats=beats)
 
 
 def judge(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,10 @@ from plena_ref.machine.state import MemoryImages, Registers
 
 #: Cycles from a memory request to its answer when nobody says otherwise.
 DEFAULT_LATENCY = 100
+#: Beats of 64 bytes a cycle, in each direction, when nobody says otherwise.
+FULL_RATE = Fraction(1)
+#: The largest denominator of a rate.
+RATE_CYCLES_MAX = 255
 
 
 #: What the bench counts beside the core: instruction lines that came, cycles in which a burst of data was
@@ -59,6 +64,7 @@ class Job:
         latency: cycles from a memory request to its answer.
         jitter: chance in 256 that a memory channel pauses in a cycle.
         seed: seed of those pauses. It takes effect with ``reset``.
+        beats: bandwidth of the memory, in beats of 64 bytes a cycle in each direction; at most 1.
         error_range: HBM byte range [low, high) whose accesses answer with a bus error.
         watchdog: cycles after which the machine itself stops; 0 for never.
         reset: reset the machine before the run.
@@ -92,6 +98,7 @@ class Job:
     abort_first: bool = False
     abort_at: int = 0
     keep_hbm: bool = False
+    beats: Fraction = FULL_RATE
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,7 @@ def write_job(path: Path, hw: Hardware, job: Job, fill: int) -> None:
         job.abort_at,
         channel | stall.lose << 3,
         stall.after,
+        job.beats.denominator << 8 | job.beats.numerator,
     ]
     (path / "offsets").write_text("".join(f"{offset:x}\n" for offset in _OFFSETS))
     (path / "settings").write_text("".join(f"{value:x}\n" for value in settings))

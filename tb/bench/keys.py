@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, replace
+from fractions import Fraction
 
 from plena_ref.isa.csr import DRAIN_LIMIT_RESET
 from plena_ref.isa.formats import FORMATS
@@ -91,7 +92,7 @@ def _key(field: Field[object], meaning: str, follows: str | None = None) -> Key:
         default, kind = str(int(field.default)), FLAG
     elif field.default is not None:
         default = str(field.default)
-        kind = "text" if isinstance(field.default, str) and kind == "number" else kind
+        kind = "text" if isinstance(field.default, str | Fraction) and kind == "number" else kind
     return Key(field.name.upper(), default, meaning, kind)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from fractions import Fraction
 
 from plena_ref.machine.hardware import Hardware
 from tb.bench import words
-from tb.bench.job import DEFAULT_LATENCY
+from tb.bench.job import DEFAULT_LATENCY, FULL_RATE, RATE_CYCLES_MAX
 from tb.engine import registry, simulate
 
 #: The parameters of the machine by key.
@@ -80,6 +81,26 @@ def take_integer(options: dict[str, str], key: str, default: int, low: int, high
     return value
 
 
+def take_beats(options: dict[str, str]) -> Fraction:
+    """Remove BEATS=n/m and return it: n beats in m cycles; 1 where it is not given.
+
+    Raises:
+        UsageError: it is no fraction above 0 and at most 1, or in lowest terms m is too large.
+    """
+    text = options.pop("BEATS", None)
+    if text is None:
+        return FULL_RATE
+    beats, slash, cycles = text.partition("/")
+    if not beats.isdecimal() or (slash and not cycles.isdecimal()):
+        raise UsageError(f"BEATS={text} is not of the form n/m")
+    if not 0 < int(beats) <= int(cycles or 1):
+        raise UsageError(f"BEATS={text} does not lie above 0 and at most at 1")
+    rate = Fraction(int(beats), int(cycles or 1))
+    if rate.denominator > RATE_CYCLES_MAX:
+        raise UsageError(f"BEATS={text} is more than {RATE_CYCLES_MAX} cycles")
+    return rate
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """Where and how to run; the attributes are named after their keys.
@@ -88,6 +109,7 @@ class RunOptions:
         sim: name of the simulator.
         latency: cycles from a memory request to its answer.
         jitter: chance in 256 that a memory channel pauses in a cycle.
+        beats: n/m: in m cycles the memory moves at most n beats of 64 bytes in each direction.
         waves: write waves.
         x_seed: seed of the values that stand for unknown ones, or None to draw none.
         sim_timeout: wall-clock seconds after which the simulation is stopped, or None for an hour.
@@ -96,6 +118,7 @@ class RunOptions:
     sim: str = next(iter(registry.SIMULATORS))
     latency: int = DEFAULT_LATENCY
     jitter: int = 0
+    beats: Fraction = FULL_RATE
     waves: bool = False
     x_seed: int | None = None
     sim_timeout: int | None = None
@@ -138,6 +161,7 @@ def take_run_options(options: dict[str, str]) -> RunOptions:
         options.pop("SIM", simulate.default_simulator()),
         take_integer(options, "LATENCY", RunOptions.latency, 1, 65535),
         take_integer(options, "JITTER", RunOptions.jitter, 0, 255),
+        take_beats(options),
         bool(take_integer(options, "WAVES", int(RunOptions.waves), 0, 1)),
         take_integer(options, "X_SEED", 0, 1, 2**31 - 1) or None,
         take_integer(options, "SIM_TIMEOUT", 0, 1, 10**7) or None,

@@ -11,7 +11,7 @@ module plena_tb #(
     parameter int DISPATCH_WIDTH = 2,  // instructions dispatched a cycle
     parameter int MEMORY_BYTES = 68 << 20  // storage behind the AXI port: data, then the program
 );
-  localparam int SETTINGS = 20;  // words of a job's settings file
+  localparam int SETTINGS = 21;  // words of a job's settings file
 
   // What Python sees.
   int job;  // number of the job: its files lie in job<number>/
@@ -51,18 +51,15 @@ module plena_tb #(
   logic [63:0] program_at;  // byte address where program.in is put
   logic [63:0] program_words;  // 64-bit words in program.in
   logic [15:0] latency;  // see axi_memory
-  logic [7:0] jitter;  // see axi_memory
-  logic [31:0] seed;  // see axi_memory
-  logic [7:0] fill;  // see axi_memory
-  logic [63:0] err_lo;  // see axi_memory
-  logic [63:0] err_hi;  // see axi_memory
+  logic [7:0] jitter, fill;  // see axi_memory
+  logic [31:0] seed, stall_after;  // see axi_memory
+  logic [7:0] rate_beats = 8'd1, rate_cycles = 8'd1;  // see axi_memory
+  logic [63:0] err_lo, err_hi;  // see axi_memory
   logic [31:0] drain_limit;  // drain limit register
   logic [31:0] drain_limit_held;  // what that register holds
   logic [63:0] abort_at;  // cycles after the start at which the host aborts; 0 never
-  logic [2:0] stall = 3'd0;  // see axi_memory
-  logic lose = 1'b0;  // see axi_memory
-  logic [31:0] stall_after;  // see axi_memory
-  logic stall_restart = 1'b0;  // see axi_memory
+  logic [ 2:0] stall = 3'd0;  // see axi_memory
+  logic lose = 1'b0, stall_restart = 1'b0;  // see axi_memory
 
   task automatic read_settings;
     int file, got;
@@ -92,6 +89,7 @@ module plena_tb #(
     abort_at = setting[17];
     {lose, stall} = setting[18][3:0];
     stall_after = setting[19][31:0];
+    {rate_cycles, rate_beats} = setting[20][15:0];
   endtask
 
   wire irq, awvalid, wvalid, arvalid, awready, wready, bvalid, arready, rvalid;
@@ -186,6 +184,8 @@ module plena_tb #(
       .latency(latency),
       .jitter(jitter),
       .seed(seed),
+      .rate_beats(rate_beats),
+      .rate_cycles(rate_cycles),
       .fill(fill),
       .err_lo(err_lo),
       .err_hi(err_hi),

@@ -108,6 +108,7 @@ def _run(request: Request, words: Sequence[int], folder: Path) -> ProgramOutcome
         run.sim,
         latency=run.latency,
         jitter=run.jitter,
+        beats=run.beats,
         seed=how.seed,
         watchdog=how.watchdog,
         drain_limit=how.drain_limit,

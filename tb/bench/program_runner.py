@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from plena_ref.isa.counters import Counters
@@ -15,6 +16,7 @@ from plena_ref.machine.reference import Machine, StopReport
 from plena_ref.machine.state import MemoryImages, Registers
 from tb.bench import harness
 from tb.bench.harness import Job, JobResult
+from tb.bench.job import FULL_RATE
 from tb.bench.options import REFERENCE
 from tb.bench.unwritten import first_unwritten_read, known_words
 from tb.diagnosis.provenance import UnwrittenRead
@@ -100,6 +102,7 @@ def run_program(
     *,
     latency: int = harness.DEFAULT_LATENCY,
     jitter: int = 0,
+    beats: Fraction = FULL_RATE,
     seed: int = 1,
     watchdog: int = 0,
     drain_limit: int = DRAIN_LIMIT_RESET,
@@ -116,8 +119,8 @@ def run_program(
         words: machine code.
         image_files: files by memory name (the values of ``IMAGE_OPTIONS``).
         simulator: a registered simulator, or ``REFERENCE``.
-        latency, jitter, seed, watchdog, drain_limit: see :class:`tb.bench.job.Job`; not for the reference
-            machine.
+        latency, jitter, beats, seed, watchdog, drain_limit: see :class:`tb.bench.job.Job`; not for the
+            reference machine.
         waves, folder, x_seed, timeout: see :func:`tb.bench.harness.run`; not for the reference machine.
         max_instructions: instructions after which the reference machine gives up.
 
@@ -129,7 +132,9 @@ def run_program(
     memories, staged = _staged(hw, image_files)
     if simulator == REFERENCE:
         return _on_reference(hw, words, memories, staged, max_instructions)
-    job = Job(words, memories, None, latency, jitter, seed, watchdog=watchdog, drain_limit=drain_limit)
+    job = Job(
+        words, memories, None, latency, jitter, seed, watchdog=watchdog, drain_limit=drain_limit, beats=beats
+    )
     run = harness.run(hw, [job], simulator, waves, folder, x_seed=x_seed, timeout=timeout)
     return ProgramOutcome.of_job(run.jobs[0], staged)
 

@@ -65,7 +65,12 @@ def main(arguments: list[str]) -> int:
 def _options(given: dict[str, str], work: Record) -> RunOptions:
     """The options that were typed, and those of the record where nothing was."""
     settings = work.settings
-    recorded = {"SIM": settings.simulator, "LATENCY": settings.latency, "JITTER": settings.jitter}
+    recorded = {
+        "SIM": settings.simulator,
+        "LATENCY": settings.latency,
+        "JITTER": settings.jitter,
+        "BEATS": settings.beats,
+    }
     if settings.x_seed is not None:
         recorded["X_SEED"] = settings.x_seed
     for key, value in recorded.items():
@@ -76,7 +81,8 @@ def _options(given: dict[str, str], work: Record) -> RunOptions:
 def _again(work: Record, run: RunOptions) -> diagnose.Ran:
     """The run on the RTL and on the reference machine."""
     seed = work.settings.seed
-    job = Job(work.words, work.images, work.limit, run.latency, run.jitter, seed, trace=True)
+    timing = (run.latency, run.jitter, seed)
+    job = Job(work.words, work.images, work.limit, *timing, trace=True, beats=run.beats)
     folder = work.folder if run.waves else None
     result = harness.run(
         work.hardware, [job], run.sim, run.waves, folder, x_seed=run.x_seed, timeout=run.sim_timeout

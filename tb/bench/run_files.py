@@ -81,6 +81,7 @@ def record(folder: Path, asked: Asked, outcome: CaseOutcome) -> Record:
         limit=workload.limit,
         latency=asked.run.latency,
         jitter=asked.run.jitter,
+        beats=str(asked.run.beats),
         x_seed=asked.run.x_seed,
         poison={memory: f"{MemoryImages.poison(memory):X}" for memory in images.MEMORIES},
     )

@@ -79,7 +79,7 @@ def _cycles(outcome: CaseOutcome) -> str:
     got, hw = outcome.got, outcome.case.hardware
     shares = utilisation.shares_by_reason(got.counters, got.cycles)
     rows = [(unit, utilisation.reasons(values)) for unit, values in shares.items()]
-    said = utilisation.describe_bound(got.counters, got.cycles, hw)
+    said = utilisation.describe_bound(got.counters, got.cycles, hw, outcome.beats)
     return cycles.section_of(_trace(outcome), got.cycles, rows, said)
 
 

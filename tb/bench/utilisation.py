@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from rich.console import Console
 from rich.table import Table
 
 from plena_ref.analysis.cycle_bound import bound
 from plena_ref.isa.counters import DISPATCH, QUEUE, QUEUES, Counters
 from plena_ref.machine.hardware import Hardware
+from tb.bench.job import FULL_RATE
 
 #: Characters of a whole bar.
 _WIDTH = 24
@@ -32,9 +35,9 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f}%"
 
 
-def summary(counters: Counters, cycles: int, hw: Hardware) -> dict[str, object]:
-    """Bound, its resource and the utilisations for `result.json`, as shares of 1."""
-    least = bound(counters.totals, hw)
+def summary(counters: Counters, cycles: int, hw: Hardware, beats: Fraction = FULL_RATE) -> dict[str, object]:
+    """Bound, its resource and the utilisations for `result.json`, as shares of 1; `beats` as for `bound`."""
+    least = bound(counters.totals, hw, beats)
     return {
         "bound_cycles": least.cycles,
         "bound_resource": least.resource,
@@ -60,9 +63,9 @@ def reasons(shares: dict[str, float]) -> str:
     return ", ".join(f"{name} {_percent(shares[name])}" for name in large)
 
 
-def describe_bound(counters: Counters, cycles: int, hw: Hardware) -> str:
-    """The bound of the work, and what of it and of the array was used."""
-    least = bound(counters.totals, hw)
+def describe_bound(counters: Counters, cycles: int, hw: Hardware, beats: Fraction = FULL_RATE) -> str:
+    """The bound of the work, and what of it and of the array was used; `beats` as for `bound`."""
+    least = bound(counters.totals, hw, beats)
     macs = counters.totals["macs"] / (hw.blen * hw.mlen * cycles)
     return (
         f"bound {least.cycles} cycles ({least.resource}): utilisation {_percent(least.utilisation(cycles))}; "
@@ -70,7 +73,9 @@ def describe_bound(counters: Counters, cycles: int, hw: Hardware) -> str:
     )
 
 
-def print_bars(console: Console, counters: Counters, cycles: int, hw: Hardware) -> None:
+def print_bars(
+    console: Console, counters: Counters, cycles: int, hw: Hardware, beats: Fraction = FULL_RATE
+) -> None:
     """Print the bars of dispatch and of the four queues, and the utilisation against the kernel's bound."""
     marks = _MARKS if console.encoding.startswith("utf") else _PLAIN_MARKS
     table = Table(
@@ -85,4 +90,4 @@ def print_bars(console: Console, counters: Counters, cycles: int, hw: Hardware) 
         busy = "" if unit == "dispatch" else _percent(counters.totals[f"{unit}_busy"] / cycles)
         table.add_row(unit, _bar(shares, marks), busy, reasons(shares))
     console.print(table)
-    console.print(describe_bound(counters, cycles, hw))
+    console.print(describe_bound(counters, cycles, hw, beats))

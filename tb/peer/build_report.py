@@ -85,7 +85,7 @@ def print_report(outcome: BuildOutcome, console: Console) -> None:
     if outcome.build_seconds:
         console.print(f"model built in {outcome.build_seconds:.1f} s")
     if run.counters is not None and run.cycles:
-        utilisation.print_bars(console, run.counters, run.cycles, hw)
+        utilisation.print_bars(console, run.counters, run.cycles, hw, outcome.beats)
     uses = stage_uses(outcome)
     if uses is not None:
         stage_profile.print_table(uses, hw, console)

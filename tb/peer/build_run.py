@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 from plena_ref.machine.hardware import Hardware
@@ -13,6 +14,7 @@ from plena_ref.verdict.tolerance import STRICT, Tolerance
 from tb.bench import harness
 from tb.bench import unwritten as unwritten_words
 from tb.bench.harness import Job, JobResult
+from tb.bench.job import FULL_RATE
 from tb.bench.options import REFERENCE
 from tb.bench.program_options import ProgramOptions
 from tb.bench.program_runner import ProgramOutcome
@@ -58,6 +60,7 @@ class BuildOutcome:
         job: what the RTL left; None on the reference machine.
         build_seconds: time to build the model; 0.0 from the cache.
         unwritten: the first read of a word that nobody wrote, in words; None: nobody asked.
+        beats: beats a cycle that the memory moved in each direction, at most.
     """
 
     build: Build
@@ -68,6 +71,7 @@ class BuildOutcome:
     job: JobResult | None
     build_seconds: float
     unwritten: str | None
+    beats: Fraction = FULL_RATE
 
 
 def read(
@@ -133,7 +137,7 @@ def run(build: Build, how: ProgramOptions, folder: Path | None) -> BuildOutcome:
     model.ready(hw, options.sim, options.waves, options.x_seed, print)
     timing = (options.latency, options.jitter, how.seed)
     job = Job(program.words, before, program.shape.limit, *timing, None, how.watchdog, trace=True)
-    job = replace(job, drain_limit=how.drain_limit, program_base=program.program_base)
+    job = replace(job, drain_limit=how.drain_limit, program_base=program.program_base, beats=options.beats)
     result = harness.run(
         hw,
         [job],
@@ -150,9 +154,10 @@ def run(build: Build, how: ProgramOptions, folder: Path | None) -> BuildOutcome:
         report = machine.run(program.words)
         differences = _differences(hw, got, machine.images, before, report)
     outside = verdict.changed_outside(got.images, before, machine.written)
-    return _judged(
+    judged = _judged(
         build, options.sim, outcome, machine.written, differences, outside, got, result.build_seconds, astray
     )
+    return replace(judged, beats=options.beats)
 
 
 def _unwritten_read(build: Build) -> str:

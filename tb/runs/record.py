@@ -27,7 +27,7 @@ from plena_ref.verdict.tolerance import Tolerance
 from tb.runs.tensor_files import TENSORS
 
 RECORD = "run.json"
-VERSION = 1
+VERSION = 2
 
 
 class RecordError(ValueError):
@@ -48,6 +48,7 @@ class Settings:
         limit: HBM bytes that belong to data.
         latency: cycles from a memory request to its answer.
         jitter: chance in 256 that a memory channel pauses in a cycle.
+        beats: beats of 64 bytes a cycle that the memory moved in each direction, "1" or "n/m".
         x_seed: seed of the values that stand for unknown ones, or None.
         poison: what each memory held where nothing was staged, in hexadecimal.
     """
@@ -61,6 +62,7 @@ class Settings:
     limit: int
     latency: int
     jitter: int
+    beats: str
     x_seed: int | None
     poison: dict[str, str]
 

@@ -63,11 +63,12 @@ def prepare(entry: str, trace: bool = False) -> tuple[Workload, Job]:
         name = given.pop("TEST")
         latency = options.take_integer(given, "LATENCY", harness.DEFAULT_LATENCY, 1, 65535)
         jitter = options.take_integer(given, "JITTER", 0, 0, 255)
+        beats = options.take_beats(given)
         workload = build(CASES[name].override(**given))
     except (KeyError, CaseError, options.UsageError) as error:
         raise CyclesError(f"{entry}: {error}") from None
-    seed = workload.case.seed
-    return workload, Job(workload.words, workload.images, workload.limit, latency, jitter, seed, trace=trace)
+    timing = (latency, jitter, workload.case.seed)
+    return workload, Job(workload.words, workload.images, workload.limit, *timing, trace=trace, beats=beats)
 
 
 def measure(chosen: Iterable[str]) -> Counts:

@@ -32,13 +32,19 @@ class Master:
         self.ready: Callable[[], int] = lambda: 1
 
     async def start(
-        self, latency: int, jitter: int = 0, seed: int = 1, error: tuple[int, int] = (0, 0)
+        self,
+        latency: int,
+        jitter: int = 0,
+        seed: int = 1,
+        error: tuple[int, int] = (0, 0),
+        rate: tuple[int, int] = (1, 1),
     ) -> None:
         """Reset the memory with these settings and begin to drive it; its contents stay."""
         dut = self.dut
         Clock(dut.clk, 2, "ns").start()
         dut.latency.value, dut.jitter.value, dut.seed.value, dut.fill.value = latency, jitter, seed, FILL
         dut.err_lo.value, dut.err_hi.value = error
+        dut.rate_beats.value, dut.rate_cycles.value = rate
         for name in ("stall", "stall_after", "stall_restart", "lose"):
             getattr(dut, name).value = 0
         for name in ("arvalid", "awvalid", "wvalid", "rready", "bready"):
@@ -114,6 +120,25 @@ async def latency_and_throughput(dut: Dut, latency: int) -> None:
     assert [beat[1] for beat in master.beats[:20]] == [number % 2 for number in range(20)]
     assert [beat[4] for beat in master.beats] == [1] * 20 + [0] * 19 + [1]
     assert all(beat[2] == filled() and beat[3] == OKAY for beat in master.beats)
+
+
+@cocotb.test()
+@cocotb.parametrize(rate=[(1, 1), (1, 2), (3, 4), (1, 4), (254, 255)])
+async def bandwidth(dut, rate: tuple[int, int]) -> None:
+    """At most so many beats each way in any so many cycles, and over a long time no fewer."""
+    beats, cycles = rate
+    master = Master(dut)
+    for number in range(8):
+        master.reads.append((number % 2, 512 * number, 39))
+        master.writes.append((number % 2, 2560 * number % 4096, [(number, 0)] * 40))
+    await master.start(5, rate=rate)
+    await master.until(beats=320, responses=8)
+    for moved in ([beat[0] for beat in master.beats], master.data_taken):
+        assert len(moved) == 320
+        in_a_window = [sum(first <= at < first + cycles for at in moved) for first in moved]
+        assert max(in_a_window) <= beats
+        least = 320 * cycles / beats
+        assert least - cycles <= moved[-1] - moved[0] + 1 <= least + cycles
 
 
 @cocotb.test()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 
-from plena_ref.analysis.cycle_bound import bound
+from plena_ref.analysis.cycle_bound import Bound, bound
 from plena_ref.isa import csr
 from plena_ref.isa.counters import GROUPS, TOTALS, Counters
 from plena_ref.machine.hardware import Hardware
@@ -71,3 +73,9 @@ def test_bound(work: dict[str, int], cycles: int, resource: str) -> None:
     got = bound(totals, HW)
     assert (got.cycles, got.resource) == (cycles, resource)
     assert got.utilisation(2 * cycles) == 0.5
+
+
+def test_bound_of_a_slower_memory() -> None:
+    totals = {**dict.fromkeys((counter.name for counter in TOTALS), 0), "read_beats": 301, "vector_rows": 400}
+    assert bound(totals, HW, Fraction(3, 4)).cycles == 402
+    assert bound(totals, HW, Fraction(1, 4)) == Bound(1204, "DMA beats")

@@ -79,7 +79,7 @@ def test_equal_contents_lie_on_disk_once(tmp_path: Path) -> None:
         (None, "holds no run"),
         ("{", "damaged"),
         ('{"schema": 0}', "version 0"),
-        ('{"schema": 1}', "damaged"),
+        ('{"schema": 2}', "damaged"),
     ],
 )
 def test_a_folder_that_is_no_run_is_refused(text: str | None, why: str, tmp_path: Path) -> None:
