@@ -51,7 +51,7 @@ def section_of(wanted: Mask, taken: Mask | None, mlen: int) -> str:
         "The kernel does not say which keys it takes."
         if taken is None
         else (
-            f"In {wrong} tiles the kernel lets queries see other keys than the golden does."
+            f"In {wrong} tile{'s' * (wrong > 1)} the kernel lets queries see other keys than the golden does."
             if wrong
             else "The kernel lets every query see the keys that the golden does."
         )

@@ -78,6 +78,23 @@ def test_another_place() -> None:
     assert text is not None and "its result is right, but went to T row 9" in text and "T row 7" in text
 
 
+def test_a_reduction_of_the_neighbouring_row() -> None:
+    words = assemble("S_ADDI_INT gp1, gp0, 40\nV_RED_MAX f3, gp1\nC_BREAK")
+    images = MemoryImages.zeros(HW)
+    images.vram[:128] = drawn()
+    states = KnownStates(HW, words, images, HW.hbm_bytes)
+    before = states.after(1)
+    wanted = states.step(before).machine
+    for row, said in ((4, "T row 4"), (5, None)):
+        other = before.machine.fork()
+        other.gp[1] = 8 * row
+        other.run([words[1]], resume=True)
+        got = Left("stopped", None, 2, 2, other.registers, images)
+        difference = state_difference(got, wanted.images, wanted.registers)
+        text = operands.explain(before, states, words[1], got, difference, NAMES)
+        assert (text is None) if said is None else (text is not None and said in text)
+
+
 def test_what_nothing_explains() -> None:
     def noise(_machine: Machine, images: MemoryImages) -> None:
         images.vram[57] ^= 1

@@ -85,7 +85,9 @@ def test_another_mask_of_the_kernel_is_marked() -> None:
     taken[9, 10] = True
     shown = mask_grid.section_of(wanted, taken, 8)
     assert (
-        "In 1 tiles" in shown and "query tile 1, key tile 1" in shown and "shows 1 that it must not" in shown
+        "In 1 tile the kernel" in shown
+        and "query tile 1, key tile 1" in shown
+        and "shows 1 that it must not" in shown
     )
     assert "does not say" in mask_grid.section_of(wanted, None, 8)
 
