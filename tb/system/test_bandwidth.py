@@ -18,8 +18,18 @@ RATES = [Fraction(1), Fraction(3, 4), Fraction(1, 2), Fraction(1, 4), Fraction(1
 
 def test_a_decode_step_takes_what_its_beats_take() -> None:
     """Bit-exact at each rate; the cycles of the last two, bound by DMA, differ by those of their beats."""
-    sizes = {"batch": 1, "seq": 1, "kv_seq": 256, "heads": 4, "kv_heads": 4, "head_dim": 16}
-    case = make_case("decode", hardware=ATTENTION, kernel="decode_attention", sigma=1.0, **sizes)
+    case = make_case(
+        "decode",
+        ATTENTION,
+        "decode_attention",
+        sigma=1.0,
+        batch=1,
+        seq=1,
+        kv_seq=256,
+        heads=4,
+        kv_heads=4,
+        head_dim=16,
+    )
     workload = build(case)
     jobs = [Job(workload.words, workload.images, workload.limit, beats=beats) for beats in RATES]
     cycles, beats = [], 0

@@ -124,7 +124,7 @@ async def latency_and_throughput(dut: Dut, latency: int) -> None:
 
 @cocotb.test()
 @cocotb.parametrize(rate=[(1, 1), (1, 2), (3, 4), (1, 4), (254, 255)])
-async def bandwidth(dut, rate: tuple[int, int]) -> None:
+async def bandwidth(dut: Dut, rate: tuple[int, int]) -> None:
     """At most so many beats each way in any so many cycles, and over a long time no fewer."""
     beats, cycles = rate
     master = Master(dut)
