@@ -141,7 +141,7 @@ BENCH_MAY_IMPORT: dict[str, set[str]] = {
     "report": {"diagnosis"},
     "runs": set(),
     "unit": {"bench", "engine", "mutants", "oracle"},
-    "system": {"bench", "engine", "fuzz", "mutants", "peer", "sweep", "unit"},
+    "system": {"bench", "diagnosis", "engine", "fuzz", "mutants", "peer", "sweep", "unit"},
 }
 #: What is above the bench: nothing in tb imports it.
 ABOVE = ("scripts", "tests")

@@ -24,6 +24,7 @@ from tb.bench import (
     keys,
     options,
     run_files,
+    timeline,
     waves,
 )
 from tb.engine import scratch, simulate
@@ -42,9 +43,11 @@ def main(arguments: list[str]) -> int:
         keys.check("sim", typed)
         given = dict(typed)
         keep = options.take_integer(given, "KEEP", kept.KEEP, 1, 10**6)
+        traced = bool(options.take_integer(given, "TRACE", 0, 0, 1))
         asm = given.pop("ASM", None)
         program = assembly.read(asm) if asm is not None else None
         name, case, run = case_choice.asked(given)
+        run = dataclasses.replace(run, waves=run.waves or traced)
         simulate.find_tool(run.sim)
     except (options.UsageError, CaseError, simulate.SimulationError) as error:
         return options.fail(error)
@@ -76,6 +79,8 @@ def main(arguments: list[str]) -> int:
         run_files.leave(folder, RUNS, asked, outcome)
         if run.waves:
             waves.write_save_file(folder)
+        if traced:
+            timeline.write(folder, case.hardware)
         places.install(folder, place)
     places.link(RUNS, name, place)
     kept.sweep(RUNS, place, keep)

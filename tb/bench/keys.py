@@ -66,6 +66,7 @@ class Command:
 DEFAULT_CASE = "mha_batch2"
 _TEST = Key("TEST", DEFAULT_CASE, "the registered case (make list)", tuple(CASES))
 _OF_SIM = (
+    Key("TRACE", "0", "1 writes waves, and a timeline for the Perfetto viewer", FLAG),
     Key("KEEP", str(kept.KEEP), "runs that stay; older ones are removed"),
     Key("ASM", "the kernel's program", "an edited listing that runs in its place", "file"),
 )

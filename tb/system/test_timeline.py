@@ -1,0 +1,171 @@
+"""The timeline of a run, decoded with the schema of Perfetto, against its trace and performance counters."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from perfetto.protos.perfetto.trace import perfetto_trace_pb2 as schema
+
+from plena_ref.isa.disassembler import disassemble
+from plena_ref.workloads.registry import CASES
+from tb.bench import timeline
+from tb.bench.case_runner import CaseOutcome, run_case
+from tb.bench.options import RunOptions
+from tb.bench.perfetto_file import CYCLE_NS
+from tb.bench.retired import instructions
+from tb.bench.run_files import Asked, leave
+from tb.engine import simulate
+
+SMALL = {
+    **{"MLEN": 8, "BLEN": 4, "BATCH": 1, "SEQ": 10, "HEAD_DIM": 8, "VRAM_ELEMS": 4096, "MSRAM_TILES": 8},
+    **{"FP_WORDS": 128, "HBM_BYTES": 65536},
+}
+
+
+@dataclass
+class Decoded:
+    """Slices of a track as (begin, end, name, facts, depth), or values of a counter as (cycle, value)."""
+
+    slices: list[tuple[int, int, str, dict[str, object], int]] = field(default_factory=list)
+    values: list[tuple[int, float]] = field(default_factory=list)
+
+
+def decode(path: Path) -> dict[str, Decoded]:
+    """Every track by its name; slices are nested, and times never go back."""
+    trace = schema.Trace()
+    trace.ParseFromString(path.read_bytes())
+    names: dict[int, str] = {}
+    found: dict[str, Decoded] = defaultdict(Decoded)
+    stacks: dict[int, list[tuple[int, str, dict[str, object]]]] = defaultdict(list)
+    last = 0
+    for packet in trace.packet:
+        if packet.HasField("track_descriptor"):
+            names[packet.track_descriptor.uuid] = packet.track_descriptor.name
+            continue
+        event, cycle = packet.track_event, packet.timestamp // CYCLE_NS
+        assert cycle >= last and packet.timestamp % CYCLE_NS == 0
+        last, track = cycle, event.track_uuid
+        if event.type == event.TYPE_COUNTER:
+            found[names[track]].values.append((cycle, event.double_counter_value))
+        elif event.type == event.TYPE_SLICE_BEGIN:
+            facts = {one.name: one.string_value or one.int_value for one in event.debug_annotations}
+            stacks[track].append((cycle, event.name, facts))
+        else:
+            assert event.type == event.TYPE_SLICE_END
+            begin, name, facts = stacks[track].pop()
+            assert begin < cycle, "a slice has a cycle at least"
+            found[names[track]].slices.append((begin, cycle, name, facts, len(stacks[track])))
+    assert not any(stacks.values()), "every slice ends"
+    return found
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[CaseOutcome, dict[str, Decoded], Path]:
+    simulate.require("icarus")
+    runs = tmp_path_factory.mktemp("runs")
+    folder = runs / "run"
+    folder.mkdir()
+    case = CASES["mha_ragged"].override(**SMALL)
+    outcome = run_case(case, "icarus", waves=True, folder=folder)
+    leave(folder, runs, Asked("make sim", RunOptions()), outcome)
+    return outcome, decode(timeline.write(folder, case.hardware)), folder
+
+
+def test_retired_instructions(ran: tuple[CaseOutcome, dict[str, Decoded], Path]) -> None:
+    """Both tracks together are the trace: cycle, assembly, pc and number of each instruction."""
+    outcome, tracks, _ = ran
+    trace = outcome.got.trace
+    assert trace is not None
+    slices = [*tracks["retired"].slices, *tracks["retired beside it"].slices]
+    got = sorted((facts["number"], begin, end, name, facts["pc"]) for begin, end, name, facts, _ in slices)
+    assert got == [
+        (number, cycle, cycle + 1, disassemble(word), pc)
+        for number, (pc, word, cycle) in enumerate(trace.tolist())
+    ]
+
+
+def test_every_instruction_of_a_unit_is_at_work_once(
+    ran: tuple[CaseOutcome, dict[str, Decoded], Path],
+) -> None:
+    """Those of each queue, in the order of their numbers, after they were dispatched."""
+    outcome, tracks, _ = ran
+    trace = outcome.got.trace
+    assert trace is not None
+    by_unit = defaultdict(list)
+    for one in instructions(trace):
+        by_unit[one.unit].append(one)
+    for title, letter in (("matrix", "M"), ("vector", "V"), ("float", "F"), ("hbm", "H")):
+        rows = [one.slices for name, one in tracks.items() if name.startswith(f"{title}: at work")]
+        slices = sorted((facts["number"], begin, name) for row in rows for begin, _, name, facts, _ in row)
+        assert [(number, name) for number, _, name in slices] == [
+            (one.number, one.text) for one in by_unit[letter]
+        ]
+        assert all(begin > one.cycle for (_, begin, _), one in zip(slices, by_unit[letter], strict=True))
+
+
+def test_stalls_are_those_of_the_counters(ran: tuple[CaseOutcome, dict[str, Decoded], Path]) -> None:
+    """Cycles by reason, of dispatch and of the head of each queue, are exact."""
+    outcome, tracks, _ = ran
+    counters = outcome.got.counters.to_json()
+    assert _spent(tracks["dispatch"], 0) == {name: n for name, n in counters["dispatch"].items() if n}
+    waits = 0
+    for title in ("matrix", "vector", "float", "hbm"):
+        spent = _spent(tracks[f"{title}: head of the queue"], 1)
+        wanted = {name: n for name, n in counters[title].items() if n and name not in ("empty", "issue")}
+        if title in ("matrix", "vector"):
+            assert spent == wanted
+        # The float unit and the HBM unit work ahead of the head, which then waits for nothing.
+        assert all(n <= wanted[name] for name, n in spent.items())
+        waits += sum(spent.values())
+    assert waits > 100
+
+
+def _spent(track: Decoded, depth: int) -> dict[str, int]:
+    """Cycles of the slices of a depth by name."""
+    spent: Counter[str] = Counter()
+    for begin, end, name, _, at in track.slices:
+        spent[name] += end - begin if at == depth else 0
+    return {name: n for name, n in spent.items() if n}
+
+
+def test_loops_and_stages(ran: tuple[CaseOutcome, dict[str, Decoded], Path]) -> None:
+    _, tracks, _ = ran
+    passes = [
+        facts["loops"]
+        for _, _, name, facts, _ in sorted(tracks["retired"].slices)
+        if name.startswith("V_SHFT_V") and "triangle" in str(facts["stage"])
+    ]
+    assert passes == [f"{number} of 8" for number in range(1, 9)]
+    stages = [name for _, _, name, _, _ in tracks["stage"].slices]
+    assert "triangle: row i sees columns 0..i+0" in stages
+
+
+def test_counters(ran: tuple[CaseOutcome, dict[str, Decoded], Path]) -> None:
+    """The averages come to the work that the machine counted."""
+    outcome, tracks, _ = ran
+    hw = outcome.case.hardware
+    totals = outcome.got.counters.to_json()["totals"]
+    array = np.array([value for _, value in tracks["array"].values])
+    assert array.min() >= 0 and array.max() <= 100
+    macs = array[:-1].sum() / 100 * timeline.WINDOW * hw.blen * hw.mlen
+    assert macs == pytest.approx(totals["macs"])
+    beats = sum(value for _, value in tracks["bus, read"].values[:-1]) / 100 * timeline.WINDOW
+    assert beats == pytest.approx(totals["read_beats"])
+
+
+def test_a_long_run_is_sampled(
+    ran: tuple[CaseOutcome, dict[str, Decoded], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks of instructions are left out, evenly; stages and counters are whole."""
+    outcome, whole, folder = ran
+    monkeypatch.setattr(timeline, "MOST_INSTRUCTIONS", 200)
+    monkeypatch.setattr(timeline, "BLOCK", 50)
+    small = decode(timeline.write(folder, outcome.case.hardware))
+    numbers = {facts["number"] for _, _, _, facts, _ in small["retired"].slices}
+    assert numbers and {int(str(number)) // 50 % 3 for number in numbers} == {0}
+    assert small["array"].values == whole["array"].values
+    assert small["stage"].slices == whole["stage"].slices
