@@ -28,10 +28,10 @@ def scroll(content: str, label: str) -> str:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]], label: str) -> str:
-    """A table; numbers and what begins with a digit stand at the right."""
+    """A table, without a head where no column has a name; what begins with a digit stands at the right."""
     body = "".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in rows)
     head = "".join(f"<th>{text(name)}</th>" for name in heads)
-    return scroll(f"<table><tr>{head}</tr>{body}</table>", label)
+    return scroll(f"<table>{f'<tr>{head}</tr>' if any(heads) else ''}{body}</table>", label)
 
 
 def _cell(value: object) -> str:
