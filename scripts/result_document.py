@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,7 +67,10 @@ def text() -> str:
     for name in NAMES[:-1]:
         schema = load(name)
         place = f"[{name}.schema.json](schemas/{name}.schema.json)"
-        parts.append(f"\n## {schema['title']}\n\n{schema['description']} {place}\n\n{_table(schema)}\n")
+        said = textwrap.fill(
+            f"{schema['description']} {place}", 110, break_on_hyphens=False, break_long_words=False
+        )
+        parts.append(f"\n## {schema['title']}\n\n{said}\n\n{_table(schema)}\n")
     parts.append("\n## Parts\n\nWhat several files have in common, and the tables above name.\n")
     for name, schema in load(NAMES[-1])["$defs"].items():
         if "properties" in schema:

@@ -260,7 +260,7 @@ _TABLE: tuple[Instruction, ...] = (
     Instruction("C_SET_V_MASK_REG", 0x2E, SET_V_MASK, (), "V_MASK = the lowest LANES bits of gp."),
     Instruction("C_LOOP_START", 0x2F, LOOP_START, (), "gp = imm22; open a loop whose body runs imm22 times."),
     Instruction("C_LOOP_END", 0x30, LOOP_END, (),
-                "If gp > 1, decrement it and jump behind the loop's start; else gp = 0 and close the loop."),
+                "If gp > 1, decrement it and jump after the loop's start; else gp = 0 and close the loop."),
     Instruction("V_PS_V", 0x31, NAMED_V, (), _NO_SEMANTICS, legal=False),
     Instruction("V_SHFT_V", 0x32, SHIFT, ("SHFT",),
                 "Row = row A moved towards higher indices, +0 shifted in."),
