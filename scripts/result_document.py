@@ -47,7 +47,7 @@ def _type(schema: Schema) -> str:
 
 
 def _rows(schema: Schema, prefix: str = "") -> Iterator[str]:
-    """A row of a table for each field, those of objects in it behind it."""
+    """A row of a table for each field, those of objects in it after it."""
     required = schema.get("required", ())
     for name, field in schema.get("properties", {}).items():
         optional = "" if name in required else " (not always there)"

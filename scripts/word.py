@@ -1,4 +1,4 @@
-"""Say of a word behind `make` that is neither KEY=VALUE nor a target what it may have been meant to be.
+"""Say of a word after `make` that is neither KEY=VALUE nor a target what it may have been meant to be.
 
 ``python -m scripts.word mha_ragged sim run chat ...``: the word, then all targets.
 """

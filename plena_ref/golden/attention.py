@@ -22,7 +22,7 @@ def visible_keys(seq: int, kv_seq: int, causal: bool, window: int | None = None)
 
     Args:
         seq, kv_seq: queries and keys.
-        causal: hide the keys behind a query's position.
+        causal: hide the keys after a query's position.
         window: hide all but the last `window` of what is left, counted from the query's position.
     """
     positions = np.arange(seq)[:, None] + (kv_seq - seq)
@@ -40,7 +40,7 @@ def attention(
         q: batch x heads x seq x head_dim, the values the machine starts from (bf16).
         k, v: batch x kv_heads x kv_seq x head_dim, dequantised from MXFP8; query head h uses head
             h div (heads/kv_heads).
-        causal: hide the keys behind each query's position.
+        causal: hide the keys after each query's position.
         window: as for `visible_keys`.
         sinks: a logit a query head, or None.
 

@@ -20,7 +20,7 @@ class Counter:
 
 @dataclass(frozen=True)
 class Group:
-    """Counters that stand behind one another in the register map.
+    """Counters that follow one another in the register map.
 
     Attributes:
         name: lower case.

@@ -87,7 +87,7 @@ class LinearKernel:
     Args:
         hw: the machine.
         shape: the problem.
-        x, y: packed, so that the rows of all batches lie one behind the other.
+        x, y: packed, so that the rows of all batches lie one after the other.
         w: from `place_panels`.
         bias: 1 x out_features, its padding columns 0; or None.
 

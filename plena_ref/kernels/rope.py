@@ -201,7 +201,7 @@ class RopeKernel:
                 p.add(offset, offset, rotation.span(tile))
 
     def _all_rows(self, p: Program, width: int, x: Register, y: Register) -> None:
-        """The rows of a batch, of `width` column groups; leaves the pointers behind the last row."""
+        """The rows of a batch, of `width` column groups; leaves the pointers after the last row."""
         with p.gp("row of sin") as sin:
             p.point(sin, self.tables.sin)
             for passes, rows in _parts(self.shape.seq, self.rows):

@@ -53,7 +53,7 @@ class RowSums:
         return [Region("fpmem", self.first, self.first + self.words, self.what)] if self.words else []
 
     def clear(self, p: Program) -> None:
-        """Words behind the last sum of a level are added too: they are 0. Once a program is enough."""
+        """Words after the last sum of a level are added too: they are 0. Once per program is enough."""
         if self.words:
             with p.gp("word") as word:
                 p.load_constant(word, self.first)

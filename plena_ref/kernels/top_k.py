@@ -187,7 +187,7 @@ class TopKKernel:
                 p.add(target, target, mlen)
 
     def _row_of_maxima(self, p: Program, source: Register, maxima: Sequence[Register]) -> None:
-        """The maxima of MLEN rows into FP_MEM; `source` steps on behind them."""
+        """The maxima of MLEN rows into FP_MEM; `source` steps on past them."""
         with p.gps("word", "row") as (word, row):
             p.load_constant(word, self.maxima)
             with p.repeat(self.hw.mlen // IN_FLIGHT, f"{IN_FLIGHT} rows at a time"):

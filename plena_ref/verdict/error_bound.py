@@ -2,7 +2,7 @@
 
 A weight that the machine computes is exp(s_j + d_j) with |d_j| <= e_j, times a factor common to its row. So
 a result, sum w_j v_j / sum w_j, lies between the extremes of that ratio over the box of weights; the
-roundings behind the weights move it by a few units of the largest value that it is a mean of.
+roundings after the weights move it by a few units of the largest value that it is a mean of.
 docs/accuracy.md derives the numbers.
 """
 
@@ -22,7 +22,7 @@ UNIT = 2.0**-8
 SCORE_ROUNDINGS = 3.5
 #: Relative roundings of a weight that numerator and denominator share: P.
 WEIGHT_ROUNDINGS = 1.0
-#: Roundings behind the weights: a tile adds at most l*r, + row sum, O*r, PV, + PV; the first has fewer,
+#: Roundings after the weights: a tile adds at most l*r, + row sum, O*r, PV, + PV; the first has fewer,
 #: which leaves room for 1/l, O/l and second order.
 TILE_ROUNDINGS = 5.0
 #: Everything below this is as good as zero: flushed subnormals, of which a result sums a few hundred.

@@ -1,7 +1,7 @@
 """How far bf16 may move a result of GELU: a sound interval for every element, for any data.
 
 What is computed is x / (1 + exp(-u)), u = x * (c0 + c1 q + ...), q = min(x^2, limit), by Horner's rule. An
-error of u moves the sigmoid between its values at either end; roundings behind it are relative.
+error of u moves the sigmoid between its values at either end; roundings after it are relative.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SIGMOID_ROUNDINGS = 4.0
 
 
 def term_roundings(degree: int, power: int) -> int:
-    """Roundings of one term of u: coefficient, squares, products, sums behind it, and times x."""
+    """Roundings of one term of u: coefficient, squares, products, sums after it, and times x."""
     sums = degree if power == degree else power + 1
     return 1 + power + power + sums + 1
 

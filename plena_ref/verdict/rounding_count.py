@@ -18,7 +18,7 @@ F64 = NDArray[np.float64]
 F32_UNIT = 2.0**-24
 #: Roundings that stand for sums in f32 and for second order.
 F32_ROUNDINGS = 0.5
-#: Of RMSNorm, behind the square root: sqrt, reciprocal, x/rms, times weight.
+#: Of RMSNorm, after the square root: sqrt, reciprocal, x/rms, times weight.
 NORM_ROUNDINGS = 4.0
 #: Of RMSNorm, before the square root, which halves them: the square, 1/features, times that, + eps.
 MEAN_ROUNDINGS = 4.0

@@ -1,4 +1,4 @@
-"""Attention: multi-head or grouped-query, with masks, windows and sinks, behind a KV cache, or a decode step.
+"""Attention: multi-head or grouped-query, with masks, windows and sinks, after a KV cache, or a decode step.
 
 Q lies in VRAM as bf16, K and V in HBM. The golden takes K and V as the machine reads them.
 """

@@ -11,5 +11,5 @@ FP_STATE = 10
 
 
 def fp_sinks(hw: Hardware) -> int:
-    """First of the FP_MEM words, one a head, that hold the sink logits: behind the softmax state."""
+    """First of the FP_MEM words, one per head, that hold the sink logits: after the softmax state."""
     return FP_STATE + 3 * hw.mlen

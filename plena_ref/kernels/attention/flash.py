@@ -178,7 +178,7 @@ class AttentionKernel(FlashSteps):
                 self._prepare(step, following, line)
 
     def _prepare(self, step: Step, following: Step, line: Register) -> None:
-        """The scores of the step behind `step` for the row group at `line`, and its Qs if that is new."""
+        """The scores of the step after `step` for the row group at `line`, and its Qs if that is new."""
         if following.tile is not step.tile:
             self._scale_queries(following.tile, line)
         self._scores(following, line)

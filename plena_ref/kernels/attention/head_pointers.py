@@ -15,7 +15,7 @@ from plena_ref.machine.regions import Region
 #: The words: the head's addresses of Q (less that of the scratch tensor Qs) and O, its HBM offset in K and V,
 #: and the FP_MEM word of its sink.
 Q_HEAD, O_HEAD, KV_HEAD, SINK_HEAD = range(4)
-#: How many they are; the packed form has more behind them.
+#: How many they are; the packed form has more after them.
 INT_POINTERS = 4
 
 

@@ -92,7 +92,7 @@ class MaskTensors:
     ) -> None:
         """Add -inf to the columns before i+low of the mask's rows.
 
-        Ones shifted by n are 0 in columns 0..n-1; 1 - 1/x of that is -inf there and 0 behind.
+        Ones shifted by n are 0 in columns 0..n-1; 1 - 1/x of that is -inf there and 0 after.
         """
         mlen = self.mlen
         first = max(0, -low)

@@ -25,7 +25,7 @@ from plena_ref.kernels.program import GP0, Register
 from plena_ref.kernels.rules import KernelError
 from plena_ref.machine.hardware import Hardware
 
-#: INT_MEM words behind the head pointers: the K head in its column tile, and the bit of the lane in V_MASK.
+#: INT_MEM words after the head pointers: the K head in its column tile, and the bit of the lane in V_MASK.
 COLUMN, LANE = INT_POINTERS, INT_POINTERS + 1
 
 

@@ -68,7 +68,7 @@ class BlockSoftmax:
     def write(self, block: KeyBlock, rows: int, at: RowPointers, sink: Register | None) -> None:
         """The softmax of `rows` rows; the registers of `at` end `rows` rows further.
 
-        Leaves the sum in FP_MEM, or its reciprocal behind the last block.
+        Leaves the sum in FP_MEM, or its reciprocal after the last block.
 
         Args:
             sink: register with the FP_MEM word of the head's sink, or None.

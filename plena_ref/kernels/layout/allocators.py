@@ -126,7 +126,7 @@ class VramAllocator(Lifetimes):
         return self._batched(BatchedVram(parent, batch, seq, rows_per_batch), head_cols)
 
     def packed(self, name: str, batch: int, seq: int, cols: int, head_cols: int | None = None) -> BatchedVram:
-        """A batched tensor with the batches' rows one behind the other, its height padded to whole slabs."""
+        """A batched tensor with the batches' rows one after the other, its height padded to whole slabs."""
         rows = batch * seq
         parent = self.tensor(name, rows, cols, round_up(rows, self._hw.mlen))
         return self._batched(BatchedVram(parent, batch, seq, seq), head_cols)

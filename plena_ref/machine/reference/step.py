@@ -11,7 +11,7 @@ from plena_ref.machine.reference.core import Core, Trap
 from plena_ref.machine.state import F_REGISTERS, GP_REGISTERS
 
 WORD = 0xFFFF_FFFF
-# Writes to gp0 and f0 go to one extra cell behind the register file, which nothing reads.
+# Writes to gp0 and f0 go to one extra cell after the register file, which nothing reads.
 GP_SINK = GP_REGISTERS
 F_SINK = F_REGISTERS
 
