@@ -11,13 +11,13 @@ import sys
 
 from plena_ref.workloads.base import CaseError
 from plena_ref.workloads.build import build
-from tb.bench import case_choice, command, explain, keys, options
+from tb.bench import case_choice, command, explain, options
 
 
 def main(arguments: list[str]) -> int:
     """Print what the arguments describe and return the exit status."""
     given = options.parse(arguments)
-    keys.check("explain", given)
+    case_choice.check("explain", given)
     try:
         work = build(case_choice.overridden(given))
     except CaseError as error:

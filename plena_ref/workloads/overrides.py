@@ -83,6 +83,12 @@ def problem_parsers(family: type[AnyProblem]) -> dict[str, Callable[[object], ob
 _PROBLEMS = {name: parser for family in FAMILIES for name, parser in problem_parsers(family).items()}
 
 
+def add_family(family: type[AnyProblem]) -> None:
+    """Let the fields of a family that is not in the table be overridden too."""
+    for name, parser in problem_parsers(family).items():
+        _PROBLEMS.setdefault(name, parser)
+
+
 @dataclass(frozen=True)
 class Given:
     """Overrides, sorted by what has them, each parsed."""

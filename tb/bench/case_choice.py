@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+
+from plena_ref.workloads import kernel_file
 from plena_ref.workloads.case import Case
 from plena_ref.workloads.registry import CASES
 from tb.bench import keys, options, words
+
+
+def check(command: str, given: Mapping[str, str]) -> None:
+    """Refuse keys that a command about a case does not know; a kernel from a file is loaded, and has its own.
+
+    Raises:
+        UsageError: there is one, or the file holds no kernel.
+    """
+    kernel = given.get("KERNEL", "")
+    more: tuple[str, ...] = ()
+    if kernel.endswith(".py"):
+        try:
+            more = tuple(field.name.upper() for field in fields(kernel_file.load(kernel)))
+        except kernel_file.KernelFileError as error:
+            raise options.UsageError(str(error)) from None
+    options.refuse_unknown(given, (*keys.names(command), *more))
 
 
 def named(given: dict[str, str]) -> str:
@@ -27,7 +48,9 @@ def overridden(given: dict[str, str]) -> Case:
         CaseError: an override that the case refuses.
     """
     name = named(given)
-    return CASES[name].override(**given)
+    case = CASES[name].override(**given)
+    own = given.get("KERNEL", "")
+    return replace(case, name=Path(own).stem) if own.endswith(".py") else case
 
 
 def asked(given: dict[str, str]) -> tuple[str, Case, options.RunOptions]:
@@ -37,6 +60,6 @@ def asked(given: dict[str, str]) -> tuple[str, Case, options.RunOptions]:
         UsageError: there is no such case, or an option cannot be read.
         CaseError: an override that the case refuses.
     """
-    name = named(given)
     run = options.take_run_options(given)
-    return name, CASES[name].override(**given), run
+    case = overridden(given)
+    return case.name, case, run

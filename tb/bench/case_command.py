@@ -21,7 +21,6 @@ from tb.bench import (
     case_runner,
     command,
     diagnose,
-    keys,
     options,
     run_files,
     timeline,
@@ -40,7 +39,7 @@ def main(arguments: list[str]) -> int:
     """Run the case that the arguments describe and return the exit status."""
     try:
         typed = options.parse(arguments)
-        keys.check("sim", typed)
+        case_choice.check("sim", typed)
         given = dict(typed)
         keep = options.take_integer(given, "KEEP", kept.KEEP, 1, 10**6)
         traced = bool(options.take_integer(given, "TRACE", 0, 0, 1))

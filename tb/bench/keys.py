@@ -116,7 +116,7 @@ def case_keys() -> tuple[Key, ...]:
     """What every case has, whatever it computes."""
     said = meanings(Case)
     return tuple(
-        Key("KERNEL", "that of the case", said["kernel"], _VALUES["kernel"])
+        Key("KERNEL", "that of the case", f"{said['kernel']} Or a file, ./mine.py.", _VALUES["kernel"])
         if field.name == "kernel"
         else _key(field, said[field.name])
         for field in fields(Case)
