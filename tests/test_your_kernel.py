@@ -59,7 +59,7 @@ def test_a_kernel_that_is_wrong(folder: Path, capsys: pytest.CaptureFixture[str]
     [
         (FILES["norm.py"].replace("range(3)", "rang(3)"), "line 7: NameError: name 'rang' is not defined"),
         ("class", "line 1: SyntaxError: invalid syntax"),
-        ("x = 1\n", "0 classes are derived from OwnKernel; one must be"),
+        ("x = 1\n", "0 classes are derived from OwnProblem; one must be"),
         (FILES["add.py"].replace("def golden", "def gold"), "Add has no golden"),
     ],
 )

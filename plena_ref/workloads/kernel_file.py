@@ -1,6 +1,6 @@
 """A kernel from a file of one's own: `make sim KERNEL=./mine.py FEATURES=64`; see docs/your_kernel.md.
 
-The file has one class derived from :class:`OwnKernel`: which operands there are, the golden in float64, how
+The file has one class derived from :class:`OwnProblem`: which operands there are, the golden in float64, how
 many roundings a result has, and the instructions.
 """
 
@@ -46,7 +46,7 @@ class OwnOperator(RowsOperator):
     """
 
     def __init__(
-        self, kernel: OwnKernel, operands: tuple[VramTensor, ...], result: VramTensor, constants: int
+        self, kernel: OwnProblem, operands: tuple[VramTensor, ...], result: VramTensor, constants: int
     ) -> None:
         self.kernel, self.operands, self.result, self.constants = kernel, operands, result, constants
 
@@ -61,7 +61,7 @@ class OwnOperator(RowsOperator):
 
 
 @dataclass(frozen=True)
-class OwnKernel(ElementwiseProblem[OwnOperator]):
+class OwnProblem(ElementwiseProblem[OwnOperator]):
     """A kernel on rows: operands and result have batch * seq rows of features each.
 
     Class attributes:
@@ -114,7 +114,7 @@ class OwnKernel(ElementwiseProblem[OwnOperator]):
         return Answer(self.roundings(case).exact)
 
 
-def load(text: str) -> type[OwnKernel]:
+def load(text: str) -> type[OwnProblem]:
     """Make the kernel of a file known under the name by which the file was given.
 
     Raises:
@@ -133,10 +133,10 @@ def load(text: str) -> type[OwnKernel]:
     found = [
         one
         for one in vars(module).values()
-        if isinstance(one, type) and issubclass(one, OwnKernel) and one.__module__ == module.__name__
+        if isinstance(one, type) and issubclass(one, OwnProblem) and one.__module__ == module.__name__
     ]
     if len(found) != 1:
-        raise KernelFileError(f"KERNEL={text}: {len(found)} classes are derived from OwnKernel; one must be")
+        raise KernelFileError(f"KERNEL={text}: {len(found)} classes are derived from OwnProblem; one must be")
     (family,) = found
     missing = sorted(family.__abstractmethods__)
     if missing:
