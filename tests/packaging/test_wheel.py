@@ -12,10 +12,11 @@ import sysconfig
 import tomllib
 import zipfile
 from dataclasses import replace
-from importlib.metadata import PathDistribution
+from importlib.metadata import Distribution, PathDistribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from plena_ref.workloads.registry import CASES
 from tb.engine import paths, simulate
@@ -32,8 +33,6 @@ EMULATED = {
     "vram": directory.VRAM,
     "settings": settings.FILE,
 }
-#: What the package itself needs, and what these need.
-NEEDED = ("ml_dtypes", "numpy", "numpy.libs", "rich", "markdown_it", "mdurl", "pygments")
 
 
 def call(command: list[object], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -58,30 +57,39 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def environment(place: Path, wheel: Path, links: bool) -> Path:
-    """An environment with the wheel and links to what it needs, or all that is installed here; its python."""
+def needed(distribution: Distribution, extras: frozenset[str] = frozenset()) -> set[str]:
+    """What pip would install for a distribution with extras, by name: what it asks for, and so on."""
+    found: set[str] = set()
+    for text in distribution.requires or ():
+        one = Requirement(text)
+        if one.marker is None or any(one.marker.evaluate({"extra": extra}) for extra in extras or {""}):
+            found |= {one.name} | needed(Distribution.from_name(one.name), frozenset(one.extras))
+    return found
+
+
+def environment(place: Path, wheel: Path, *extras: str) -> Path:
+    """A new environment with the wheel, and of what is installed here what it needs, as links; its python."""
     call([sys.executable, "-m", "venv", "--without-pip", place], place.parent)
     (site,) = place.glob("lib/python3*/site-packages")
-    here = Path(sysconfig.get_path("purelib"))
-    if links:
-        for name in NEEDED:
-            if (here / name).exists():
-                (site / name).symlink_to(here / name)
-    else:
-        (site / "here.pth").write_text(f"{here}\n")
     python = place / "bin" / "python"
     pip = [sys.executable, "-m", "pip", "--python", python, "install", "--disable-pip-version-check"]
     call([*pip, "--quiet", "--no-index", "--no-deps", wheel], place.parent)
+    (info,) = site.glob("plena-*.dist-info")
+    here = Path(sysconfig.get_path("purelib"))
+    for name in needed(PathDistribution(info), frozenset(extras)):
+        files = Distribution.from_name(name).files or ()
+        for top in {file.parts[0] for file in files} - {"..", "__pycache__"}:
+            (site / top).symlink_to(here / top)
     return python
 
 
 def test_what_the_wheel_needs(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path)
     (info,) = tmp_path.glob("plena-*.dist-info")
-    needed = PathDistribution(info).requires or []
-    plain = {re.split(r"[<>=]", one)[0] for one in needed if "extra ==" not in one}
+    asked = PathDistribution(info).requires or []
+    plain = {re.split(r"[<>=]", one)[0] for one in asked if "extra ==" not in one}
     assert plain == {"ml_dtypes", "numpy", "rich"}
-    extras = set(re.findall(r'extra == "(\w+)"', " ".join(needed)))
+    extras = set(re.findall(r'extra == "(\w+)"', " ".join(asked)))
     assert extras == {"sim", "sweep", "model", "dev"}
     assert {path.name for path in tmp_path.iterdir()} == {"plena_ref", "plena_sim", info.name}
     for module in (tmp_path / "plena_ref").rglob("*.py"):
@@ -108,7 +116,7 @@ def test_every_name_is_pinned_once() -> None:
 
 def test_the_reference_package_alone(wheel: Path, tmp_path: Path) -> None:
     """With numpy, ml_dtypes and rich only: assemble, disassemble, list, run."""
-    python = environment(tmp_path / "env", wheel, links=True)
+    python = environment(tmp_path / "env", wheel)
     plena, folder = python.with_name("plena"), tmp_path / "elsewhere"
     folder.mkdir()
     (folder / "p.s").write_text("S_ADDI_INT gp1, gp0, 7\nS_ST_INT gp1, gp0, 3\nC_BREAK\n")
@@ -123,7 +131,7 @@ def test_the_reference_package_alone(wheel: Path, tmp_path: Path) -> None:
 def test_a_case_on_the_rtl(wheel: Path, tmp_path: Path) -> None:
     """mha_batch2 on Verilator; its model is that of the checkout, because its sources are."""
     simulate.require("verilator")
-    python = environment(tmp_path / "env", wheel, links=False)
+    python = environment(tmp_path / "env", wheel, "sim")
     sim, folder = python.with_name("plena-sim"), tmp_path / "elsewhere"
     folder.mkdir()
     where = "from plena_sim.engine import paths; print(paths.BUILD)"
