@@ -13,6 +13,7 @@ from tests.influences.rows import row
 OTHERS = {
     "scripts/gen_float_tables.py": "writes one file of this tree, and starts nothing",
     "scripts/result_document.py": "writes one page of this tree, and starts nothing",
+    "scripts/untyped.py": "prints a count",
     "scripts/word.py": "prints a line",
     "tb/engine/guard.py": "is what ends the others",
     "tb/sweep/child.py": "ends with the sweep that reads its answer",
