@@ -88,13 +88,13 @@ def listing_of(work: Work) -> ListingLines:
     return ListingLines(numbered(work.listing, work.words), work.sources, paths.REPO)
 
 
-def diagnose(ran: Ran, run: RunOptions) -> Account:
-    """Look for the cause of a failure."""
+def diagnose(ran: Ran, run: RunOptions | None) -> Account:
+    """Look for the cause of a failure; the first wrong instruction only with options to run it again."""
     work, got = ran.work, ran.got
     difference = state_difference(got, ran.wanted, ran.reference.registers)
     names = names_of(work)
     bits = _wrong_bits(ran, difference)
-    found = _culprit(ran, run, names) if bits else None
+    found = _culprit(ran, run, names) if bits and run is not None else None
     return Account(
         differences=account.differences(names, difference.memories, got.images, ran.wanted),
         registers=difference.registers,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,16 +16,18 @@ from tb.bench.diagnose import errors_of, listing_of
 from tb.report import cycles, error_maps, listing_heat, mask_grid, memory_map, run_page
 
 
-def page(outcome: CaseOutcome, command: str) -> str:
+def page(outcome: CaseOutcome, command: str, more: Sequence[str] = ()) -> str:
     """The page.
 
     Args:
         outcome: of the run.
         command: what one types to make it again.
+        more: reasons for which somebody else did not let it pass.
     """
-    title = f"{outcome.case.name}: {'PASS' if outcome.passed else 'FAIL'}"
+    passed = outcome.passed and not more
+    title = f"{outcome.case.name}: {'PASS' if passed else 'FAIL'}"
     parts = [
-        _verdict(outcome, command),
+        _verdict(outcome, command, passed, more),
         run_page.cause(outcome.account),
         run_page.batches(outcome.verdict.batches),
         _errors(outcome),
@@ -36,7 +40,7 @@ def page(outcome: CaseOutcome, command: str) -> str:
     return run_page.page(title, parts)
 
 
-def _verdict(outcome: CaseOutcome, command: str) -> str:
+def _verdict(outcome: CaseOutcome, command: str, passed: bool, more: Sequence[str]) -> str:
     case, hw, got = outcome.case, outcome.case.hardware, outcome.got
     facts = [
         ("bit-exact", "yes" if outcome.verdict.bit_exact else "NO"),
@@ -50,7 +54,8 @@ def _verdict(outcome: CaseOutcome, command: str) -> str:
         *outcome.reasons,
         *outcome.verdict.reasons,
     ]
-    return run_page.verdict(outcome.passed, facts, lines, command)
+    lines += [reason for reason in more if reason not in lines]
+    return run_page.verdict(passed, facts, lines, command)
 
 
 def _errors(outcome: CaseOutcome) -> str:

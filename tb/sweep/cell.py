@@ -41,6 +41,7 @@ class CellResult:
         seconds: wall clock of the simulation, without build and staging.
         phases: seconds by what they were spent on; what cells of a simulation share is divided by them.
         error_map: picture of the error, as tb.sweep.error_map draws it.
+        page: of a cell that failed the page of its run, as tb.sweep.cell_page packs it.
     """
 
     name: str
@@ -57,6 +58,7 @@ class CellResult:
     seconds: float = 0.0
     phases: Mapping[str, float] = field(default_factory=dict)
     error_map: str = ""
+    page: str = ""
 
 
 def judge(workload: Workload, got: harness.JobResult) -> CellResult:

@@ -15,7 +15,7 @@ from tb.bench import harness, phases
 from tb.bench.harness import Job, RunResult
 from tb.bench.phases import phase
 from tb.engine import simulate
-from tb.sweep import litter
+from tb.sweep import cell_page, litter
 from tb.sweep.cell import CellResult, judge
 from tb.sweep.matrix import Cell
 
@@ -94,7 +94,11 @@ def _folder() -> Iterator[Path]:
 
 def _judge(cell: Cell, workload: Workload, job: harness.JobResult) -> CellResult:
     try:
-        return _add(judge(workload, job), phases.take())
+        result = judge(workload, job)
+        if not result.passed:
+            with phase("page"):
+                result = replace(result, page=cell_page.make(workload, job, result.reasons))
+        return _add(result, phases.take())
     except Exception as error:
         phases.take()
         return CellResult(cell.name, error=_text(error))

@@ -76,7 +76,7 @@ def _run(chosen: Choice, console: Console) -> int:
     elif cells or chosen.mutants:
         console.print("every one of them has its result already")
     content = report.collect(chosen.matrix, store, chosen.matrix_name)
-    paths = report.write(content, FOLDER / chosen.reports)
+    paths = report.write(content, FOLDER / chosen.reports, report.pages(chosen.matrix, store))
     for path in paths:
         console.print(f"report: {os.path.relpath(path)}", soft_wrap=True)
     names = {cell.name for cell in cells or chosen.slice} | {mutant.name for mutant in chosen.mutants}

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
-from plena_ref.workloads import overrides
-from plena_ref.workloads.case import Case
 from tb.mutants.swept import SWEPT
 from tb.mutants.table import Mutant
 from tb.report.run_page import style
-from tb.sweep import litter, problems
+from tb.sweep import cell_page, litter, problems
 from tb.sweep.cell import CellResult
 from tb.sweep.error_verdict import PREDICTION_FACTOR
+from tb.sweep.make_sim import command
 from tb.sweep.matrix import Cell, Matrix
 from tb.sweep.mutant import MutantResult
 from tb.sweep.report_content import CellEntry, Item, MutantEntry, Report
@@ -29,6 +29,8 @@ from tb.sweep.unit import Result
 
 _TEMPLATE = Path(__file__).with_name("report.html")
 _PLACE, _STYLE = "/*DATA*/", "/*STYLE*/"
+#: Folder of the pages of cells, beside the report.
+_PAGES = "cells"
 
 
 #: The version of the form of `report.json` (docs/result.md).
@@ -94,13 +96,15 @@ def _cell(cell: Cell, result: CellResult | None) -> CellEntry:
         entry["why"] = result.error or "; ".join(result.reasons)
     if result is not None and result.error is None:
         values = asdict(result)
-        for key in ("passed", "name", "error"):
+        for key in ("passed", "name", "error", "page"):
             del values[key]
         entry |= {key: _plain(value) for key, value in values.items()}
         entry["expected_ratio"] = _ratio(result.max_error, result.expected)
         entry["predicted_ratio"] = _ratio(result.max_error, result.predicted)
         if status == "passed":
             del entry["error_map"]
+        else:
+            entry["page"] = _page_of(cell) if result.page else ""
     return cast(CellEntry, entry)  # cast: axes and results come by name
 
 
@@ -117,17 +121,30 @@ def _mutant(mutant: Mutant, result: MutantResult | None) -> MutantEntry:
     }
 
 
-def command(case: Case) -> str:
-    """The `make sim` that runs a case alone, on the same data."""
-    base = problems.base(case)
-    return " ".join(["make", "sim", f"TEST={base.name}", *overrides.pairs(case, base)])
+def _page_of(cell: Cell) -> str:
+    """Where the page of a cell lies, beside the report."""
+    return f"{_PAGES}/{cell.name}.html"
 
 
-def write(content: Report, folder: Path) -> list[Path]:
-    """Write `report.json` and `report.html` into `folder`; returns their paths."""
+def pages(matrix: Matrix, store: Store) -> dict[str, str]:
+    """The pages of the cells that failed, by their places beside the report."""
+    results = ((cell, store.read(cell)) for cell in matrix.cells)
+    return {
+        _page_of(cell): cell_page.unpack(result.page)
+        for cell, result in results
+        if result is not None and result.page
+    }
+
+
+def write(content: Report, folder: Path, beside: Mapping[str, str]) -> list[Path]:
+    """Write `report.json`, `report.html` and the pages `beside` them into `folder`; returns the first two."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(content, allow_nan=False)
     page = _TEMPLATE.read_text().replace(_STYLE, style()).replace(_PLACE, text.replace("</", "<\\/"))
+    shutil.rmtree(folder / _PAGES, ignore_errors=True)
+    for name, body in beside.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(body, encoding="utf-8")
     paths = [folder / "report.json", folder / "report.html"]
     for path, body in zip(paths, (json.dumps(content, allow_nan=False, indent=1) + "\n", page), strict=True):
         scratch = path.with_name(f"{litter.prefix()}{path.name}")

@@ -39,6 +39,7 @@ class CellEntry(Item, total=False):
     expected_ratio: float | None
     predicted_ratio: float | None
     phases: Mapping[str, float]
+    page: str
 
 
 class MutantEntry(Item):

@@ -23,7 +23,7 @@ from tb.sweep.mutant import MutantResult
 from tb.sweep.unit import Result
 
 #: Number of the form of the files.
-SCHEMA = 2
+SCHEMA = 3
 #: How values of the results' attributes look in JSON, by annotation.
 _FORMS: dict[object, Callable[[object], bool]] = {
     str: lambda value: isinstance(value, str),

@@ -17,7 +17,7 @@ from tb.bench import harness
 from tb.bench.harness import Job, JobResult
 from tb.engine import simulate
 from tb.sweep import cell as cells_module
-from tb.sweep import command, matrix
+from tb.sweep import cell_page, command, matrix
 from tb.sweep.cells import run_cells
 from tb.sweep.error_verdict import PREDICTION_FACTOR
 
@@ -66,6 +66,9 @@ def test_one_wrong_bit_fails_a_cell(ran: tuple[Workload, JobResult]) -> None:
     result = cells_module.judge(workload, replace(got, images=replace(got.images, vram=vram)))
     assert not result.passed and not result.bit_exact
     assert [reason for reason in result.reasons if reason.startswith("not bit-exact: VRAM")]
+    wrong = replace(got, images=replace(got.images, vram=vram))
+    page = cell_page.unpack(cell_page.make(workload, wrong, result.reasons))
+    assert "O[0, 0] row 0, column 0" in page and "Not bit-exact" in page and "FAIL</title>" in page
 
 
 @pytest.mark.parametrize("bits", [4, 5])

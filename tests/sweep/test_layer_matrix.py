@@ -18,7 +18,7 @@ from plena_ref.machine.reference import Machine
 from plena_ref.workloads.build import build, place
 from plena_ref.workloads.registry import CASES
 from tb.bench.job import JobResult
-from tb.sweep import choice, command, report, seconds
+from tb.sweep import choice, command, make_sim, report, seconds
 from tb.sweep import matrix as matrices
 from tb.sweep.cell import CellResult, judge
 from tb.sweep.declaration import LAYER_AXES
@@ -70,7 +70,7 @@ def test_the_largest_cells_fit_their_machine() -> None:
 
 def test_the_command_of_a_cell_runs_its_case() -> None:
     for cell in MATRIX.cells:
-        given = dict(word.split("=") for word in report.command(cell.case).split()[2:])
+        given = dict(word.split("=") for word in make_sim.command(cell.case).split()[2:])
         case = CASES[given.pop("TEST")].override(**given)
         alike = {"name": cell.name, "tolerance": cell.case.tolerance, "simulators": cell.case.simulators}
         assert replace(case, **alike) == cell.case
@@ -108,7 +108,7 @@ def test_a_set_is_chosen_by_its_name() -> None:
     [
         (["SET=small"], "SET=small is unknown; there are attention, smolvlm2"),
         (["SET=smolvlm2", "MATRIX=a.toml"], "SET names a matrix file of the project; MATRIX is another one"),
-        (["SET=smolvlm2", "MASK=full"], "MASK is unknown; there are MLEN, BLEN, BATCH, SEQ, LAYER, LIMIT"),
+        (["SET=smolvlm2", "MASK=full"], "MASK= is unknown; there are MLEN, BLEN, BATCH, SEQ, LAYER, SET, LIMIT"),
         (["SET=smolvlm2", "LAYER=text"], "no legal cell has LAYER=text; there are prefill, cached, vision"),
         (["SET=smolvlm2", "MUTANTS=1"], "MUTANTS=1 lies outside 0..0"),
     ],
@@ -125,7 +125,7 @@ def test_the_report_has_layers_and_no_mutants(tmp_path: Path) -> None:
     assert content["axes"] == list(LAYER_AXES) and content["mutants"] == []
     cell = next(c for c in content["cells"] if c["name"] == "mlen16-blen4-batch2-seq17-cached")
     assert (cell["layer"], cell["heads"], cell["kv_seq"]) == ("cached", 9, 54)
-    report.write(content, tmp_path / "smolvlm2")
+    report.write(content, tmp_path / "smolvlm2", {})
     assert (tmp_path / "smolvlm2" / "report.html").exists()
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from plena_ref.workloads.registry import CASES
 from tb.mutants.swept import SWEPT
-from tb.sweep import report, summary
+from tb.sweep import cell_page, make_sim, report, summary
 from tb.sweep.cell import CellResult
 from tb.sweep.error_map import SIZE, error_map
 from tb.sweep.mutant import MutantResult
@@ -23,6 +23,8 @@ from tb.system import schemas
 from tests.sweep.plans import MATRIX, good
 
 CELLS = MATRIX.cells
+#: The page of a cell, packed.
+PAGE = cell_page.pack("<p>why</p>")
 
 
 def reported(folder: Path) -> tuple[dict, str]:
@@ -30,13 +32,21 @@ def reported(folder: Path) -> tuple[dict, str]:
     kept = Store(folder / "results", "key")
     kept.write(CELLS[0], good(CELLS[0]))
     hostile = "not bit-exact: </script><b>"
-    kept.write(CELLS[1], replace(good(CELLS[1]), passed=False, reasons=(hostile,), max_error=float("inf")))
+    kept.write(
+        CELLS[1], replace(good(CELLS[1]), passed=False, reasons=(hostile,), max_error=float("inf"), page=PAGE)
+    )
     kept.write(CELLS[2], CellResult(CELLS[2].name, error="it broke"))
     kept.write(SWEPT[0], MutantResult(SWEPT[0].name, True, "batch 0: 3%", seconds=5.0))
     kept.write(SWEPT[1], MutantResult(SWEPT[1].name, False, "PASS"))
-    paths = report.write(report.collect(MATRIX, kept, "matrix.toml"), folder)
+    beside = report.pages(MATRIX, kept)
+    paths = report.write(report.collect(MATRIX, kept, "matrix.toml"), folder, beside)
     assert [path.name for path in paths] == ["report.json", "report.html"]
-    assert sorted(path.name for path in folder.iterdir()) == ["report.html", "report.json", "results"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "cells",
+        "report.html",
+        "report.json",
+        "results",
+    ]
     content = json.loads(paths[0].read_text())
     assert schemas.errors("report", content) == []
     return content, paths[1].read_text()
@@ -50,6 +60,8 @@ def test_the_report_has_every_cell_once_with_its_state(tmp_path: Path) -> None:
     assert (cells[0]["expected_ratio"], cells[0]["predicted_ratio"]) == (2.0, 1.0)
     assert cells[1]["max_error"] is None and cells[1]["predicted_ratio"] is None
     assert cells[1]["error_map"] == "0z/00" and "error_map" not in cells[0]
+    assert (tmp_path / cells[1]["page"]).read_text() == "<p>why</p>" and "page" not in cells[0]
+    assert [path.name for path in (tmp_path / "cells").iterdir()] == [f"{CELLS[1].name}.html"]
     assert cells[2]["why"] == "it broke" and "match_percent" not in cells[2], "numbers of what never ran"
     assert {item["rule"] for item in content["illegal"]} == {item.rule for item in MATRIX.illegal}
     counts = content["summary"]
@@ -75,7 +87,7 @@ def test_the_report_names_the_case_that_catches_each_mutant(tmp_path: Path) -> N
 
 def test_the_command_of_a_cell_runs_its_case() -> None:
     for cell in CELLS:
-        words = report.command(cell.case).split()
+        words = make_sim.command(cell.case).split()
         assert words[:2] == ["make", "sim"]
         given = dict(word.split("=") for word in words[2:])
         case = CASES[given.pop("TEST")].override(**given)
