@@ -108,7 +108,10 @@ def test_a_set_is_chosen_by_its_name() -> None:
     [
         (["SET=small"], "SET=small is unknown; there are attention, smolvlm2"),
         (["SET=smolvlm2", "MATRIX=a.toml"], "SET names a matrix file of the project; MATRIX is another one"),
-        (["SET=smolvlm2", "MASK=full"], "MASK= is unknown; there are MLEN, BLEN, BATCH, SEQ, LAYER, SET, LIMIT"),
+        (
+            ["SET=smolvlm2", "MASK=full"],
+            "MASK= is unknown; there are MLEN, BLEN, BATCH, SEQ, LAYER, SET, LIMIT",
+        ),
         (["SET=smolvlm2", "LAYER=text"], "no legal cell has LAYER=text; there are prefill, cached, vision"),
         (["SET=smolvlm2", "MUTANTS=1"], "MUTANTS=1 lies outside 0..0"),
     ],
