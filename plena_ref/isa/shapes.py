@@ -7,7 +7,9 @@ the random programs and the documentation follow from it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from plena_ref.isa.access import Access, Count, Place, Space
 from plena_ref.isa.encoding import (
@@ -112,6 +114,12 @@ _RMASK_ROLE = "1: only the lanes that V_MASK selects"
 _RMASK = _flag("rmask", RS3, _RMASK_ROLE, optional=True)
 _RORDER = _flag("rorder", FUNCT1, "0: row - f, 1: f - row")
 _POLICY = _flag("policy", RS3, "0: 4 of 32, 1: 8 of 128")
+_CHOICE = (
+    _gp("gpFP", RD, "FP_MEM address of the weights"),
+    _gp("gpRow", RS1, "VRAM address of the logits"),
+    _gp("gpINT", RS2, "INT_MEM address of the indices"),
+    _POLICY,
+)
 _OUT_ROW = _gp("gpD", RD, "VRAM element address")
 _OUT_OFFSET = _imm18("added to the address")
 _ADDRESS = (_gp("gpA", RS1, "word address"), _imm18("added to the address"))
@@ -172,35 +180,23 @@ HEAD_ROW_WRITE_OUT = _write_out("HEAD_ROW_WRITE_OUT", Count.LANES, Space.HV, Pla
 
 # Vector
 
-VV = Shape(
-    "VV",
-    _R,
-    Unit.V,
-    (_VRAM_DST, _VRAM_A, _gp("gpB", RS2, "second source VRAM row"), _RMASK),
-    (_rows(RS1), _rows(RS2), _MASK),
-    (_rows(RD),),
-)
-VF = Shape(
-    "VF", _R, Unit.V, (_VRAM_DST, _VRAM_A, _SCALAR, _RMASK), (_rows(RS1), _in_f(RS2), _MASK), (_rows(RD),)
-)
-VF_REVERSIBLE = Shape(
+
+def _row_step(name: str, operands: tuple[Operand, ...], reads: tuple[Access, ...], **more: Any) -> Shape:
+    """A row from row A and what else it reads."""
+    given = (_VRAM_DST, _VRAM_A, *operands)
+    return Shape(name, _R, Unit.V, given, (_rows(RS1), *reads), (_rows(RD),), **more)
+
+
+VV = _row_step("VV", (_gp("gpB", RS2, "second source VRAM row"), _RMASK), (_rows(RS2), _MASK))
+VF = _row_step("VF", (_SCALAR, _RMASK), (_in_f(RS2), _MASK))
+VF_REVERSIBLE = _row_step(
     "VF_REVERSIBLE",
-    _R,
-    Unit.V,
-    (_VRAM_DST, _VRAM_A, _SCALAR, _flag("rmask", RS3, _RMASK_ROLE), _RORDER),
-    (_rows(RS1), _in_f(RS2), _MASK),
-    (_rows(RD),),
+    (_SCALAR, _flag("rmask", RS3, _RMASK_ROLE), _RORDER),
+    (_in_f(RS2), _MASK),
     selector=_RORDER,
 )
-V1 = Shape("V1", _R, Unit.V, (_VRAM_DST, _VRAM_A, _RMASK), (_rows(RS1), _MASK), (_rows(RD),), ignored=(RS2,))
-SHIFT = Shape(
-    "SHIFT",
-    _R,
-    Unit.V,
-    (_VRAM_DST, _VRAM_A, _gp("gpN", RS2, "shift distance in elements")),
-    (_rows(RS1), _in_gp(RS2)),
-    (_rows(RD),),
-)
+V1 = _row_step("V1", (_RMASK,), (_MASK,), ignored=(RS2,))
+SHIFT = _row_step("SHIFT", (_gp("gpN", RS2, "shift distance in elements"),), (_in_gp(RS2),))
 REDUCTION = Shape(
     "REDUCTION",
     _R,
@@ -227,27 +223,39 @@ TOPK = Shape(
     "TOPK",
     _R,
     Unit.V,
-    (
-        _gp("gpFP", RD, "FP_MEM address of the weights"),
-        _gp("gpRow", RS1, "VRAM address of the logits"),
-        _gp("gpINT", RS2, "INT_MEM address of the indices"),
-        _POLICY,
-    ),
+    _CHOICE,
     (_rows(RS1, count=Count.LOGITS),),
     (_words(Space.FP_MEM, RD, count=Count.CHOSEN), _words(Space.INT_MEM, RS2, count=Count.CHOSEN)),
     selector=_POLICY,
 )
 
+# Scalars
+
+
+def _two_sources(
+    name: str,
+    unit: Unit,
+    names: tuple[str, str, str],
+    operand: Callable[[str, Field, str], Operand],
+    access: Callable[[Field], Access],
+) -> Shape:
+    """Arithmetic of two registers of a file; `names` are those of destination, first and second source."""
+    roles = zip(names, (RD, RS1, RS2), ("destination", "first source", "second source"), strict=True)
+    operands = tuple(operand(*role) for role in roles)
+    return Shape(name, _R, unit, operands, (access(RS1), access(RS2)), (access(RD),))
+
+
+def _load(name: str, unit: Unit, target: Operand, memory: Space, register: Access) -> Shape:
+    return Shape(name, _I18, unit, (target, *_ADDRESS), (_words(memory, RS1, IMM18),), (register,))
+
+
+def _store(name: str, unit: Unit, source: Operand, memory: Space, register: Access) -> Shape:
+    return Shape(name, _I18, unit, (source, *_ADDRESS), (register,), (_words(memory, RS1, IMM18),))
+
+
 # Scalar float
 
-F3 = Shape(
-    "F3",
-    _R,
-    Unit.F,
-    (_f("fD", RD, "destination"), _f("fA", RS1, "first source"), _f("fB", RS2, "second source")),
-    (_in_f(RS1), _in_f(RS2)),
-    (_in_f(RD),),
-)
+F3 = _two_sources("F3", Unit.F, ("fD", "fA", "fB"), _f, _in_f)
 F2 = Shape(
     "F2",
     _R,
@@ -256,33 +264,12 @@ F2 = Shape(
     (_in_f(RS1),),
     (_in_f(RD),),
 )
-F_LOAD = Shape(
-    "F_LOAD",
-    _I18,
-    Unit.F,
-    (_f("fD", RD, "destination"), *_ADDRESS),
-    (_words(Space.FP_MEM, RS1, IMM18),),
-    (_in_f(RD),),
-)
-F_STORE = Shape(
-    "F_STORE",
-    _I18,
-    Unit.F,
-    (_f("fS", RD, "source"), *_ADDRESS),
-    (_in_f(RD),),
-    (_words(Space.FP_MEM, RS1, IMM18),),
-)
+F_LOAD = _load("F_LOAD", Unit.F, _f("fD", RD, "destination"), Space.FP_MEM, _in_f(RD))
+F_STORE = _store("F_STORE", Unit.F, _f("fS", RD, "source"), Space.FP_MEM, _in_f(RD))
 
 # Integer
 
-G3 = Shape(
-    "G3",
-    _R,
-    Unit.INT,
-    (_gp("gpD", RD, "destination"), _gp("gpA", RS1, "first source"), _gp("gpB", RS2, "second source")),
-    (_in_gp(RS1), _in_gp(RS2)),
-    (_in_gp(RD),),
-)
+G3 = _two_sources("G3", Unit.INT, ("gpD", "gpA", "gpB"), _gp, _in_gp)
 G_IMMEDIATE = Shape(
     "G_IMMEDIATE",
     _I18,
@@ -299,42 +286,23 @@ G_UPPER = Shape(
     (),
     (_in_gp(RD),),
 )
-G_LOAD = Shape(
-    "G_LOAD",
-    _I18,
-    Unit.INT,
-    (_gp("gpD", RD, "destination"), *_ADDRESS),
-    (_words(Space.INT_MEM, RS1, IMM18),),
-    (_in_gp(RD),),
-)
-G_STORE = Shape(
-    "G_STORE",
-    _I18,
-    Unit.INT,
-    (_gp("gpS", RD, "source"), *_ADDRESS),
-    (_in_gp(RD),),
-    (_words(Space.INT_MEM, RS1, IMM18),),
-)
+G_LOAD = _load("G_LOAD", Unit.INT, _gp("gpD", RD, "destination"), Space.INT_MEM, _in_gp(RD))
+G_STORE = _store("G_STORE", Unit.INT, _gp("gpS", RD, "source"), Space.INT_MEM, _in_gp(RD))
 
 # HBM
 
 _TRANSFER_REGISTERS = (Access(Space.A, (RS2,)), _whole(Space.SCALE), _whole(Space.STRIDE))
 
-PREFETCH_TILE = Shape(
-    "PREFETCH_TILE",
-    _R,
-    Unit.H,
-    (_gp("gpDst", RD, "destination MSRAM tile"), *_TRANSFER, _PREFETCH_TAIL),
-    (Access(Space.HBM, (RS2, RS1), Count.MLEN), *_TRANSFER_REGISTERS),
-    (_tile(RD, place=Place.WHOLE),),
-)
-PREFETCH_ROWS = Shape(
-    "PREFETCH_ROWS",
-    _R,
-    Unit.H,
-    (_gp("gpDst", RD, "first destination VRAM row"), *_TRANSFER, _PREFETCH_TAIL),
-    (Access(Space.HBM, (RS2, RS1), Count.VPREF), *_TRANSFER_REGISTERS),
-    (_rows(RD, count=Count.VPREF),),
+
+def _prefetch(name: str, role: str, count: Count, written: Access) -> Shape:
+    operands = (_gp("gpDst", RD, role), *_TRANSFER, _PREFETCH_TAIL)
+    reads = (Access(Space.HBM, (RS2, RS1), count), *_TRANSFER_REGISTERS)
+    return Shape(name, _R, Unit.H, operands, reads, (written,))
+
+
+PREFETCH_TILE = _prefetch("PREFETCH_TILE", "destination MSRAM tile", Count.MLEN, _tile(RD, place=Place.WHOLE))
+PREFETCH_ROWS = _prefetch(
+    "PREFETCH_ROWS", "first destination VRAM row", Count.VPREF, _rows(RD, count=Count.VPREF)
 )
 STORE_ROWS = Shape(
     "STORE_ROWS",
