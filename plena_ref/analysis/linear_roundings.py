@@ -41,7 +41,7 @@ class BiasedLinearRoundings(OperatorRoundings):
 
     def golden(self) -> F64:
         """The layer."""
-        return linear(self.x, self.w, self.bias)
+        return self.product + self.bias
 
     def computed(self, rounded: Rounder) -> F64:
         """The product, and its sum with the bias."""

@@ -110,7 +110,7 @@ async def accumulation_order(dut: Dut) -> None:
     program = []
     for op, tile in ((M_MM, 0), (M_TMM, 1)) * 3:
         for _ in range(3):
-            program.append(Instruction(op, rng.randrange(ROWS - bench.blen + 1), 0, tile, 0))
+            program.append(Instruction(op, rng.randrange(ROWS - bench.blen + 1), 0, tile=tile))
         program.append(bench.write_out())
     model = Model(bench.vram, bench.tiles, bench.blen, bench.hlen)
     forward = [write for instruction in program for write in model.run(instruction)]
@@ -120,7 +120,7 @@ async def accumulation_order(dut: Dut) -> None:
         write
         for item in program
         for write in turned.run(
-            item if item.op == M_MM_WO else Instruction(item.op, item.row, 0, item.tile, last)
+            item if item.op == M_MM_WO else Instruction(item.op, item.row, last, tile=item.tile)
         )
     ]
     differ = sum(one.words != two.words[::-1] for one, two in zip(forward, backward, strict=True))

@@ -243,12 +243,12 @@ async def corners(dut: Dut) -> None:
         bench.hw_f = list(bench.state.f)
         bench.add(
             [
-                Instruction(op, False, k, batch + k, 2 * batch + k % 8, k % 8, full if (op + k) % 6 else odd)
+                Instruction(op, full if (op + k) % 6 else odd, k, batch + k, 2 * batch + k % 8, f=k % 8)
                 for op in (ADD, SUB, MUL, RSUB, MAX, MIN, EXP, RECI, RED_SUM, RED_MAX)
                 for k in range(len(chunk))
             ]
         )
-        bench.add([Instruction(op, True, 0, 0, 31, 1 + op, full) for op in (ADD, SUB, MUL, RSUB, MAX, MIN)])
+        bench.add([Instruction(op, full, d=31, vf=True, f=1 + op) for op in (ADD, SUB, MUL, RSUB, MAX, MIN)])
         await bench.drain()
 
 

@@ -26,10 +26,10 @@ class Instruction(Course):
     """One payload; `row` and `stride` in VRAM rows, `offset` a column or row, or the first tap of a head."""
 
     op: int
-    row: int = 0
+    row: int
+    offset: int
     stride: int = 0
     tile: int = 0
-    offset: int = 0
 
     @property
     def sums(self) -> int:

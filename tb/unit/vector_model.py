@@ -25,12 +25,12 @@ class Instruction(Course):
     """One payload, its place in the program and what the bench learned about it."""
 
     op: int
-    vf: bool = False
+    mask: int
     a: int = 0
     b: int = 0
     d: int = 0
+    vf: bool = False
     f: int = 0
-    mask: int = 0
     shift: int = 0
     fp: int = 0
     wait_done: list[Instruction] = field(default_factory=list)
