@@ -21,8 +21,7 @@ def main(arguments: list[str]) -> int:
         DOCUMENT.write_text(key_tables.with_tables(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
         return 0
     try:
-        given = options.parse(arguments)
-        keys.check("keys", given)
+        given = keys.given("keys", arguments)
         known = key_tables.names(keys.COMMANDS)
         wanted = given.get("COMMAND")
         if wanted is not None and wanted not in known:

@@ -15,8 +15,7 @@ from tb.bench import case_list, command, keys, options
 def main(arguments: list[str]) -> int:
     """Print the cases that the arguments choose and return the exit status."""
     try:
-        given = options.parse(arguments)
-        keys.check("list", given)
+        given = keys.given("list", arguments)
     except options.UsageError as error:
         return options.fail(error)
     wanted = given.get("FILTER", "")

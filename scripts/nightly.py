@@ -19,8 +19,7 @@ def plan(arguments: list[str]) -> list[dict[str, str]]:
     Raises:
         UsageError: an option is unknown, or no list of seeds or simulators.
     """
-    given = options.parse(arguments)
-    keys.check("nightly", given)
+    given = keys.given("nightly", arguments)
     default, *others = registry.SIMULATORS
     simulators = given.pop("SIMS", ",".join(others)).split(",")
     seeds = given.pop("SEEDS", "1,2,3").split(",")

@@ -16,8 +16,7 @@ from tb.engine import simulate
 
 def main(arguments: list[str]) -> int:
     """Open the save file of the case's last run and return the exit status."""
-    given = options.parse(arguments)
-    keys.check("waves", given)
+    given = keys.given("waves", arguments)
     name = case_choice.named(given)
     folder = simulate.BUILD / "runs" / name
     if not (folder / waves.SAVE_FILE).exists():

@@ -11,13 +11,13 @@ _FILE = Path(__file__).with_name("refusals.toml")
 
 
 def refusals(table: str) -> list[object]:
-    """The parameter sets (values, rule) of one table, each with its values as its id.
+    """The parameter sets of one table, the rule last in each, with the values that come first as its id.
 
     Raises:
         KeyError: there is no such table.
     """
     rows = tomllib.loads(_FILE.read_text())[table]
-    return [pytest.param(values, rule, id=str(values)) for values, rule in rows]
+    return [pytest.param(values, *rest, id=str(values)) for values, *rest in rows]
 
 
 def case_refusals(table: str) -> list[object]:

@@ -50,11 +50,7 @@ class OutputHead(RowsProblem[OutputHeadKernel]):
         return f"{super().describe()}, {self.vocabulary} logits of {which}"
 
     def check(self, case: Case) -> None:
-        """Refuse sizes below 1, and a vocabulary that the kernel does not do.
-
-        Raises:
-            RuleError: names the rule.
-        """
+        """Refuse also a vocabulary that the kernel does not do (`RuleError`)."""
         super().check(case)
         check_head(case.hardware, self.vocabulary)
 

@@ -283,6 +283,17 @@ def check(command: str, given: Iterable[str]) -> None:
     options.refuse_unknown(given, names(command))
 
 
+def given(command: str, arguments: Iterable[str]) -> dict[str, str]:
+    """The KEY=VALUE arguments of a command, all of which it knows.
+
+    Raises:
+        UsageError: one is of another form, stands twice, or is not known.
+    """
+    typed = options.parse(arguments)
+    check(command, typed)
+    return typed
+
+
 def word_advice(word: str) -> str:
     """What may have been meant by a word that is no KEY=VALUE; empty if nothing comes to mind."""
     case = words.closest(word, CASES)

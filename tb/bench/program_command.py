@@ -52,8 +52,7 @@ def _parse(arguments: list[str]) -> Request:
         UsageError: it cannot be understood.
         HardwareError: there is no such machine.
     """
-    given = options.parse(arguments)
-    keys.check("run", given)
+    given = keys.given("run", arguments)
     for needed in ("PROGRAM", "OUT"):
         if needed not in given:
             raise options.UsageError(f"{needed}= is missing")

@@ -31,8 +31,7 @@ from tb.runs.record import Record, RecordError
 def main(arguments: list[str]) -> int:
     """Make the run again, judge it, and return the exit status."""
     try:
-        given = options.parse(arguments)
-        keys.check("replay", given)
+        given = keys.given("replay", arguments)
         folder = given.pop("RUN", None)
         if folder is None:
             return options.fail("RUN= names the folder of a run, such as build/runs/mha_batch2")

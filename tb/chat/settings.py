@@ -53,8 +53,7 @@ def parse(arguments: list[str]) -> Settings:
         UsageError: it cannot be understood.
         HardwareError: there is no such machine.
     """
-    given = options.parse(arguments)
-    keys.check("chat", given)
+    given = keys.given("chat", arguments)
     number = options.take_integer
     mlen = number(given, "MLEN", 64, 1, 1 << 20)
     tiles = max(64, (512 // max(mlen, 1)) ** 2)

@@ -24,6 +24,7 @@ from tb.sweep.cell import CellResult, judge
 from tb.sweep.declaration import LAYER_AXES
 from tb.sweep.declared_values import MatrixError
 from tb.sweep.store import Store
+from tests.refusals import refusals
 
 TEXT = matrices.SETS["smolvlm2"].read_text()
 MATRIX = matrices.parse(TEXT)
@@ -76,19 +77,7 @@ def test_the_command_of_a_cell_runs_its_case() -> None:
         assert replace(case, **alike) == cell.case
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("[layers]", "[layer]", "layer: 'layer' is unknown; there are axes, masks"),
-        ('"vision"]', '"visions"]', "axes.layer: 'visions' is unknown; there are prefill, cached, vision"),
-        ('kernel = "encoder', 'kernel = "coder', "layers.vision.kernel: 'coder_layer' is unknown"),
-        ('model = "smolvlm2"', 'model = "large"', "layers.prefill.model: 'large' is unknown; there are smol"),
-        ("past = 37", "past = -1", "layers.cached.past = -1: expected a positive integer"),
-        ('model = "smolvlm2", past', "past", "'layers.cached.model' is missing"),
-        ('"encoder_layer",', '"encoder_layer", past = 4,', "layers.vision.past = 4: expected no cache here"),
-        ("sigma = 1.0", "sigma = 0", "inputs.sigma = 0: expected a positive number"),
-    ],
-)
+@pytest.mark.parametrize(("old", "new", "message"), refusals("layer_matrix"))
 def test_a_mistake_is_named(old: str, new: str, message: str) -> None:
     assert old in TEXT
     with pytest.raises(MatrixError, match=re.escape(message)):
