@@ -21,9 +21,6 @@ NOT_REACHED = {
     "batched.remap_rows": "offered to decoders; no kernel uses it",
     "hbm.hbm_alignment": "sizes of K and V keep the alignment whatever it is",
     "allocators.HbmAllocator._base": "sizes of K and V keep the alignment whatever it is",
-    "allocators.HbmAllocator.last_tensor": "of the embedding table: the quick cells are attention",
-    "hbm.HbmLast.footprint": "of the embedding table: the quick cells are attention",
-    "hbm.HbmLast.scale_offset": "of the embedding table: the quick cells are attention",
 }
 
 

@@ -31,7 +31,7 @@ from tb.sweep.matrix import Cell
 #: A faulty program may run so many times as many instructions as the right one of its cell.
 INSTRUCTION_FACTOR = 4
 #: Cases that are tried after the quick cells.
-REGISTERED = ("window_sinks", "plain_ragged", "gqa_packed_narrow", "mha_head72")
+REGISTERED = ("window_sinks", "plain_ragged", "gqa_packed_narrow", "mha_head72", "embedding")
 #: Seconds after which a fault counts as one that does not end.
 TIME_LIMIT = 10
 
@@ -176,7 +176,7 @@ def _try_on_cell(cell: Cell, signature: str, max_instructions: int) -> tuple[Out
 
 
 def registered() -> list[Cell]:
-    """Registered cases for what no cell of the matrix has: windows, sinks, packed outputs."""
+    """Registered cases of what no cell of the matrix has: windows, sinks, packed outputs, the end of HBM."""
     return [Cell(f"case {name}", {}, CASES[name]) for name in REGISTERED]
 
 
