@@ -23,6 +23,7 @@ from plena_ref.kernels.operator import Operator
 from plena_ref.kernels.program import Program
 from plena_ref.kernels.residual_add import ResidualAddKernel
 from plena_ref.kernels.rms_norm import CONSTANTS as NORM_CONSTANTS
+from plena_ref.kernels.rms_norm import NormOperands
 from plena_ref.kernels.rules import KernelError
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.regions import Region
@@ -191,7 +192,8 @@ class EncoderLayer:
         weight, bias = self.own.norms[name]
         with room.scratch():
             x, constants = self.own.x.parent, self.own.norm_constants
-            return LayerStage(name, LayerNormKernel(self.hw, x, weight, bias, target.parent, constants, room))
+            operands = NormOperands(x, weight, target.parent, constants)
+            return LayerStage(name, LayerNormKernel(self.hw, operands, bias, room))
 
     def _linear(self, name: str, x: BatchedVram, y: BatchedVram) -> LayerStage:
         layer, own = self.shape.layers(self.hw)[name], self.own

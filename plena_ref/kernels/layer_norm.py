@@ -2,46 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from plena_ref.kernels.centring import CentringKernel
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.kernels.operator import RowsOperator
 from plena_ref.kernels.program import Program
-from plena_ref.kernels.rms_norm import INVERSE, RmsNormKernel
+from plena_ref.kernels.rms_norm import INVERSE, NormOperands, RmsNormKernel
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.regions import Region
 
 
 class LayerNormKernel(RowsOperator):
-    """LayerNorm on given tensors; Y may be X. Padding columns of X hold 0; those of Y become 0.
+    """LayerNorm on given tensors.
 
     Args:
         hw: the machine.
-        x, y: rows x features.
-        weight, bias: 1 x features; their padding columns hold 0.
-        constants: FP_MEM word from which the host stages 1/features and eps, as for RMSNorm.
-        room: where to take scratch from.
-
-    Raises:
-        LayoutError: a memory is full.
+        operands: the tensors but for the bias, and the constants, as for RMSNorm; padding columns of the
+            weight hold 0.
+        bias: 1 x features, 0 in padding columns.
+        room: where to take scratch from; `LayoutError` where a memory is full.
     """
 
-    def __init__(
-        self,
-        hw: Hardware,
-        x: VramTensor,
-        weight: VramTensor,
-        bias: VramTensor,
-        y: VramTensor,
-        constants: int,
-        room: Room,
-    ) -> None:
-        self.x, self.bias, self.y = x, bias, y
-        self.result = y
+    def __init__(self, hw: Hardware, operands: NormOperands, bias: VramTensor, room: Room) -> None:
+        self.x, self.bias, self.y = operands.x, bias, operands.y
+        self.result = operands.y
         with room.scratch():
-            self.centring = CentringKernel(hw, x, y, constants + INVERSE, room)
+            self.centring = CentringKernel(hw, self.x, self.y, operands.constants + INVERSE, room)
         with room.scratch():
-            self.norm = RmsNormKernel(hw, y, weight, y, constants, room, bias)
+            self.norm = RmsNormKernel(hw, replace(operands, x=self.y, bias=bias), room)
 
     @property
     def title(self) -> str:

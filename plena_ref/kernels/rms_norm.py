@@ -9,6 +9,7 @@ Squares need no scaling: bf16 has the exponents of f32, so |x| may be up to 2^63
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.vram import VramTensor
@@ -25,37 +26,43 @@ INVERSE, EPSILON = 0, 1
 CONSTANTS = 2
 
 
-class RmsNormKernel(RowsOperator):
-    """RMSNorm on given tensors; Y may be X. Padding columns of X hold 0; those of Y become 0.
+@dataclass(frozen=True)
+class NormOperands:
+    """What a norm works on; Y may be X. Padding columns of X hold 0; those of Y become 0.
 
-    Args:
-        hw: the machine.
+    Attributes:
         x, y: rows x features.
         weight: 1 x features; its padding columns hold finite numbers.
         constants: FP_MEM word from which the host stages 1/features and eps.
+        bias: 1 x features, 0 in padding columns; or None.
+    """
+
+    x: VramTensor
+    weight: VramTensor
+    y: VramTensor
+    constants: int
+    bias: VramTensor | None = None
+
+
+class RmsNormKernel(RowsOperator):
+    """RMSNorm on given tensors, plus a bias where there is one.
+
+    Args:
+        hw: the machine.
+        operands: the tensors, and the constants.
         room: where to take scratch from.
-        bias: 1 x features, likewise, 0 in padding columns; or None.
 
     Raises:
         LayoutError: a memory is full.
     """
 
-    def __init__(
-        self,
-        hw: Hardware,
-        x: VramTensor,
-        weight: VramTensor,
-        y: VramTensor,
-        constants: int,
-        room: Room,
-        bias: VramTensor | None = None,
-    ) -> None:
+    def __init__(self, hw: Hardware, operands: NormOperands, room: Room) -> None:
         self.hw = hw
-        self.result = y
-        self.x, self.weight, self.y, self.bias = x, weight, y, bias
-        self.constants = constants
+        self.result, self.y = operands.y, operands.y
+        self.x, self.weight, self.bias = operands.x, operands.weight, operands.bias
+        self.constants = operands.constants
         self.squares = room.vram.tensor("squares", ROWS_IN_FLIGHT, hw.mlen)
-        self.sums = RowSums(hw, x.cols, ROWS_IN_FLIGHT, "sums of squares", room)
+        self.sums = RowSums(hw, self.x.cols, ROWS_IN_FLIGHT, "sums of squares", room)
 
     @property
     def title(self) -> str:

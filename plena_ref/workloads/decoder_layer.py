@@ -1,8 +1,4 @@
-"""Decoder layers of a model: sizes from its record, seeded weights, prefill or after a cache.
-
-End to end the result is judged by what the roundings of all stages come to; `plena_ref.verdict.stages` judges
-each stage from its own inputs.
-"""
+"""Decoder layers of a model: sizes from its record, seeded weights, prefill or after a cache."""
 
 from __future__ import annotations
 
@@ -13,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from plena_ref.analysis.decoder_layer_roundings import DecoderLayerRoundings
-from plena_ref.analysis.roundings import sum_of
+from plena_ref.analysis.roundings import round_to_bf16
 from plena_ref.configs.models import DECODERS, DecoderConfig
 from plena_ref.golden.language_model import LayerWeights
 from plena_ref.golden.mxfp8 import quantised_heads, quantised_rows
@@ -24,15 +20,16 @@ from plena_ref.kernels.language_model.weight_tiles import stack_panels
 from plena_ref.kernels.layout.hbm import HbmTensor
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.rules import round_up
-from plena_ref.machine.numerics import F32, bf16_from_float, bf16_to_f32
+from plena_ref.kernels.rules import check_fields
+from plena_ref.machine.numerics import F32, bf16_from_float
 from plena_ref.machine.rules import RuleError
 from plena_ref.machine.state import MemoryImages
 from plena_ref.models.hbm_image import write_panels
 from plena_ref.models.staging import stage_layers, stage_rope, stage_rotation
 from plena_ref.verdict.stages import StagePlan
-from plena_ref.verdict.tolerance import SMALLEST_NORMAL, element_tolerance
-from plena_ref.workloads.base import F64, Answer, Placed, Problem
+from plena_ref.workloads.base import F64, Answer, Placed
 from plena_ref.workloads.decoder_stages import DecoderStages
+from plena_ref.workloads.layer_problem import LayerProblem, record_of
 from plena_ref.workloads.norm_problem import WEIGHT_SIGMA
 from plena_ref.workloads.placement import stage_rows
 
@@ -62,34 +59,23 @@ class LayerInputs:
 
 
 @dataclass(frozen=True)
-class DecoderLayer(Problem[DecoderLayers]):
-    """X after some decoder layers. The result counts as one head.
+class DecoderLayer(LayerProblem[DecoderLayers]):
+    """X after some decoder layers.
 
     Attributes:
-        model: which record of `plena_ref.configs.models.DECODERS` has the sizes.
         layers: how many layers there are; the second reads what the first left.
-        batch, seq: sequences, and new positions of each.
         past: positions that the caches hold before.
     """
 
-    model: str = "smolvlm2"
     layers: int = 1
-    batch: int = 1
-    seq: int = 4
     past: int = 0
 
     kernels: ClassVar = {"decoder_layer": DecoderLayers}
 
     @property
     def config(self) -> DecoderConfig:
-        """The record.
-
-        Raises:
-            RuleError: there is none of that name.
-        """
-        if self.model not in DECODERS:
-            raise RuleError(f"MODEL must be one of {', '.join(DECODERS)} (got {self.model})")
-        return DECODERS[self.model]
+        """The record; `RuleError` where there is none of that name."""
+        return record_of(DECODERS, self.model)
 
     def describe(self) -> str:
         """The problem in a line, for people."""
@@ -99,14 +85,8 @@ class DecoderLayer(Problem[DecoderLayers]):
         )
 
     def check(self, case: Case) -> None:
-        """Refuse what the kernels do not do.
-
-        Raises:
-            RuleError: names the rule.
-        """
-        for name in ("layers", "batch", "seq"):
-            if getattr(self, name) < 1:
-                raise RuleError(f"{name.upper()} must be at least 1 (got {getattr(self, name)})")
+        """Refuse sizes below 1, a cache of fewer than no positions, and what attention does not do."""
+        check_fields(self, "layers", "batch", "seq")
         if self.past < 0:
             raise RuleError(f"PAST must not be negative (got {self.past})")
         self._attention.check(case.hardware)
@@ -124,7 +104,7 @@ class DecoderLayer(Problem[DecoderLayers]):
         rng, shape = np.random.default_rng(case.seed), self.config
 
         def values(*size: int) -> F64:
-            return bf16_to_f32(bf16_from_float(rng.standard_normal(size))).astype(np.float64)
+            return round_to_bf16(rng.standard_normal(size))
 
         def matrix(outputs: int, inputs: int) -> F32:
             weights: F32 = (rng.standard_normal((outputs, inputs)) / np.sqrt(inputs)).astype(np.float32)
@@ -147,7 +127,7 @@ class DecoderLayer(Problem[DecoderLayers]):
             past = (self.batch, shape.kv_heads, self.past, shape.head_dim)
             keys.append(values(*past))
             stored.append(values(*past))
-        return LayerInputs(bf16_to_f32(bf16_from_float(x)).astype(np.float64), layers, keys, stored)
+        return LayerInputs(round_to_bf16(x), layers, keys, stored)
 
     def roundings(self, case: Case) -> DecoderLayerRoundings:
         """The model of the roundings on the case's data, from weights and caches as MXFP8 has them."""
@@ -169,7 +149,7 @@ class DecoderLayer(Problem[DecoderLayers]):
         form, head = case.hardware.hbm_format("m", 0), self.config.head_dim
 
         def read(name: str, values: np.ndarray) -> F64:
-            exact = bf16_to_f32(bf16_from_float(values.astype(np.float64))).astype(np.float64)
+            exact = round_to_bf16(values.astype(np.float64))
             if values.ndim == 1:
                 return exact
             groups = exact.reshape(len(exact), -1, head) if name == "o" else exact
@@ -186,7 +166,7 @@ class DecoderLayer(Problem[DecoderLayers]):
             DecoderMemory(hw, config, panels, *sizes, room), PassShape(self.seq, self.past)
         )
         x = operator.batched(operator.memory.x)
-        return Placed(operator, x, x.parent.physical_cols)
+        return Placed.as_head(operator, x)
 
     def stages(
         self, case: Case, placed: Placed[DecoderLayers], marks: Sequence[tuple[int, str]]
@@ -208,11 +188,7 @@ class DecoderLayer(Problem[DecoderLayers]):
         for layer, keys, values in zip(memory.layers, inputs.keys, inputs.values, strict=True):
             _stage_caches(layer.keys, keys, memory.rows_per_batch, images)
             _stage_caches(layer.values, values, memory.rows_per_batch, images)
-        model = self.roundings(case)
-        variance = sum_of(model.variances().values())
-        reach = element_tolerance(variance, model.exact)
-        deviation = np.sqrt(variance + SMALLEST_NORMAL**2)
-        return Answer(model.exact, (model.exact - reach, model.exact + reach), deviation=deviation)
+        return self.answer(case)
 
 
 def _stage_caches(caches: Sequence[HbmTensor], past: F64, rows_per_batch: int, images: MemoryImages) -> None:

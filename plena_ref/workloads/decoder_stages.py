@@ -25,10 +25,8 @@ from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.verdict.rounding_count import (
     counted_error,
     product_error,
-    relative_error,
     rms_norm_error,
     rms_norm_flushed,
-    sum_error,
     swiglu_error,
 )
 from plena_ref.verdict.stages import Reader, Stage
@@ -41,7 +39,7 @@ from plena_ref.workloads.layer_stages import (
     store_parts,
     sum_parts,
 )
-from plena_ref.workloads.rope import PRODUCT_ROUNDINGS
+from plena_ref.workloads.rope import rope_error
 
 #: What makes each stage, in words; all others are products with a matrix.
 OPERATORS = {
@@ -174,9 +172,7 @@ class DecoderStages:
 
     def _turned_error(self, rows: F64) -> F64:
         theta, start = self.layers.config.rope_theta, self.layers.shape.position
-        model = RopeRoundings(self._split(rows), start, theta)
-        bound = sum_error(model.exact, relative_error(PRODUCT_ROUNDINGS) * model.size())
-        return bound.reshape(rows.shape)
+        return rope_error(RopeRoundings(self._split(rows), start, theta)).reshape(rows.shape)
 
     def _cache(self, step: LayerStep, which: str, positions: range) -> Reader:
         memory, size = self.layers.memory, self.layers.config.head_dim

@@ -1,8 +1,4 @@
-"""A vision encoder layer of a model: sizes from its record, seeded weights.
-
-End to end the result is judged by what the roundings of all stages come to, and each stage from its own
-inputs.
-"""
+"""A vision encoder layer of a model: sizes from its record, seeded weights."""
 
 from __future__ import annotations
 
@@ -14,7 +10,7 @@ import numpy as np
 
 from plena_ref.analysis.encoder_layer_roundings import EncoderLayerRoundings
 from plena_ref.analysis.gelu_formula import FORMULAS
-from plena_ref.analysis.roundings import sum_of
+from plena_ref.analysis.roundings import round_to_bf16
 from plena_ref.configs.models import ENCODERS, EncoderConfig
 from plena_ref.golden.attention import softmax_scale
 from plena_ref.golden.mxfp8 import quantised_heads
@@ -25,15 +21,14 @@ from plena_ref.kernels.gelu import GeluKernel
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.rules import round_up
 from plena_ref.kernels.rms_norm import EPSILON, INVERSE
-from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
-from plena_ref.machine.rules import RuleError
+from plena_ref.machine.numerics import bf16_from_float
 from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict.stages import StagePlan
-from plena_ref.verdict.tolerance import SMALLEST_NORMAL, element_tolerance
-from plena_ref.workloads.base import F64, Answer, Placed, Problem
+from plena_ref.workloads.base import F64, Answer, Placed
 from plena_ref.workloads.encoder_stages import GELU, EncoderStages
 from plena_ref.workloads.encoder_staging import Part, rows_with_padding, stage_parts
 from plena_ref.workloads.gelu import constants_of, stage_constants
+from plena_ref.workloads.layer_problem import LayerProblem, record_of
 from plena_ref.workloads.norm_problem import WEIGHT_SIGMA
 from plena_ref.workloads.placement import stage_rows
 
@@ -44,35 +39,16 @@ if TYPE_CHECKING:
 BIAS_SIGMA = 0.25
 
 
-def _as_bf16(values: F64) -> F64:
-    return bf16_to_f32(bf16_from_float(values)).astype(np.float64)
-
-
 @dataclass(frozen=True)
-class EncoderProblem(Problem[EncoderLayer]):
-    """X after one encoder layer. The result counts as one head.
-
-    Attributes:
-        model: which record of `plena_ref.configs.models.ENCODERS` has the sizes.
-        batch, seq: images, and patches of each.
-    """
-
-    model: str = "smolvlm2"
-    batch: int = 1
-    seq: int = 4
+class EncoderProblem(LayerProblem[EncoderLayer]):
+    """X after one encoder layer."""
 
     kernels: ClassVar = {"encoder_layer": EncoderLayer}
 
     @property
     def config(self) -> EncoderConfig:
-        """The record.
-
-        Raises:
-            RuleError: there is none of that name.
-        """
-        if self.model not in ENCODERS:
-            raise RuleError(f"MODEL must be one of {', '.join(ENCODERS)} (got {self.model})")
-        return ENCODERS[self.model]
+        """The record; `RuleError` where there is none of that name."""
+        return record_of(ENCODERS, self.model)
 
     @property
     def shape(self) -> EncoderShape:
@@ -86,26 +62,24 @@ class EncoderProblem(Problem[EncoderLayer]):
         return f"vision encoder layer of {self.model}, batch {self.batch}, seq {self.seq}"
 
     def check(self, case: Case) -> None:
-        """Refuse what the kernels do not do.
-
-        Raises:
-            RuleError: names the rule.
-        """
+        """Refuse what the kernels do not do (`RuleError`)."""
         self.shape.check(case.hardware)
 
     def draw(self, case: Case) -> tuple[F64, EncoderWeights]:
         """X, batch x seq x hidden, N(0, 1)*sigma; weights of unit gain, biases; all bf16 values."""
         rng, shape = np.random.default_rng(case.seed), self.shape
 
+        def affine(weight: F64) -> Affine:
+            bias = rng.standard_normal(len(weight)) * BIAS_SIGMA
+            return Affine(round_to_bf16(weight), round_to_bf16(bias))
+
         def layer(outputs: int, inputs: int) -> Affine:
-            weight = rng.standard_normal((outputs, inputs)) / np.sqrt(inputs)
-            return Affine(_as_bf16(weight), _as_bf16(rng.standard_normal(outputs) * BIAS_SIGMA))
+            return affine(rng.standard_normal((outputs, inputs)) / np.sqrt(inputs))
 
         def norm() -> Affine:
-            weight = 1 + WEIGHT_SIGMA * rng.standard_normal(shape.hidden)
-            return Affine(_as_bf16(weight), _as_bf16(rng.standard_normal(shape.hidden) * BIAS_SIGMA))
+            return affine(1 + WEIGHT_SIGMA * rng.standard_normal(shape.hidden))
 
-        x = _as_bf16(rng.standard_normal((self.batch, self.seq, shape.hidden)) * case.sigma)
+        x = round_to_bf16(rng.standard_normal((self.batch, self.seq, shape.hidden)) * case.sigma)
         heads, hidden = shape.heads * shape.head_dim, shape.hidden
         q, k, v = (layer(heads, hidden) for _ in "qkv")
         weights = EncoderWeights(
@@ -150,7 +124,7 @@ class EncoderProblem(Problem[EncoderLayer]):
         hw, shape, formula = case.hardware, self.shape, FORMULAS[GELU]
         terms = len(formula.coefficients)
         own = EncoderTensors.place(hw, shape, terms, constants_of(formula), room)
-        return Placed(EncoderLayer(hw, shape, own, room), own.x, own.x.parent.physical_cols)
+        return Placed.as_head(EncoderLayer(hw, shape, own, room), own.x)
 
     def stages(self, case: Case, placed: Placed[EncoderLayer], marks: Sequence[tuple[int, str]]) -> StagePlan:
         """Every operator of the layer, from its own inputs."""
@@ -167,11 +141,7 @@ class EncoderProblem(Problem[EncoderLayer]):
         for cache in (layer.own.caches.k, layer.own.caches.v):
             images.hbm[cache.base : cache.base + cache.footprint] = 0
         self._stage_constants(layer, images)
-        model = self.roundings(case)
-        variance = sum_of(model.variances().values())
-        reach = element_tolerance(variance, model.exact)
-        deviation = np.sqrt(variance + SMALLEST_NORMAL**2)
-        return Answer(model.exact, (model.exact - reach, model.exact + reach), deviation=deviation)
+        return self.answer(case)
 
     def _stage_weights(self, layer: EncoderLayer, weights: EncoderWeights, images: MemoryImages) -> None:
         hw, shape, own = layer.hw, self.shape, layer.own

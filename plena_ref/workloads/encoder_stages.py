@@ -20,15 +20,9 @@ from plena_ref.verdict import gelu_bound, layer_norm_bound
 from plena_ref.verdict.error_bound import UNIT
 from plena_ref.verdict.rounding_count import F32_UNIT, FLUSHED_OF_SUM, counted_error, product_error
 from plena_ref.verdict.stages import Reader, Stage, StagePlan
+from plena_ref.workloads import layer_stages as shared
 from plena_ref.workloads.base import F64
-from plena_ref.workloads.layer_stages import (
-    Parts,
-    attention_parts,
-    cache_of,
-    rows_of,
-    store_parts,
-    sum_parts,
-)
+from plena_ref.workloads.layer_stages import Parts
 
 #: The form of GELU in these encoders.
 GELU = "gelu_tanh"
@@ -65,8 +59,8 @@ class EncoderStages:
     def _rows(self, name: str, kind: str = "") -> Reader:
         tensor = self.layer.tensors[name]
         if kind == "head":
-            return rows_of(tensor, self.config.head_dim, self.layer.shape.head_cols(self.layer.hw))
-        return rows_of(tensor, self.config.intermediate if kind == "mlp" else self.config.hidden)
+            return shared.rows_of(tensor, self.config.head_dim, self.layer.shape.head_cols(self.layer.hw))
+        return shared.rows_of(tensor, self.config.intermediate if kind == "mlp" else self.config.hidden)
 
     def _makers(self) -> dict[str, dict[str, Parts]]:
         """By operator: its results, each with inputs, output, golden and bound."""
@@ -91,12 +85,12 @@ class EncoderStages:
             "v cache": {"v cache": self._store(v, "v")},
             "attention": {"attention": self._attention(q, o)},
             "projection": {"projection": _linear(o, projected, w.o)},
-            "attention residual": {"attention residual": sum_parts(x, projected)},
+            "attention residual": {"attention residual": shared.sum_parts(x, projected)},
             "mlp norm": {"mlp norm": self._norm(x, mlp, w.mlp_norm)},
             "up": {"up": _linear(mlp, up, w.up)},
             "activation": {"activation": ((up,), up, gelu_tanh, gelu_error)},
             "down": {"down": _linear(up, down, w.down)},
-            "mlp residual": {"mlp residual": sum_parts(x, down)},
+            "mlp residual": {"mlp residual": shared.sum_parts(x, down)},
         }
 
     def _norm(self, x: Reader, y: Reader, norm: Affine) -> Parts:
@@ -115,15 +109,17 @@ class EncoderStages:
         caches, shape = self.layer.own.caches, self.layer.shape
         columns = shape.head_cols(self.layer.hw)
         everything = range(shape.seq)
-        return cache_of(getattr(caches, which), caches.rows_per_batch, everything, shape.head_dim, columns)
+        return shared.cache_of(
+            getattr(caches, which), caches.rows_per_batch, everything, shape.head_dim, columns
+        )
 
     def _store(self, rows: Reader, which: str) -> Parts:
         columns = self.layer.shape.head_cols(self.layer.hw)
-        return store_parts(self.layer.hw, self.config.head_dim, columns, rows, self._cache(which))
+        return shared.store_parts(self.layer.hw, self.config.head_dim, columns, rows, self._cache(which))
 
     def _attention(self, q: Reader, o: Reader) -> Parts:
         shape = self.layer.shape.attention
-        return attention_parts(self.layer.hw, shape, q, self._cache("k"), self._cache("v"), o)
+        return shared.attention_parts(self.layer.hw, shape, q, self._cache("k"), self._cache("v"), o)
 
 
 def _linear(x: Reader, y: Reader, layer: Affine) -> Parts:

@@ -13,7 +13,7 @@ from plena_ref.analysis.rms_norm_roundings import sum_levels
 from plena_ref.analysis.roundings import as_heads
 from plena_ref.kernels.layer_norm import LayerNormKernel
 from plena_ref.kernels.layout.room import Room
-from plena_ref.kernels.rms_norm import CONSTANTS
+from plena_ref.kernels.rms_norm import CONSTANTS, NormOperands
 from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
 from plena_ref.machine.rules import RuleError
 from plena_ref.machine.state import MemoryImages
@@ -94,7 +94,8 @@ class LayerNorm(NormProblem[LayerNormKernel]):
         weight, bias = (room.vram.tensor(name, 1, self.features) for name in ("weight", "bias"))
         constants = room.fp_mem.take("the constants of LayerNorm", CONSTANTS)
         with room.scratch():
-            kernel = LayerNormKernel(case.hardware, x.parent, weight, bias, y.parent, constants, room)
+            operands = NormOperands(x.parent, weight, y.parent, constants)
+            kernel = LayerNormKernel(case.hardware, operands, bias, room)
         return Placed.as_head(kernel, y)
 
     def stage(self, case: Case, placed: Placed[LayerNormKernel], images: MemoryImages) -> Answer:

@@ -57,11 +57,7 @@ class Linear(Problem[LinearKernel]):
         return f"batch {self.batch}, seq {self.seq}, {self.in_features} to {self.out_features} features{bias}"
 
     def check(self, case: Case) -> None:
-        """Refuse what the kernel does not do.
-
-        Raises:
-            KernelError: names the rule.
-        """
+        """Refuse what the kernel does not do (`KernelError`)."""
         self.shape.check(case.hardware)
 
     def draw(self, case: Case) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint16]]:

@@ -15,7 +15,7 @@ from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.linear import LinearKernel, LinearShape, place_panels
 from plena_ref.kernels.padding import ClearPadding
 from plena_ref.kernels.residual_add import ResidualAddKernel
-from plena_ref.kernels.rms_norm import CONSTANTS, RmsNormKernel
+from plena_ref.kernels.rms_norm import CONSTANTS, NormOperands, RmsNormKernel
 from plena_ref.kernels.sequence import OperatorSequence
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.numerics import bf16_from_float, bf16_to_f32
@@ -75,7 +75,7 @@ class NormLinearResidual(NormProblem[OperatorSequence]):
         panels = place_panels(hw, self._layer, room)
         constants = room.fp_mem.take("the constants of RMSNorm", CONSTANTS)
         with room.scratch():
-            norm = RmsNormKernel(hw, x.parent, weight, normed.parent, constants, room)
+            norm = RmsNormKernel(hw, NormOperands(x.parent, weight, normed.parent, constants), room)
         clear = [ClearPadding(hw, product.parent)] if self.features % hw.mlen else []
         layer = LinearKernel(hw, self._layer, normed, panels, product)
         add = ResidualAddKernel(hw, x.parent, product.parent, result.parent)

@@ -9,7 +9,7 @@ import numpy as np
 
 from plena_ref.analysis.rms_norm_roundings import RmsNormRoundings, sum_levels
 from plena_ref.kernels.layout.room import Room
-from plena_ref.kernels.rms_norm import CONSTANTS, RmsNormKernel
+from plena_ref.kernels.rms_norm import CONSTANTS, NormOperands, RmsNormKernel
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.numerics import bf16_to_f32
 from plena_ref.machine.state import MemoryImages
@@ -52,7 +52,7 @@ class RmsNorm(NormProblem[RmsNormKernel]):
         weight = room.vram.tensor("weight", 1, self.features)
         constants = room.fp_mem.take("the constants of RMSNorm", CONSTANTS)
         with room.scratch():
-            kernel = RmsNormKernel(case.hardware, x.parent, weight, y.parent, constants, room)
+            kernel = RmsNormKernel(case.hardware, NormOperands(x.parent, weight, y.parent, constants), room)
         return Placed.as_head(kernel, y)
 
     def stage(self, case: Case, placed: Placed[RmsNormKernel], images: MemoryImages) -> Answer:

@@ -8,7 +8,7 @@ from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.rules import LayoutError
 from plena_ref.kernels.program import Program
 from plena_ref.kernels.residual_add import ResidualAddKernel
-from plena_ref.kernels.rms_norm import RmsNormKernel
+from plena_ref.kernels.rms_norm import NormOperands, RmsNormKernel
 from plena_ref.kernels.sequence import OperatorSequence
 from plena_ref.machine.hardware import Hardware
 
@@ -23,7 +23,7 @@ def test_scratch_is_free_again_for_the_next_operator() -> None:
     norms = []
     for source, target in ((x, y), (y, x)):
         with room.scratch():
-            norms.append(RmsNormKernel(HW, source, weight, target, constants, room))
+            norms.append(RmsNormKernel(HW, NormOperands(source, weight, target, constants), room))
     first, second = norms
     assert first.squares.base == second.squares.base == room.vram.next_free
     assert first.sums.first == second.sums.first == room.fp_mem.next_free == 2

@@ -28,7 +28,7 @@ from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.kernels.operator import Operator
 from plena_ref.kernels.program import Program, Register
 from plena_ref.kernels.residual_add import ResidualAddKernel
-from plena_ref.kernels.rms_norm import RmsNormKernel
+from plena_ref.kernels.rms_norm import NormOperands, RmsNormKernel
 from plena_ref.kernels.rope import RopeKernel, RopeShape
 from plena_ref.kernels.rules import KernelError
 from plena_ref.kernels.swiglu import SwigluKernel
@@ -167,7 +167,7 @@ class DecoderLayers:
         self.stream.fetch_ahead(AHEAD)
         with memory.room.scratch():
             x, y = self.active(memory.x), self.active(memory.normed)
-            norm = RmsNormKernel(self.hw, x, weight, y, memory.norm_constants, memory.room)
+            norm = RmsNormKernel(self.hw, NormOperands(x, weight, y, memory.norm_constants), memory.room)
             self.run(LayerStep(layer, name), norm, name if layer is None else f"layer {layer} {name}")
 
     def multiply(
