@@ -8,47 +8,34 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.regions import Region
-from plena_ref.machine.state import MemoryImages
+from plena_ref.machine.staged import Staged
 from plena_ref.verdict.comparison import ComparisonParameters
 from plena_ref.verdict.tolerance import Tolerance
 
 
-class Judged(Protocol):
+class Judged(Staged, Protocol):
     """A piece of work with its golden; the attributes are those of `workloads.base.Workload`."""
-
-    @property
-    def hardware(self) -> Hardware:
-        """The machine."""
 
     @property
     def tolerance(self) -> Tolerance:
         """Of the comparison with the golden."""
 
     @property
-    def images(self) -> MemoryImages:
-        """Memories before the run."""
-
-    @property
-    def outputs(self) -> Sequence[Region]:
-        """The words that hold the result."""
+    def golden(self) -> NDArray[np.float64]:
+        """batch x seq x heads x head_dim."""
 
     @property
     def scratch(self) -> Sequence[Region]:
         """The other words that the program may write."""
 
     @property
-    def comparison(self) -> ComparisonParameters:
-        """Where the result lies in VRAM."""
-
-    @property
-    def golden(self) -> NDArray[np.float64]:
-        """batch x seq x heads x head_dim."""
-
-    @property
     def interval(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Bounds of every element, each shaped as golden; None: the tolerance judges."""
+
+    @property
+    def comparison(self) -> ComparisonParameters:
+        """Where the result lies in VRAM."""
 
     @property
     def modelled(self) -> NDArray[np.float64] | None:

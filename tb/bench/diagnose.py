@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from plena_ref.isa.listing import numbered
 from plena_ref.machine.reference import StopReport
+from plena_ref.machine.staged import Runnable
 from plena_ref.machine.state import MemoryImages
 from plena_ref.machine.tensors import NamedTensor
 from plena_ref.verdict.accuracy import matching, result_values
@@ -33,12 +34,8 @@ F64 = NDArray[np.float64]
 BUDGET, TIMES = 60.0, 5.0
 
 
-class Work(Judged, Protocol):
+class Work(Judged, Runnable, Protocol):
     """What ran: a workload, or the record of a run."""
-
-    @property
-    def words(self) -> Sequence[int]:
-        """The program."""
 
     @property
     def listing(self) -> str:
@@ -47,10 +44,6 @@ class Work(Judged, Protocol):
     @property
     def sources(self) -> Sequence[tuple[str, int]]:
         """File and line of the kernel behind each instruction; empty where nobody knows."""
-
-    @property
-    def limit(self) -> int:
-        """HBM bytes that belong to data."""
 
     @property
     def tensors(self) -> Sequence[NamedTensor]:

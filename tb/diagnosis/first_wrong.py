@@ -9,23 +9,19 @@ write-out, from which the search goes on to what its products have read.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plena_ref.isa.instructions import BY_OPCODE, opcode
-from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.reference import Machine
+from plena_ref.machine.staged import Runnable
 from plena_ref.machine.state import MemoryImages, Registers
 from tb.diagnosis import accesses
 from tb.diagnosis.known_state import Known, KnownStates
 from tb.diagnosis.state import Left, StateDifference, state_difference
-
-#: Runs the program to a cycle, drains, and returns what it left.
-RunTo = Callable[[int], Left]
 
 #: Products of a sum that are looked at, the last ones.
 _MOST_PRODUCTS = 16
@@ -34,25 +30,8 @@ CONFIRMED = "the state before it is right, the state after it is wrong"
 PAIR = "dispatched in one cycle with the other; one of the two is wrong"
 EFFECT = "the earliest instruction whose result is still there at the end, and is wrong"
 
-
-class Program(Protocol):
-    """What ran: the attributes are those of `workloads.base.Workload`."""
-
-    @property
-    def hardware(self) -> Hardware:
-        """The machine."""
-
-    @property
-    def words(self) -> Sequence[int]:
-        """The program."""
-
-    @property
-    def images(self) -> MemoryImages:
-        """Memories before the run."""
-
-    @property
-    def limit(self) -> int:
-        """HBM bytes that belong to data."""
+#: Runs the program to a cycle, drains, and returns what it left.
+RunTo = Callable[[int], Left]
 
 
 @dataclass(frozen=True)
@@ -98,7 +77,7 @@ def _mnemonic(word: int) -> str:
 class _Bisection:
     """The search in one run; boundary k is the moment before the instructions of the k-th cycle with any."""
 
-    def __init__(self, program: Program, end: Left, trace: NDArray[np.uint32], run_to: RunTo) -> None:
+    def __init__(self, program: Runnable, end: Left, trace: NDArray[np.uint32], run_to: RunTo) -> None:
         self.program, self.end, self.trace, self.run_to = program, end, trace, run_to
         self.cycles = np.unique(trace[:, 2])
         self.arguments = (program.hardware, program.words, program.images, program.limit)
@@ -172,7 +151,7 @@ class _Bisection:
 
 
 def find(
-    program: Program, end: Left, trace: NDArray[np.uint32], run_to: RunTo, budget: float
+    program: Runnable, end: Left, trace: NDArray[np.uint32], run_to: RunTo, budget: float
 ) -> FirstWrong | None:
     """The first wrong instruction of a run that left a wrong state; None where no instruction ran.
 
@@ -260,7 +239,7 @@ def _changed(before: Machine, after: Machine) -> set[str]:
     return {name for name, (left, right) in pairs.items() if left != right}
 
 
-def _earliest_effect(program: Program, difference: StateDifference) -> int | None:
+def _earliest_effect(program: Runnable, difference: StateDifference) -> int | None:
     """The earliest of the instructions that wrote, last of all, a word that is wrong at the end."""
     run = accesses.of_run(program.hardware, program.words, program.images.copy(), program.limit)
     found = [
@@ -272,7 +251,7 @@ def _earliest_effect(program: Program, difference: StateDifference) -> int | Non
     return min(found) if found else None
 
 
-def _open_loops(program: Program, machine: Machine) -> tuple[tuple[int, int], ...]:
+def _open_loops(program: Runnable, machine: Machine) -> tuple[tuple[int, int], ...]:
     """The open loops of a machine: pc of the start, and the pass."""
     found = []
     for counter, body in machine.loops:
