@@ -10,12 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from plena_ref.analysis.error_prediction import Prediction
+from plena_ref.analysis.roundings import F64
 from plena_ref.verdict.tolerance import element_tolerance
-
-F64 = NDArray[np.float64]
 
 #: The measured maximum error must lie between the predicted one divided by this and multiplied with this.
 PREDICTION_FACTOR = 2.0
