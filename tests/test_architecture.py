@@ -30,12 +30,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "workloads": {"analysis", "configs", "golden", "kernels", "machine", "models", "verdict"},
     "__main__": {"isa", "machine", "run_command"},
     "run_command": {"isa", "machine"},
+    "notebook": {"isa", "machine", "verdict", "workloads"},
     "error_analysis": {"analysis", "machine", "verdict", "workloads"},
 }
 #: What judges, and what it must not depend on by any path.
 JUDGES, JUDGED = ("golden", "analysis", "verdict"), ("kernels", "workloads")
 #: What the package offers to people, and the page that says so: nothing in the repository needs it.
-OFFERED = {"attention_cycles": "performance.md", "remap_rows": "kernels.md"}
+OFFERED = {
+    "attention_cycles": "performance.md",
+    "remap_rows": "kernels.md",
+    "step_to": "notebook.md",
+}
 #: Folders of the repository that use the package; the package knows none of them.
 USERS = ("tb", "tests", "scripts")
 
