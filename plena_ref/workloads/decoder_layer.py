@@ -63,6 +63,8 @@ class DecoderLayer(LayerProblem[DecoderLayers]):
     """X after some decoder layers.
 
     Attributes:
+        model: which record of `plena_ref.configs.models.DECODERS` has the sizes.
+        batch, seq: sequences, and new positions of each.
         layers: how many layers there are; the second reads what the first left.
         past: positions that the caches hold before.
     """

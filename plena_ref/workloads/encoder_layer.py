@@ -41,7 +41,12 @@ BIAS_SIGMA = 0.25
 
 @dataclass(frozen=True)
 class EncoderProblem(LayerProblem[EncoderLayer]):
-    """X after one encoder layer."""
+    """X after one encoder layer.
+
+    Attributes:
+        model: which record of `plena_ref.configs.models.ENCODERS` has the sizes.
+        batch, seq: images, and patches of each.
+    """
 
     kernels: ClassVar = {"encoder_layer": EncoderLayer}
 
