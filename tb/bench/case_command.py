@@ -55,19 +55,7 @@ def main(arguments: list[str]) -> int:
     place = places.folder(RUNS, name, {key: value for key, value in typed.items() if key not in _NOT_OPTIONS})
     with scratch.folder(RUNS, name) as folder:
         try:
-            outcome = case_runner.run_case(
-                case,
-                run.sim,
-                latency=run.latency,
-                jitter=run.jitter,
-                beats=run.beats,
-                waves=run.waves,
-                folder=folder,
-                x_seed=run.x_seed,
-                timeout=run.sim_timeout,
-                trace=True,
-                assembly=program,
-            )
+            outcome = case_runner.run_case(case, run, folder=folder, trace=True, assembly=program)
         except (CaseError, simulate.SimulationError) as error:
             return options.fail(_salvaged(folder, RUNS / name, str(error)))
         except KeyboardInterrupt:

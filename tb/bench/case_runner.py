@@ -22,12 +22,14 @@ from plena_ref.verdict.vacuity import Vacuity, prove, wrong_results
 from plena_ref.workloads.base import Workload
 from plena_ref.workloads.build import build
 from plena_ref.workloads.case import Case
-from tb.bench import harness, utilisation
+from tb.bench import utilisation
 from tb.bench.assembly import Assembly
 from tb.bench.diagnose import Ran
 from tb.bench.harness import Job, JobResult
 from tb.bench.job import FULL_RATE
+from tb.bench.options import RunOptions
 from tb.bench.phases import phase
+from tb.bench.run_jobs import run_jobs
 from tb.diagnosis.account import Account
 from tb.diagnosis.account_text import print_account
 from tb.diagnosis.hints import Hints
@@ -165,27 +167,17 @@ class CaseOutcome:
 
 def run_case(
     case: Case,
-    simulator: str | None = None,
+    options: RunOptions,
     *,
-    latency: int = harness.DEFAULT_LATENCY,
-    jitter: int = 0,
-    beats: Fraction = FULL_RATE,
-    waves: bool = False,
     folder: Path | None = None,
-    root: Path = simulate.REPO,
-    x_seed: int | None = None,
-    timeout: float | None = None,
     trace: bool = False,
     assembly: Assembly | None = None,
 ) -> CaseOutcome:
     """Build, run and judge a case.
 
     Args:
-        case: what to run.
-        simulator, waves, root, x_seed, timeout: see :func:`tb.bench.harness.run`.
-        latency: memory latency in cycles.
-        jitter: chance in 256 that a memory channel pauses in a cycle; the case's seed seeds it.
-        beats: beats a cycle that the memory moves in each direction.
+        case: what to run; its seed seeds the pauses of the memory.
+        options: where and how.
         folder: where the simulation leaves its log and its waves.
         trace: record the retired instructions, which waves do too.
         assembly: a program as text that takes the place of the kernel's; None: the kernel's.
@@ -194,14 +186,12 @@ def run_case(
         CaseError: the case cannot be built.
         SimulatorMissing, SimulationError: see tb/engine/simulate.py.
     """
-    simulator = simulator or simulate.default_simulator()
     with phase("program and data"):
         workload = build(case) if assembly is None else assembly.put_into(build(case))
-    trace = trace or waves
-    timing = (latency, jitter, case.seed)
-    job = Job(workload.words, workload.images, workload.limit, *timing, trace=trace, beats=beats)
-    run = harness.run(case.hardware, [job], simulator, waves, folder, root, x_seed, timeout)
-    return replace(judge(workload, run.jobs[0], simulator, run.build_seconds), beats=beats)
+    timing, trace = (options.latency, options.jitter, case.seed), trace or options.waves
+    job = Job(workload.words, workload.images, workload.limit, *timing, trace=trace, beats=options.beats)
+    run = run_jobs(case.hardware, [job], options, folder)
+    return replace(judge(workload, run.jobs[0], options.sim, run.build_seconds), beats=options.beats)
 
 
 def judge(

@@ -99,24 +99,8 @@ def _main(arguments: list[str]) -> int:
 
 def _run(request: Request, words: Sequence[int], folder: Path) -> ProgramOutcome:
     """Run the program; errors as in :func:`tb.bench.program_runner.run_program`."""
-    how, run = request.how, request.how.run
-    return program_runner.run_program(
-        request.hardware,
-        words,
-        request.image_files,
-        run.sim,
-        latency=run.latency,
-        jitter=run.jitter,
-        beats=run.beats,
-        seed=how.seed,
-        watchdog=how.watchdog,
-        drain_limit=how.drain_limit,
-        waves=run.waves,
-        folder=folder / _SIMULATION if run.waves else None,
-        x_seed=run.x_seed,
-        timeout=run.sim_timeout,
-        max_instructions=how.max_instructions,
-    )
+    place = folder / _SIMULATION if request.how.run.waves else None
+    return program_runner.run_program(request.hardware, words, request.image_files, request.how, place)
 
 
 def _unwritten(request: Request, words: Sequence[int]) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plena_ref.isa.csr import DRAIN_LIMIT_RESET
+from plena_ref.machine.state import MemoryImages
 from tb.bench import options
+from tb.bench.job import Job
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,19 @@ class ProgramOptions:
     drain_limit: int
     max_instructions: int | None
     unwritten: bool
+
+    def job(self, words: Sequence[int], images: MemoryImages, limit: int | None = None) -> Job:
+        """A program as these options run it; ``limit``: HBM bytes that belong to data, or all."""
+        timing = (self.run.latency, self.run.jitter, self.seed)
+        return Job(
+            words,
+            images,
+            limit,
+            *timing,
+            watchdog=self.watchdog,
+            drain_limit=self.drain_limit,
+            beats=self.run.beats,
+        )
 
 
 def take(given: dict[str, str]) -> ProgramOptions:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 from plena_ref.isa.counters import Counters
-from plena_ref.isa.csr import DRAIN_LIMIT_RESET
 from plena_ref.machine import image_files as images
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.reference import Machine, StopReport
 from plena_ref.machine.state import MemoryImages, Registers
-from tb.bench import harness
-from tb.bench.harness import Job, JobResult
-from tb.bench.job import FULL_RATE
+from tb.bench.harness import JobResult
 from tb.bench.options import REFERENCE
+from tb.bench.program_options import ProgramOptions
+from tb.bench.run_jobs import run_jobs
 from tb.bench.unwritten import first_unwritten_read, known_words
 from tb.diagnosis.provenance import UnwrittenRead
 
@@ -98,19 +96,8 @@ def run_program(
     hw: Hardware,
     words: Sequence[int],
     image_files: Mapping[str, Path],
-    simulator: str,
-    *,
-    latency: int = harness.DEFAULT_LATENCY,
-    jitter: int = 0,
-    beats: Fraction = FULL_RATE,
-    seed: int = 1,
-    watchdog: int = 0,
-    drain_limit: int = DRAIN_LIMIT_RESET,
-    waves: bool = False,
+    how: ProgramOptions,
     folder: Path | None = None,
-    x_seed: int | None = None,
-    timeout: float | None = None,
-    max_instructions: int | None = None,
 ) -> ProgramOutcome:
     """Run ``words`` on memories that are zero but for the given images.
 
@@ -118,11 +105,8 @@ def run_program(
         hw: machine shape.
         words: machine code.
         image_files: files by memory name (the values of ``IMAGE_OPTIONS``).
-        simulator: a registered simulator, or ``REFERENCE``.
-        latency, jitter, beats, seed, watchdog, drain_limit: see :class:`tb.bench.job.Job`; not for the
-            reference machine.
-        waves, folder, x_seed, timeout: see :func:`tb.bench.harness.run`; not for the reference machine.
-        max_instructions: instructions after which the reference machine gives up.
+        how: where and how.
+        folder: where a simulation leaves its files; None makes a folder that is removed afterwards.
 
     Raises:
         InstructionLimitError: the reference machine gave up.
@@ -130,12 +114,9 @@ def run_program(
         SimulatorMissing, SimulationError: see tb/engine/simulate.py.
     """
     memories, staged = _staged(hw, image_files)
-    if simulator == REFERENCE:
-        return _on_reference(hw, words, memories, staged, max_instructions)
-    job = Job(
-        words, memories, None, latency, jitter, seed, watchdog=watchdog, drain_limit=drain_limit, beats=beats
-    )
-    run = harness.run(hw, [job], simulator, waves, folder, x_seed=x_seed, timeout=timeout)
+    if how.run.sim == REFERENCE:
+        return _on_reference(hw, words, memories, staged, how.max_instructions)
+    run = run_jobs(hw, [how.job(words, memories)], how.run, folder)
     return ProgramOutcome.of_job(run.jobs[0], staged)
 
 

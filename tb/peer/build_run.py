@@ -11,13 +11,13 @@ from plena_ref.machine.reference import Machine, StopReport
 from plena_ref.machine.state import MemoryImages, Registers, WrittenMaps
 from plena_ref.verdict.memory import register_differences, word_name
 from plena_ref.verdict.tolerance import STRICT, Tolerance
-from tb.bench import harness
 from tb.bench import unwritten as unwritten_words
-from tb.bench.harness import Job, JobResult
+from tb.bench.harness import JobResult
 from tb.bench.job import FULL_RATE
 from tb.bench.options import REFERENCE
 from tb.bench.program_options import ProgramOptions
 from tb.bench.program_runner import ProgramOutcome
+from tb.bench.run_jobs import run_jobs
 from tb.peer import comparison, directory, golden, model, settings, shape, stages, verdict
 from tb.peer.comparison import Comparison
 from tb.peer.golden import Golden
@@ -135,18 +135,8 @@ def run(build: Build, how: ProgramOptions, folder: Path | None) -> BuildOutcome:
         outcome = ProgramOutcome.of_machine(machine, report, staged)
         return _judged(build, REFERENCE, outcome, machine.written, None, None, None, 0.0, astray)
     model.ready(hw, options.sim, options.waves, options.x_seed, print)
-    timing = (options.latency, options.jitter, how.seed)
-    job = Job(program.words, before, program.shape.limit, *timing, None, how.watchdog, trace=True)
-    job = replace(job, drain_limit=how.drain_limit, program_base=program.program_base, beats=options.beats)
-    result = harness.run(
-        hw,
-        [job],
-        options.sim,
-        options.waves,
-        folder,
-        x_seed=options.x_seed,
-        timeout=options.sim_timeout,
-    )
+    job = how.job(program.words, before, program.shape.limit)
+    result = run_jobs(hw, [replace(job, trace=True, program_base=program.program_base)], options, folder)
     got = result.jobs[0]
     outcome = ProgramOutcome.of_job(got, staged)
     differences: tuple[str, ...] = ()
