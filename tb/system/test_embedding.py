@@ -21,7 +21,7 @@ def test_the_first_and_the_last_row_and_one_past_it() -> None:
         jobs.append(harness.Job(workload.words, images, workload.limit))
         machine = Machine(workload.hardware, images.copy(), workload.limit)
         reports.append((machine.run(workload.words), machine.images.vram))
-    results = harness.run(workload.hardware, jobs, "verilator").jobs
+    results = harness.run(workload.hardware, jobs).jobs
     assert [result.cause for result in results] == [None, None, "HBM_ERROR"]
     for result, (report, vram) in zip(results, reports, strict=True):
         assert (result.status, result.cause, result.pc) == (report.status, report.cause, report.pc)
