@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -53,49 +53,61 @@ def _number(value: float) -> float | str:
     return value if math.isfinite(value) else str(value)
 
 
-def print_stages(stages: Sequence[StageVerdict], console: Console) -> None:
-    """Print a table, a line a stage: its largest error by its bound, and how large its values are."""
-    table = Table(title="stages, each from what it read", title_justify="left")
-    for name in ("layer", "stage", "error / bound", "bound (median)", "size (rms)", "right"):
+#: Heads of the columns of `stage_cells`.
+STAGE_COLUMNS = ("layer", "stage", "error / bound", "bound (median)", "size (rms)", "right")
+
+
+def stage_cells(verdict: StageVerdict) -> tuple[str, ...]:
+    """The line of one stage: its largest error by its bound, and how large its values are."""
+    return (
+        str(verdict.stage.layer),
+        verdict.stage.name,
+        f"{verdict.ratio:.3f}",
+        f"{verdict.bound:.2g}",
+        f"{verdict.size:.4g}",
+        "yes" if verdict.passed else "NO",
+    )
+
+
+def batch_columns(heads: bool = True) -> tuple[str, ...]:
+    """Heads of the columns of `batch_cells`."""
+    place = "worst (head, row, column)" if heads else "worst (row, column)"
+    return ("batch", "rows", "match %", "max error", place, "golden", "got", "")
+
+
+def batch_cells(row: BatchRow, heads: bool = True) -> tuple[str, ...]:
+    """The line of one batch; `heads`: the worst element's head is shown, which a result without any lacks."""
+    worst = row.worst
+    where = (worst.head, worst.row, worst.column) if heads else (worst.row, worst.column)
+    return (
+        str(row.batch),
+        str(row.rows),
+        f"{row.match_percent:.3f}",
+        f"{row.max_abs_error:.5f}",
+        str(where),
+        f"{worst.golden:.5f}",
+        f"{worst.got:.5f}",
+        "PASS" if row.passed else "FAIL",
+    )
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None) -> Table:
+    table = Table(title=title, title_justify="left")
+    for name in columns:
         table.add_column(name, justify="right")
-    for verdict in stages:
-        table.add_row(
-            str(verdict.stage.layer),
-            verdict.stage.name,
-            f"{verdict.ratio:.3f}",
-            f"{verdict.bound:.2g}",
-            f"{verdict.size:.4g}",
-            "yes" if verdict.passed else "NO",
-        )
-    console.print(table)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def print_stages(stages: Sequence[StageVerdict], console: Console) -> None:
+    """Print a table, a line a stage."""
+    console.print(_table(STAGE_COLUMNS, map(stage_cells, stages), "stages, each from what it read"))
 
 
 def batch_table(rows: Sequence[BatchRow], title: str | None = None, heads: bool = True) -> Table:
-    """A table with a line for each batch.
-
-    Args:
-        rows: of the verdict.
-        title: of the table.
-        heads: whether the worst element's head is shown; a result without heads has none.
-    """
-    table = Table(title=title, title_justify="left")
-    place = "worst (head, row, column)" if heads else "worst (row, column)"
-    for name in ("batch", "rows", "match %", "max error", place, "golden", "got", ""):
-        table.add_column(name, justify="right")
-    for row in rows:
-        worst = row.worst
-        where = (worst.head, worst.row, worst.column) if heads else (worst.row, worst.column)
-        table.add_row(
-            str(row.batch),
-            str(row.rows),
-            f"{row.match_percent:.3f}",
-            f"{row.max_abs_error:.5f}",
-            str(where),
-            f"{worst.golden:.5f}",
-            f"{worst.got:.5f}",
-            "PASS" if row.passed else "FAIL",
-        )
-    return table
+    """A table with a line for each batch; `heads` as for `batch_cells`."""
+    return _table(batch_columns(heads), (batch_cells(row, heads) for row in rows), title)
 
 
 def print_verdict(verdict: Verdict, console: Console) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 
+from plena_ref.verdict import report
 from plena_ref.verdict.accuracy import BatchRow
 from plena_ref.verdict.stages import StageVerdict
 from tb.diagnosis.account import Account, Culprit, Difference
@@ -54,40 +55,16 @@ def verdict(passed: bool, facts: Sequence[tuple[str, str]], lines: Sequence[str]
 
 def batches(rows: Sequence[BatchRow]) -> str:
     """A line a batch."""
-    heads = ("batch", "rows", "match %", "max error", "worst (head, row, column)", "golden", "got", "")
-    lines = [
-        (
-            row.batch,
-            row.rows,
-            f"{row.match_percent:.3f}",
-            f"{row.max_abs_error:.5f}",
-            f"({row.worst.head}, {row.worst.row}, {row.worst.column})",
-            f"{row.worst.golden:.5f}",
-            f"{row.worst.got:.5f}",
-            "PASS" if row.passed else "FAIL",
-        )
-        for row in rows
-    ]
-    return section("batches", "Batches", table(heads, lines, "verdict per batch"))
+    lines = [report.batch_cells(row) for row in rows]
+    return section("batches", "Batches", table(report.batch_columns(), lines, "verdict per batch"))
 
 
 def stages(verdicts: Sequence[StageVerdict]) -> str:
     """A line a stage."""
     if not verdicts:
         return ""
-    heads = ("layer", "stage", "error / bound", "bound (median)", "size (rms)", "right")
-    lines = [
-        (
-            one.stage.layer,
-            one.stage.name,
-            f"{one.ratio:.3f}",
-            f"{one.bound:.2g}",
-            f"{one.size:.4g}",
-            "yes" if one.passed else "NO",
-        )
-        for one in verdicts
-    ]
-    return section("stages", "Stages, each from what it read", table(heads, lines, "stages"))
+    shown = table(report.STAGE_COLUMNS, map(report.stage_cells, verdicts), "stages")
+    return section("stages", "Stages, each from what it read", shown)
 
 
 def cause(account: Account | None) -> str:
