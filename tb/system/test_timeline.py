@@ -70,7 +70,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[CaseOutcome, dict[str
     folder = runs / "run"
     folder.mkdir()
     case = CASES["mha_ragged"].override(**SMALL)
-    outcome = run_case(case, "icarus", waves=True, folder=folder)
+    outcome = run_case(case, RunOptions("icarus", waves=True), folder=folder)
     leave(folder, runs, Asked("make sim", RunOptions()), outcome)
     return outcome, decode(timeline.write(folder, case.hardware)), folder
 
