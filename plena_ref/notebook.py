@@ -204,7 +204,7 @@ class Study:
 
         Args:
             simulator: `reference`, or a simulator of the bench: verilator, icarus.
-            options: of the bench's `run_case`, such as latency=40.
+            options: of the bench's `RunOptions`, such as latency=40.
 
         Raises:
             BenchMissing: there is no bench.
@@ -215,7 +215,8 @@ class Study:
             return Run(
                 self.work, simulator, machine.images, report.registers, report.status, report.instructions
             )
-        got = _bench().run_case(self.work.case, simulator, **options).got
+        bench = _bench()
+        got = bench.run_case(self.work.case, bench.RunOptions(simulator, **options)).got
         return Run(self.work, simulator, got.images, got.registers, got.status, got.instructions, got.cycles)
 
     def step_to(self, pc: int, visit: int = 1) -> Paused:
