@@ -20,7 +20,7 @@ from plena_ref.workloads.base import Workload
 from tb.bench import case_runner, harness
 from tb.bench.phases import phase
 from tb.sweep.error_map import error_map
-from tb.sweep.error_verdict import judge_errors
+from tb.sweep.error_verdict import LAYER_FACTOR, PREDICTION_FACTOR, judge_errors
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,14 @@ def judge(workload: Workload, got: harness.JobResult) -> CellResult:
     values = result_values(workload, got.images.vram)
     error = np.abs(values - roundings.exact)
     problem = case.problem
-    limit = size_limit(problem.sizes, case.sigma) if isinstance(problem, Attention) else math.inf
-    errors = judge_errors(values, roundings.exact, prediction, limit)
+    limit, factor = math.inf, LAYER_FACTOR
+    if isinstance(problem, Attention):
+        limit, factor = size_limit(problem.sizes, case.sigma), PREDICTION_FACTOR
+    errors = judge_errors(values, roundings.exact, prediction, limit, factor)
     reasons = [*outcome.reasons, *(f"not bit-exact: {difference}" for difference in verdict.differences)]
     if verdict.out_of_bounds_writes:
         reasons.append(f"{verdict.out_of_bounds_writes} words written outside: {verdict.first_out_of_bounds}")
-    reasons += errors.reasons
+    reasons += [*verdict.departures, *errors.reasons]
     return CellResult(
         name=workload.case.name,
         passed=not reasons,

@@ -15,8 +15,13 @@ from plena_ref.analysis.error_prediction import Prediction
 from plena_ref.analysis.roundings import F64
 from plena_ref.verdict.tolerance import element_tolerance
 
-#: The measured maximum error must lie between the predicted one divided by this and multiplied with this.
-PREDICTION_FACTOR = 2.0
+#: The measured maximum error of attention must lie between the predicted one divided by this and multiplied
+#: with this. They were equal in all cells so far; an f32 sum may turn a rounding of the largest one over.
+PREDICTION_FACTOR = 1.1
+#: The same of a layer, whose operators hand such roundings on: 0.57 to 1.76 was seen.
+LAYER_FACTOR = 2.0
+#: Where it is farther from the closed form's, up or down, a report marks it.
+EXPECTED_FACTOR = 2.0
 #: The predicted maximum error may be so many times that of the closed form; 2.2 is the most that was seen.
 CLOSED_FORM_FACTOR = 4.0
 
@@ -34,7 +39,9 @@ class ErrorVerdict:
     reasons: tuple[str, ...]
 
 
-def judge_errors(got: F64, golden: F64, prediction: Prediction, limit: float) -> ErrorVerdict:
+def judge_errors(
+    got: F64, golden: F64, prediction: Prediction, limit: float, factor: float = PREDICTION_FACTOR
+) -> ErrorVerdict:
     """Judge a result.
 
     Args:
@@ -42,17 +49,18 @@ def judge_errors(got: F64, golden: F64, prediction: Prediction, limit: float) ->
         golden: the float64 golden, as `got`.
         prediction: of the errors, from the same data.
         limit: the largest error that the problem's size explains.
+        factor: how far the largest error may be from the predicted one.
     """
     error = np.abs(got - golden)
     error = np.where(np.isnan(error), np.inf, error)
     maximum = float(error.max())
-    reasons = [*_elements(error, golden, prediction), *_maximum(maximum, prediction)]
+    reasons = [*_elements(error, golden, prediction), *_maximum(maximum, prediction, factor)]
     return ErrorVerdict(maximum, (*reasons, *_excuses(prediction, limit)))
 
 
-def agrees(maximum: float, prediction: Prediction) -> bool:
+def agrees(maximum: float, prediction: Prediction, factor: float = PREDICTION_FACTOR) -> bool:
     """The measured maximum lies within the factor of the predicted one; both may be 0."""
-    low, high = prediction.maximum / PREDICTION_FACTOR, prediction.maximum * PREDICTION_FACTOR
+    low, high = prediction.maximum / factor, prediction.maximum * factor
     return low <= maximum <= high
 
 
@@ -72,12 +80,11 @@ def _elements(error: F64, golden: F64, prediction: Prediction) -> list[str]:
     ]
 
 
-def _maximum(maximum: float, prediction: Prediction) -> list[str]:
-    if agrees(maximum, prediction):
+def _maximum(maximum: float, prediction: Prediction, factor: float) -> list[str]:
+    if agrees(maximum, prediction, factor):
         return []
     return [
-        f"maximum error {maximum:.4g}, predicted {prediction.maximum:.4g}: "
-        f"not within a factor of {PREDICTION_FACTOR:g}"
+        f"maximum error {maximum:.4g}, predicted {prediction.maximum:.4g}: not within a factor of {factor:g}"
     ]
 
 

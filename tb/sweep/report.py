@@ -19,7 +19,7 @@ from tb.mutants.table import Mutant
 from tb.report.run_page import style
 from tb.sweep import cell_page, litter, problems
 from tb.sweep.cell import CellResult
-from tb.sweep.error_verdict import PREDICTION_FACTOR
+from tb.sweep.error_verdict import EXPECTED_FACTOR, PREDICTION_FACTOR
 from tb.sweep.make_sim import command
 from tb.sweep.matrix import Cell, Matrix
 from tb.sweep.mutant import MutantResult
@@ -56,6 +56,7 @@ def collect(matrix: Matrix, store: Store, matrix_name: str) -> Report:
         "matrix": matrix_name,
         "axes": list(matrix.axes),
         "factor": PREDICTION_FACTOR,
+        "closed_form_factor": EXPECTED_FACTOR,
         "summary": {
             "cells": _counts(cells, CELL_STATES),
             "mutants": _counts(mutants, MUTANT_STATES),

@@ -60,6 +60,7 @@ class Report(TypedDict):
     matrix: str
     axes: list[str]
     factor: float
+    closed_form_factor: float
     summary: dict[str, dict[str, int]]
     seconds: dict[str, float]
     coinciding: int
