@@ -9,7 +9,7 @@ override ROOT := $(shell cd -- "$$(dirname -- $(call quote,$(subst ^,,$(subst ^ 
 ifeq ($(ROOT),)
   $(error error: the folder of $(MAKEFILE_LIST) was not found)
 endif
-ifneq ($(shell printf %s $(call quote,$(ROOT)) | LC_ALL=C tr -d 'A-Za-z0-9_./+@,~=-'),)
+ifneq ($(shell printf %s $(call quote,$(ROOT)) | LC_ALL=C tr -d 'A-Za-z0-9_./+@,~-'),)
   $(shell printf 'error: %s holds a character that compilers cannot bear in a path: move it\n' \
     $(call quote,$(ROOT)) >&2)
   $(error refused)
@@ -23,8 +23,7 @@ override HOST := PATH LD_LIBRARY_PATH HOME TMPDIR LANG LC_ALL LC_CTYPE TERM COLU
   DISPLAY WAYLAND_DISPLAY XAUTHORITY
 override TESTS := CI PLENA_FUZZ PLENA_EXTENDING
 passed_on = $(foreach v,$(1),$${$(v)+"$(v)=$$$(v)"})
-# Through a shell, because env takes a program whose path has a = for another variable.
-override PY := sh -c 'exec "$$0" "$$@"' $(VENV)/bin/python -m
+override PY := $(VENV)/bin/python -m
 override OURS := env -i $(call passed_on,$(HOST)) PYTHONPATH=$(ROOT) $(PY)
 override RUN_TESTS := cd $(ROOT) && env -i $(call passed_on,$(HOST) $(TESTS)) $(PY)
 typed = $(filter command line,$(origin $(1)))

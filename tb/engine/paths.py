@@ -34,7 +34,7 @@ _PACKAGES = ("plena_pkg.sv", "plena_fp.sv")
 
 
 #: What a path may hold so that the makefiles of compilers and the lists of their options can bear it.
-_PLAIN = re.compile(r"[A-Za-z0-9_./+@,~=-]+")
+_PLAIN = re.compile(r"[A-Za-z0-9_./+@,~-]+")
 
 
 class PlaceError(ValueError):

@@ -20,11 +20,12 @@ _PLACES = "Places and names"
 
 @row(
     _PLACES,
-    "a checkout whose path has a space, `&`, `$`, `'`, `#`, `:`, `(`, `;`, a backslash or non-ASCII letters",
+    "a checkout whose path has a space, `&`, `$`, `'`, `#`, `:`, `=`, `(`, `;`, a backslash or non-ASCII "
+    "letters",
     "one `error:` line before anything is written, from `make` and from `python -m`: makefiles of compilers "
-    "cannot bear them; `=`, `,`, `~`, `@`, `+` work",
+    "cannot bear them; `,`, `~`, `@`, `+` work",
 )
-@pytest.mark.parametrize("character", [*" &$'#:(;\\", "é"])
+@pytest.mark.parametrize("character", [*" &$'#:=(;\\", "é"])
 def test_characters_that_are_refused(character: str, tmp_path: Path) -> None:
     place = tmp_path / f"a{character}b"
     place.mkdir()
@@ -56,7 +57,7 @@ def test_python_in_an_odd_place(character: str, tmp_path: Path) -> None:
 
 
 def test_characters_that_work(checkout: Path, tmp_path: Path, program: Callable[[str], Path]) -> None:
-    place = tmp_path / "a=b,c~d@e+f"
+    place = tmp_path / "a,b~c@d+e"
     checkout.rename(place)
     paths.check(place)
     options = [f"PROGRAM={program('p.mem')}", f"OUT={tmp_path / 'out'}", "SIM=reference"]
