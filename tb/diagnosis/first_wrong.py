@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ from tb.diagnosis.state import Left, StateDifference, state_difference
 
 #: Products of a sum that are looked at, the last ones.
 _MOST_PRODUCTS = 16
+#: How a difference calls the pc of the next instruction.
+_NEXT_PC = "register pc"
 #: How an instruction was found.
 CONFIRMED = "the state before it is right, the state after it is wrong"
 PAIR = "dispatched in one cycle with the other; one of the two is wrong"
@@ -122,7 +124,10 @@ class _Bisection:
         self.last = states.after(left.instructions)
         machine = self.last.machine
         difference = state_difference(left, machine.images, machine.registers)
-        if not difference and left.pc == self.last.pc:
+        if left.pc != self.last.pc:
+            line = f"{_NEXT_PC}: got {left.pc}, reference {self.last.pc}"
+            difference = replace(difference, registers=(*difference.registers, line))
+        if not difference:
             return False
         self.wrong, self.left, self.known, self.difference = boundary, left, self.last, difference
         return True
@@ -204,6 +209,8 @@ def _culprit(search: _Bisection, candidates: range) -> tuple[int | None, str, in
     """
     if len(candidates) == 1 and search.wrong < len(search.cycles):
         return candidates[0], CONFIRMED, None
+    if not search.difference.memories and [*map(_name, search.difference.registers)] == [_name(_NEXT_PC)]:
+        return candidates[-1], CONFIRMED, None
     guilty = [number for number in candidates if _wrote(search, number)]
     if len(guilty) == 1:
         return guilty[0], CONFIRMED, None
@@ -211,6 +218,11 @@ def _culprit(search: _Bisection, candidates: range) -> tuple[int | None, str, in
         return None, EFFECT, None
     other = int(search.trace[candidates[-1], 0])
     return candidates[0], PAIR, other
+
+
+def _name(line: str) -> str:
+    """The register that a line of a difference is about."""
+    return line.split()[1].rstrip(":")
 
 
 def _wrote(search: _Bisection, number: int) -> bool:
@@ -222,7 +234,7 @@ def _wrote(search: _Bisection, number: int) -> bool:
         for memory, addresses in search.difference.memories.items()
     ):
         return True
-    names = {line.split()[1].rstrip(":") for line in search.difference.registers}
+    names = set(map(_name, search.difference.registers))
     return bool(names & _changed(before.machine, after))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from tb.diagnosis.account_text import lines
 from tb.diagnosis.first_wrong import CONFIRMED, EFFECT, PAIR, FirstWrong
 from tb.diagnosis.listing_lines import ListingLines
 from tb.diagnosis.names import Names
-from tests.diagnosis.faulty import FaultyMachine
+from tests.diagnosis.faulty import FaultyMachine, Left
 
 REPO = Path(__file__).parents[2]
 HW = Hardware(8, 4, vram_elems=1 << 14, msram_tiles=8, hbm_bytes=1 << 16)
@@ -124,6 +125,21 @@ def test_of_two_in_a_cycle_the_one_that_wrote_the_word(second: int) -> None:
 
     found, _ = find(number, stray, 2)
     assert found.how == PAIR and number in (found.number, found.number + 1) and found.other is not None
+
+
+def test_a_wrong_next_pc_is_that_of_the_last_of_a_cycle() -> None:
+    """Nothing but the way on is wrong: a loop that ends too late, for example."""
+    machine = FaultyMachine(work(), -1, wrong_scores, 2)
+    last = next(n for n in instructions("C_LOOP_END")[5:] if n % 2 == 1)
+
+    def run_to(cycle: int) -> Left:
+        left = machine.run_to(cycle)
+        return replace(left, pc=left.pc + 1) if left.instructions > last else left
+
+    end = replace(machine.end, pc=machine.end.pc + 1)
+    found = first_wrong.find(work(), end, machine.trace, run_to, 60.0)
+    assert found is not None and (found.number, found.how) == (last, CONFIRMED)
+    assert found.difference.registers[0].startswith("register pc: got ")
 
 
 def test_without_time_the_earliest_wrong_result_tells() -> None:
