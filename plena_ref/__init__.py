@@ -11,7 +11,7 @@ from typing import Any
 _OF_NOTEBOOKS = ("case", "cases", "signature")
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> Any:  # Any: each function with its own type
     """Look up what notebooks use."""
     if name in _OF_NOTEBOOKS:
         from plena_ref import notebook

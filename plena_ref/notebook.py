@@ -24,6 +24,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,9 @@ from plena_ref.workloads.build import build
 from plena_ref.workloads.registry import CASES
 
 F64 = NDArray[np.float64]
+#: The elements of a tensor as numbers; of INT_MEM its words.
+Words = NDArray[np.float32] | NDArray[np.uint32]
+Axes = Any  # Any: of matplotlib, which is imported when it is asked for
 #: Where the bench may be found: in a checkout, and as a package.
 _BENCHES = ("tb.bench.case_runner", "plena_sim.bench.case_runner")
 
@@ -52,7 +56,7 @@ class _Reached(Exception):
     """The instruction at which the machine is to stop comes next."""
 
 
-def _tensor(work: Workload, images: MemoryImages, name: str) -> NDArray[Any]:
+def _tensor(work: Workload, images: MemoryImages, name: str) -> Words:
     """A tensor by its name, rows x columns as it lies there, padding included.
 
     Raises:
@@ -111,7 +115,7 @@ class Run:
         """Whether every element is as close to the golden as the verdict wants it."""
         return accurate(self.work, self.result)
 
-    def tensor(self, name: str) -> NDArray[Any]:
+    def tensor(self, name: str) -> Words:
         """A tensor after the run by its name, rows x columns as it lies there, padding included.
 
         Raises:
@@ -119,7 +123,7 @@ class Run:
         """
         return _tensor(self.work, self.images, name)
 
-    def error_map(self, batch: int = 0, head: int = 0, axes: Any = None) -> Any:
+    def error_map(self, batch: int = 0, head: int = 0, axes: Axes = None) -> Axes:
         """Draw the size of the error of every element of a head with matplotlib: rows down, columns across.
 
         Args:
@@ -164,7 +168,7 @@ class Paused:
         """The instruction that comes next."""
         return disassemble(self.work.words[self.pc])
 
-    def tensor(self, name: str) -> NDArray[Any]:
+    def tensor(self, name: str) -> Words:
         """A tensor at this moment by its name; see :meth:`Run.tensor`."""
         return _tensor(self.work, self.images, name)
 
@@ -195,11 +199,11 @@ class Study:
         """The program as commented assembly."""
         return self.work.listing
 
-    def tensor(self, name: str) -> NDArray[Any]:
+    def tensor(self, name: str) -> Words:
         """A tensor before the run by its name; what is not staged is NaN. See :meth:`Run.tensor`."""
         return _tensor(self.work, self.work.images, name)
 
-    def run(self, simulator: str = "reference", **options: Any) -> Run:
+    def run(self, simulator: str = "reference", **options: object) -> Run:
         """Run it.
 
         Args:
@@ -251,7 +255,7 @@ class Study:
         raise ValueError(f"the instruction at pc {pc} runs {seen} times, not {visit}")
 
 
-def _bench() -> Any:
+def _bench() -> ModuleType:
     """The module of the bench that runs cases."""
     for name in _BENCHES:
         try:

@@ -25,6 +25,9 @@ PROMPTS = Path(__file__).with_name("prompts.txt")
 CONFUSABLE = 1e-2
 
 
+Theirs = Any  # Any: of the package transformers, which is not installed here
+
+
 def ours(
     model: Checkpoint, tokenizer: Tokenizer, prompt: str, count: int
 ) -> tuple[list[int], list[int], list[float]]:
@@ -43,8 +46,8 @@ def ours(
 
 
 def theirs(
-    model: Any,  # Any: of the package transformers, which is not installed here
-    tokenizer: Any,  # Any: of the same package
+    model: Theirs,
+    tokenizer: Theirs,
     prompt: str,
     count: int,
 ) -> tuple[list[int], list[int]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from plena_ref.isa.access import Access, Count, Place, Space
 from plena_ref.isa.encoding import (
@@ -181,10 +180,16 @@ HEAD_ROW_WRITE_OUT = _write_out("HEAD_ROW_WRITE_OUT", Count.LANES, Space.HV, Pla
 # Vector
 
 
-def _row_step(name: str, operands: tuple[Operand, ...], reads: tuple[Access, ...], **more: Any) -> Shape:
+def _row_step(
+    name: str,
+    operands: tuple[Operand, ...],
+    reads: tuple[Access, ...],
+    ignored: tuple[Field, ...] = (),
+    selector: Operand | None = None,
+) -> Shape:
     """A row from row A and what else it reads."""
     given = (_VRAM_DST, _VRAM_A, *operands)
-    return Shape(name, _R, Unit.V, given, (_rows(RS1), *reads), (_rows(RD),), **more)
+    return Shape(name, _R, Unit.V, given, (_rows(RS1), *reads), (_rows(RD),), ignored, selector)
 
 
 VV = _row_step("VV", (_gp("gpB", RS2, "second source VRAM row"), _RMASK), (_rows(RS2), _MASK))

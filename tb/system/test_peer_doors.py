@@ -9,7 +9,6 @@ import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,12 +20,12 @@ from plena_ref.machine.mx import encode_rows
 from plena_ref.machine.numerics import bf16_from_float
 from plena_ref.workloads.case import make_case
 from plena_ref.workloads.registry import CASES
+from tb.bench.run_difference import Result
 from tb.engine import simulate
 from tb.peer import build_command, comparison, directory, dumps, emulator, golden, settings
 from tb.peer.export import write_directory, write_golden
 from tb.system.router_directory import write_router
 
-Json = dict[str, Any]  # Any: the content of a file
 SIMULATOR = simulate.default_simulator()
 #: One machine for all: transfers of class m1 and v1 move bf16, which only the router's program asks for.
 SMALL = replace(CASES["mha_ragged"].hardware, hbm_bf16="m1,v1")
@@ -103,7 +102,7 @@ def test_both_doors_leave_the_same(
     assert "peer: PASS, ours: FAIL" in capsys.readouterr().out
 
 
-def check_profile(stages: Json, stats: Json) -> None:
+def check_profile(stages: Result, stats: Result) -> None:
     """The sums over the stages are those that the machine's own counters hold."""
     uses, totals = stages["stages"].values(), stats["counters"]["totals"]
     assert sum(use["cycles"] for use in uses) == stats["cycles"] == stages["total_cycles"]
