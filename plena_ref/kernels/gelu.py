@@ -33,10 +33,7 @@ class GeluKernel(RowsOperator):
         x, result: rows x features each.
         coefficients: how many, 2 or 3; with 3 there is a limit.
         constants: FP_MEM word from which the host stages COEFFICIENTS + `coefficients` words.
-        room: where to take scratch from.
-
-    Raises:
-        LayoutError: a memory is full.
+        room: where to take scratch from; `LayoutError` where a memory is full.
     """
 
     def __init__(

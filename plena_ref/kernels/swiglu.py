@@ -27,10 +27,7 @@ class SwigluKernel(RowsOperator):
     Args:
         hw: the machine.
         gate, up, result: rows x features each.
-        room: where to take scratch from.
-
-    Raises:
-        LayoutError: a memory is full.
+        room: where to take scratch from; `LayoutError` where a memory is full.
     """
 
     def __init__(

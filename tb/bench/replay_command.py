@@ -64,16 +64,11 @@ def main(arguments: list[str]) -> int:
 def _options(given: dict[str, str], work: Record) -> RunOptions:
     """The options that were typed, and those of the record where nothing was."""
     settings = work.settings
-    recorded = {
-        "SIM": settings.simulator,
-        "LATENCY": settings.latency,
-        "JITTER": settings.jitter,
-        "BEATS": settings.beats,
-    }
-    if settings.x_seed is not None:
-        recorded["X_SEED"] = settings.x_seed
-    for key, value in recorded.items():
-        given.setdefault(key, str(value))
+    given.setdefault("SIM", settings.simulator)
+    for name in ("latency", "jitter", "beats", "x_seed"):
+        value = getattr(settings, name)
+        if value is not None:
+            given.setdefault(name.upper(), str(value))
     return options.take_run_options(given)
 
 
