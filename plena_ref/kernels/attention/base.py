@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Generic, Protocol, Self, TypeVar
 
 from plena_ref.kernels.attention.operands import AttentionOperands
 from plena_ref.kernels.attention.shape import AttentionShape
@@ -37,7 +37,31 @@ class AttentionOperator(Operator, Protocol):
         """
 
 
-class AttentionBase(ABC):
+#: The tensors of a kind of attention.
+Operands = TypeVar("Operands", bound=AttentionOperands)
+
+
+class SelfPlacing(ABC, Generic[Operands]):
+    """An attention kernel that can take its tensors from a room."""
+
+    @abstractmethod
+    def __init__(self, hw: Hardware, shape: AttentionShape, operands: Operands, room: Room) -> None:
+        """On the tensors of `place`; scratch comes from `room`."""
+
+    @staticmethod
+    @abstractmethod
+    def place(hw: Hardware, shape: AttentionShape, room: Room) -> Operands:
+        """The tensors of a problem."""
+
+    @classmethod
+    def within(cls, hw: Hardware, shape: AttentionShape, room: Room) -> Self:
+        """The kernel with its tensors and its scratch taken from `room`; errors as in `AttentionOperator`."""
+        operands = cls.place(hw, shape, room)
+        with room.scratch():
+            return cls(hw, shape, operands, room)
+
+
+class AttentionBase(SelfPlacing[AttentionOperands]):
     """An attention kernel on given tensors.
 
     Args:
@@ -59,13 +83,6 @@ class AttentionBase(ABC):
     @abstractmethod
     def __init__(self, hw: Hardware, shape: AttentionShape, operands: AttentionOperands, room: Room) -> None:
         """Take scratch from `room`."""
-
-    @classmethod
-    def within(cls, hw: Hardware, shape: AttentionShape, room: Room) -> Self:
-        """The kernel with its tensors and its scratch taken from `room`; errors as in `AttentionOperator`."""
-        operands = cls.place(hw, shape, room)
-        with room.scratch():
-            return cls(hw, shape, operands, room)
 
     @staticmethod
     def place(hw: Hardware, shape: AttentionShape, room: Room) -> AttentionOperands:

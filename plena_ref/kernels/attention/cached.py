@@ -7,9 +7,9 @@ layers write and read them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
-from plena_ref.kernels.attention.base import AttentionBase
+from plena_ref.kernels.attention.base import AttentionBase, SelfPlacing
 from plena_ref.kernels.attention.constants import FP_STATE, fp_sinks
 from plena_ref.kernels.attention.decode import DecodeAttentionKernel
 from plena_ref.kernels.attention.flash import AttentionKernel
@@ -98,7 +98,7 @@ class CachedOperands(AttentionOperands):
     new_v: BatchedVram
 
 
-class CachedAttentionKernel(OperatorSequence):
+class CachedAttentionKernel(OperatorSequence, SelfPlacing[CachedOperands]):
     """K and V of the last `seq` positions to their caches, then attention to all `kv_seq` of them.
 
     Args:
@@ -128,13 +128,6 @@ class CachedAttentionKernel(OperatorSequence):
         """Key tiles of a block of flash attention."""
         assert isinstance(self.attention, AttentionKernel)
         return self.attention.block_tiles
-
-    @classmethod
-    def within(cls, hw: Hardware, shape: AttentionShape, room: Room) -> Self:
-        """The kernel with its tensors and its scratch taken from `room`; errors as in `place`."""
-        operands = cls.place(hw, shape, room)
-        with room.scratch():
-            return cls(hw, shape, operands, room)
 
     @staticmethod
     def place(hw: Hardware, shape: AttentionShape, room: Room) -> CachedOperands:
