@@ -155,10 +155,14 @@ def take_run_options(options: dict[str, str]) -> RunOptions:
     """Remove the keys of ``RUN_OPTIONS`` and return their values, or their defaults.
 
     Raises:
-        UsageError: a number is none, or lies outside of its range.
+        UsageError: a number is none, or lies outside of its range, or the simulator has no use for an option.
     """
+    sim = options.pop("SIM", simulate.default_simulator())
+    chosen = registry.SIMULATORS.get(sim)
+    if "X_SEED" in options and chosen is not None and chosen.random_unknowns is None:
+        raise UsageError(f"X_SEED= means nothing to SIM={sim}, which draws no values for unknown ones")
     return RunOptions(
-        options.pop("SIM", simulate.default_simulator()),
+        sim,
         take_integer(options, "LATENCY", RunOptions.latency, 1, 65535),
         take_integer(options, "JITTER", RunOptions.jitter, 0, 255),
         take_beats(options),

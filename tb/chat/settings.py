@@ -64,6 +64,10 @@ def parse(arguments: list[str]) -> Settings:
         msram_tiles=number(given, "MSRAM_TILES", tiles, 1, 1 << 40),
         hbm_bytes=number(given, "HBM_BYTES", HBM_BYTES, 1, 1 << 40),
     )
+    seeded = "SEED" in given
+    seed = number(given, "SEED", 0, 0, 2**32 - 1)
+    if seeded and _temperature(given.get("TEMPERATURE", "0")) == 0:
+        raise options.UsageError("SEED= is for a TEMPERATURE above 0; without it the best token is taken")
     model = given.get("MODEL")
     return Settings(
         _prompts(given),
@@ -71,7 +75,7 @@ def parse(arguments: list[str]) -> Settings:
         hardware,
         number(given, "TOKENS", 16, 1, POSITIONS),
         _temperature(given.get("TEMPERATURE", "0")),
-        number(given, "SEED", 0, 0, 2**32 - 1),
+        seed,
         given.get("SIM", simulate.default_simulator()),
         given.get("SCHEDULER"),
     )

@@ -76,3 +76,10 @@ def test_an_option_that_a_target_does_not_know(checkout: Path) -> None:
     targets = set(re.findall(r"^(\w+):.*## ", (REPO / "Makefile").read_text(), re.MULTILINE))
     for target in sorted(targets - {"help", "test", "clean"}):
         assert "NONE=x" in make(checkout, "-n", target, "NONE=x").stdout, target
+
+
+def test_a_seed_that_a_simulator_has_no_use_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """With four states unknown values stay unknown."""
+    assert case_command.main(["TEST=mha_batch2", "SIM=icarus", "X_SEED=3"]) == 2
+    expected = "error: X_SEED= means nothing to SIM=icarus, which draws no values for unknown ones\n"
+    assert capsys.readouterr().err == expected
