@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from tb.bench import command, options
-from tb.engine import environment, processes, simulate
+from tb.engine import environment, processes, simulate, steps
 from tb.engine.paths import include_flags
 
 #: Machine shapes that the core is elaborated for: (MLEN, BLEN, HLEN).
@@ -28,7 +28,8 @@ _SCRIPTS = os.path.dirname(sys.executable)
 
 def _run(what: str, command: Sequence[str], more: Mapping[str, str] | None = None) -> bool:
     """Run a checker; print what it says if it fails or says anything about a warning."""
-    status, printed = processes.captured(command, simulate.REPO, environment.made(more))
+    with steps.step(what, f"lint {what}"):
+        status, printed = processes.captured(command, simulate.REPO, environment.made(more))
     clean = status == 0
     print(f"{'ok  ' if clean else 'FAIL'} {what}", flush=True)
     if not clean:

