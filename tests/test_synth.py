@@ -82,7 +82,7 @@ def test_latches_and_loops_are_refused(text: str, top: str, complaint: str, tmp_
 def test_a_step_runs_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second time comes from the cache; another parameter is another step."""
     first = _map(ARRAYS, "arrays", tmp_path)
-    monkeypatch.setattr(synth.subprocess, "run", None)
+    monkeypatch.setattr(synth.processes, "captured", None)
     assert _map(ARRAYS, "arrays", tmp_path) == first
     with pytest.raises(TypeError):
         _map(ARRAYS, "arrays", tmp_path, WORDS=64)
