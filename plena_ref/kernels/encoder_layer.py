@@ -219,14 +219,8 @@ class EncoderLayer:
         operands = cached_operands(hw, shape.attention, q, own.caches, o, own.attention_constants)
         with room.scratch():
             attention = attention_operator(hw, shape.attention, operands, room)
-        return [
-            self._norm(room, "attention norm", normed),
-            self._linear("qkv", normed, qkv),
-            *stores,
-            LayerStage("attention", attention),
-            self._linear("projection", o, normed),
-            self._add("attention residual", normed),
-        ]
+        between = [*stores, LayerStage("attention", attention)]
+        return self._half(room, "attention", normed, ("qkv", qkv), between, ("projection", o))
 
     def _mlp_half(self, room: Room) -> list[LayerStage]:
         hw, shape, own = self.hw, self.shape, self.own
@@ -235,12 +229,33 @@ class EncoderLayer:
         self.tensors |= {"activation": up, "down": normed}
         with room.scratch():
             gelu = GeluKernel(hw, up.parent, up.parent, own.gelu_terms, own.gelu_constants, room)
+        return self._half(room, "mlp", normed, ("up", up), [LayerStage("activation", gelu)], ("down", up))
+
+    def _half(
+        self,
+        room: Room,
+        name: str,
+        normed: BatchedVram,
+        into: tuple[str, BatchedVram],
+        between: list[LayerStage],
+        back: tuple[str, BatchedVram],
+    ) -> list[LayerStage]:
+        """X += half(norm(X)).
+
+        Args:
+            room: where the norm takes its scratch from.
+            name: of the half.
+            normed: the norm's result, and at last that of the half.
+            into: the first linear layer, and its result.
+            between: what is done with that.
+            back: the last linear layer, and what it reads.
+        """
         return [
-            self._norm(room, "mlp norm", normed),
-            self._linear("up", normed, up),
-            LayerStage("activation", gelu),
-            self._linear("down", up, normed),
-            self._add("mlp residual", normed),
+            self._norm(room, f"{name} norm", normed),
+            self._linear(into[0], normed, into[1]),
+            *between,
+            self._linear(back[0], back[1], normed),
+            self._add(f"{name} residual", normed),
         ]
 
     @property
