@@ -22,6 +22,7 @@ True
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import ModuleType
@@ -44,8 +45,8 @@ F64 = NDArray[np.float64]
 #: The elements of a tensor as numbers; of INT_MEM its words.
 Words = NDArray[np.float32] | NDArray[np.uint32]
 Axes = Any  # Any: of matplotlib, which is imported when it is asked for
-#: Where the bench may be found: in a checkout, and as a package.
-_BENCHES = ("tb.bench.case_runner", "plena_sim.bench.case_runner")
+#: Where an installed bench says what runs its cases, and where a checkout has that.
+_ENTRY, _CHECKOUT = "plena.bench", "tb.bench.case_runner"
 
 
 class BenchMissing(RuntimeError):
@@ -257,12 +258,12 @@ class Study:
 
 def _bench() -> ModuleType:
     """The module of the bench that runs cases."""
-    for name in _BENCHES:
-        try:
-            return importlib.import_module(name)
-        except ModuleNotFoundError:
-            continue
-    raise BenchMissing('the bench is not installed: work in a checkout, or pip install "plena[sim]"')
+    installed = [*importlib.metadata.entry_points(group=_ENTRY)]
+    try:
+        return installed[0].load() if installed else importlib.import_module(_CHECKOUT)
+    except ModuleNotFoundError:
+        why = 'the bench is not installed: work in a checkout, or pip install "plena[sim]"'
+        raise BenchMissing(why) from None
 
 
 def case(name: str, **overrides: object) -> Study:

@@ -41,7 +41,7 @@ def test_both_machines_leave_the_same() -> None:
 
 
 def test_a_bench_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notebook, "_BENCHES", ("nowhere.at_all",))
+    monkeypatch.setattr(notebook, "_CHECKOUT", "nowhere.at_all")
     with pytest.raises(notebook.BenchMissing, match="not installed"):
         plena_ref.case("mha_ragged", **SMALL).run("verilator")
 

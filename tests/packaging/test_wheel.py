@@ -90,7 +90,7 @@ def test_what_the_wheel_needs(wheel: Path, tmp_path: Path) -> None:
     plain = {re.split(r"[<>=]", one)[0] for one in asked if "extra ==" not in one}
     assert plain == {"ml_dtypes", "numpy", "rich"}
     extras = set(re.findall(r'extra == "(\w+)"', " ".join(asked)))
-    assert extras == {"sim", "sweep", "model", "dev"}
+    assert extras == {"sim", "sweep", "model", "notebook", "dev"}
     assert {path.name for path in tmp_path.iterdir()} == {"plena_ref", "plena_sim", info.name}
     for module in (tmp_path / "plena_ref").rglob("*.py"):
         assert "plena_sim" not in module.read_text(encoding="utf-8")
