@@ -78,6 +78,7 @@ def _counts(summary: dict[str, dict[str, int]]) -> str:
     kinds = (
         f"{what}: {', '.join(f'{count:,} {state}' for state, count in states.items() if count)}"
         for what, states in summary.items()
+        if any(states.values())
     )
     return "; ".join(kinds) + "."
 

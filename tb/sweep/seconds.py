@@ -19,7 +19,8 @@ MUTANT_SECONDS = 60.0
 #: Fitted to the processor time of 250 cells (root mean square error 30%): seconds of a cell, of a row of
 #: queries by a tile of keys, of a block of scores by a tile of the head, and of a million products.
 _CELL, _ROW, _BLOCK, _WORK = 0.06, 5.0e-5, 1.3e-4, 0.024
-#: Of a layer, fitted to measured cells: of a cell, of a million products, and of an instruction of the array.
+#: Of a layer: of a cell, of a million products, and of an instruction of the array. Ten cells took twice as
+#: long on a host with six processes for each core.
 _LAYER, _LAYER_WORK, _PRODUCT = 5.0, 0.03, 4.0e-5
 
 
