@@ -5,15 +5,19 @@ Which keys a query sees, and so which tiles and blocks there are, follows from p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from plena_ref.analysis.roundings import sum_of
 from plena_ref.golden.attention import softmax_scale, visible_keys
 
 F64 = NDArray[np.float64]
+
+#: Key tiles of a row whose sums are added one after the other in a register.
+RUN_TILES = 16
 
 
 @dataclass(frozen=True)
@@ -24,14 +28,23 @@ class Schedule:
         mlen: queries and keys of a tile.
         softmax_tiles: key tiles whose softmax is one; from one block of them to the next it is online.
         product_tiles: key tiles whose products with V are summed in f32 before they are rounded, at most.
+        run_products: products that are added one after the other, and the sums of their blocks; such runs are
+            added in the same way. None: all of them.
+        scaled_weights: where the softmax of a query tile is one, P is multiplied by 1/l before the products.
         scaled_scores: the plain form: S, not Q, is multiplied by the softmax scale, and the sum of a tile's
-            row is rounded before it joins the running sum.
+            row is rounded before it joins the one running sum.
     """
 
     mlen: int
     softmax_tiles: int
     product_tiles: int
+    run_products: int | None = None
+    scaled_weights: bool = False
     scaled_scores: bool = False
+
+    def begins_run(self, number: int) -> bool:
+        """Whether product `number` of a query tile is the first of a run, and not the first of all."""
+        return self.run_products is not None and number > 0 and number % self.run_products == 0
 
 
 @dataclass(frozen=True)
@@ -124,6 +137,31 @@ class QueryTile:
 
     rows: slice
     blocks: tuple[KeyBlock, ...]
+
+
+def tile_sums(sums: Sequence[F64], start: F64, mlen: int, rounded: Callable[[F64], F64]) -> F64:
+    """The sum of a row's tiles as the machine adds them, for rows of any shape.
+
+    Up to RUN_TILES tiles run in a register, from `start` on. Of more, the sums of such runs are added by
+    trees of f32, MLEN at a time, and `start` after all.
+
+    Args:
+        sums: of each tile.
+        start: what is there before the first tile.
+        mlen: numbers of a tree.
+        rounded: what a rounding to bf16 does.
+    """
+    runs = []
+    for first in range(0, len(sums), RUN_TILES):
+        total = start if len(sums) <= RUN_TILES else np.zeros_like(start)
+        for tile in sums[first : first + RUN_TILES]:
+            total = rounded(total + tile)
+        runs.append(total)
+    if len(runs) == 1:
+        return runs[0]
+    while len(runs) > 1:
+        runs = [rounded(sum_of(runs[first : first + mlen])) for first in range(0, len(runs), mlen)]
+    return rounded(start + runs[0])
 
 
 def tiles_of(length: int, mlen: int) -> Iterator[slice]:

@@ -12,9 +12,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from plena_ref.analysis.attention_problem import AttentionProblem, QueryTile, Schedule, query_tiles
+from plena_ref.analysis.attention_problem import (
+    AttentionProblem,
+    QueryTile,
+    Schedule,
+    query_tiles,
+    tile_sums,
+)
 from plena_ref.analysis.attention_variances import rounding_variances
-from plena_ref.analysis.roundings import F64, round_to_bf16
+from plena_ref.analysis.roundings import F64, round_to_bf16, sum_of
 from plena_ref.golden import attention as golden
 
 #: The roundings to bf16, in the order of the computation.
@@ -27,6 +33,7 @@ STAGES: dict[str, str] = {
     "PV": "product, at the write-out",
     "r": "exp(m_old - m), O*r and O + PV, from block to block",
     "1/l": "reciprocal of the sum",
+    "P/l": "weights times that, where the softmax of a query tile is one",
     "O": "output",
 }
 
@@ -71,37 +78,80 @@ def _scores(q: F64, keys: F64, schedule: Schedule, stage: Rounding) -> F64:
     return stage("S")(stage("Qs")(scale * q) @ keys.swapaxes(2, 3))
 
 
+@dataclass(frozen=True)
+class _Partial:
+    """Some of a query tile's keys: output and sum under a maximum, each batch x heads x rows x n."""
+
+    output: F64
+    total: F64
+    maximum: F64
+
+    def joined_by(self, run: _Partial, stage: Rounding) -> _Partial:
+        """With a later run of keys, under its maximum."""
+        factor = stage("r")(np.exp(stage("r")(self.maximum - run.maximum)))
+        output = stage("r")(stage("r")(self.output * factor) + run.output)
+        total = stage("l")(stage("l")(self.total * factor) + run.total)
+        return _Partial(output, total, run.maximum)
+
+
 def _query_tile(
     tile: QueryTile, q: F64, k: F64, v: F64, m: F64, total: F64, schedule: Schedule, stage: Rounding
 ) -> F64:
     """One query tile from the running maximum `m` and sum `total`, each batch x heads x rows x 1."""
     output: F64 | None = None
+    earlier: _Partial | None = None
+    number = 0
+
+    def join(run: _Partial) -> _Partial:
+        return run if earlier is None else earlier.joined_by(run, stage)
+
     for block in tile.blocks:
+        if output is not None and schedule.begins_run(number):
+            earlier, output, total = join(_Partial(output, total, m)), None, np.zeros_like(total)
         scores = [
             np.where(seen, _scores(q, k[:, :, keys], schedule, stage), -np.inf)
             for keys, seen in zip(block.tiles, block.seen, strict=True)
         ]
         m_old, m = m, np.maximum(m, np.concatenate(scores, axis=-1).max(axis=-1, keepdims=True))
         rescale = stage("r")(np.exp(stage("r")(m_old - m)))
-        total = stage("l")(total * rescale)
-        products: list[F64] = []
-        for number, (keys, tile_scores) in enumerate(zip(block.tiles, scores, strict=True)):
-            weights = stage("P")(np.exp(stage("S-m")(tile_scores - m)))
-            row_sum = weights.sum(axis=-1, keepdims=True)
-            total = stage("l")(total + (stage("l")(row_sum) if schedule.scaled_scores else row_sum))
-            product = weights @ v[:, :, keys]
-            if number % schedule.product_tiles:
-                products[-1] = products[-1] + product
-            else:
-                products.append(product)
+        weights = [stage("P")(np.exp(stage("S-m")(tile_scores - m))) for tile_scores in scores]
+        old = stage("l")(total * rescale)
+        total = _block_sum(weights, old, number == 0, schedule, stage)
+        if schedule.scaled_weights and len(tile.blocks) == 1:
+            reciprocal = stage("1/l")(1 / total)
+            weights = [stage("P/l")(part * reciprocal) for part in weights]
+            (product,) = _products(weights, [v[:, :, keys] for keys in block.tiles], schedule, stage)
+            return product
         if output is not None:
             output = stage("r")(output * rescale)
-        for product in products:
-            product = stage("PV")(product)
+        for product in _products(weights, [v[:, :, keys] for keys in block.tiles], schedule, stage):
+            if output is not None and schedule.begins_run(number):
+                earlier, output = join(_Partial(output, np.zeros_like(total), m)), None
             output = product if output is None else stage("r")(output + product)
+            number += 1
     if output is None:
         raise ValueError("a query tile sees no key")
-    return stage("O")(output * stage("1/l")(1 / total))
+    result = join(_Partial(output, total, m))
+    return stage("O")(result.output * stage("1/l")(1 / result.total))
+
+
+def _block_sum(weights: list[F64], old: F64, first: bool, schedule: Schedule, stage: Rounding) -> F64:
+    """The running sum after a block of weights, from `old`, what is left of the one before."""
+    sums = [part.sum(axis=-1, keepdims=True) for part in weights]
+    if schedule.scaled_scores:
+        for row_sum in sums:
+            old = stage("l")(old + stage("l")(row_sum))
+        return old
+    if first:
+        return tile_sums(sums, old, schedule.mlen, stage("l"))
+    return stage("l")(old + tile_sums(sums, np.zeros_like(old), schedule.mlen, stage("l")))
+
+
+def _products(weights: list[F64], values: list[F64], schedule: Schedule, stage: Rounding) -> list[F64]:
+    """Weights times values, of `product_tiles` tiles at a time."""
+    together = schedule.product_tiles
+    parts = [weight @ value for weight, value in zip(weights, values, strict=True)]
+    return [stage("PV")(sum_of(parts[n : n + together])) for n in range(0, len(parts), together)]
 
 
 @dataclass(frozen=True)

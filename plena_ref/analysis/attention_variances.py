@@ -14,7 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plena_ref.analysis.attention_problem import AttentionProblem, KeyBlock, QueryTile, Schedule, query_tiles
+from plena_ref.analysis.attention_problem import (
+    AttentionProblem,
+    KeyBlock,
+    QueryTile,
+    Schedule,
+    query_tiles,
+    tile_sums,
+)
 from plena_ref.analysis.roundings import F64, relative_variance, round_to_bf16, sum_of, variance
 from plena_ref.golden.attention import softmax_scale
 
@@ -49,6 +56,22 @@ class _Step:
     maximum: F64
 
 
+@dataclass(frozen=True)
+class _Runs:
+    """The runs of products that are complete.
+
+    Attributes:
+        output, total: their results and sums of weights, under `maximum`.
+        apart: sum of p*(v - o) over their keys.
+        maximum: the running maximum when the last of them ended.
+    """
+
+    output: F64
+    total: F64
+    apart: F64
+    maximum: F64
+
+
 class _TileVariances:
     """The closed form of one query tile; k and v have a head for each of Q's."""
 
@@ -71,6 +94,11 @@ class _TileVariances:
         #: Sum of p*(v - o) over what came before the step at hand: at first the sink.
         self.earlier = -self.o * self.running * np.exp(self.start - self.top) / self.total
         self.accumulator: F64 | None = None
+        #: P is multiplied by 1/l, and the product is the output.
+        self.scaled = schedule.scaled_weights and len(tile.blocks) == 1
+        #: Products so far, and the runs of them that are complete.
+        self.products = 0
+        self.runs: _Runs | None = None
         self.variances: defaultdict[str, F64] = defaultdict(lambda: np.zeros_like(self.o))
 
     def _steps(self, tile: QueryTile, k: F64, v: F64) -> list[_Step]:
@@ -86,15 +114,24 @@ class _TileVariances:
     def by_stage(self) -> dict[str, F64]:
         """The variances, each batch x heads x rows x head_dim."""
         bias = np.zeros_like(self.o)
-        for step in self.steps:
+        for before, step in zip([None, *self.steps], self.steps, strict=False):
+            if before is not None and self.schedule.begins_run(self.products):
+                self._join(before, self.running)
+                self.running = np.zeros_like(self.running)
             bias += self._scores_and_weights(step)
             self._rescaling(step)
             self._sums_and_products(step)
+        if self.runs is not None:
+            self._join(self.steps[-1], self.running)
         rounded_scale = float(round_to_bf16(np.float64(self.scale)))
         self.variances["Qs"] += ((rounded_scale / self.scale - 1) * bias) ** 2
         self.variances["1/l"] += relative_variance(1 / self.total) * self.o**2
-        self.variances["O"] += variance(self.o)
-        return {stage: self.variances[stage] for stage in ("Qs S S-m P l PV r 1/l O".split())}
+        if self.scaled:
+            weights, values = self._weights(self.steps[0]) / self.total, self.steps[0].values
+            self.variances["P/l"] += variance(weights) @ values**2
+        else:
+            self.variances["O"] += variance(self.o)
+        return {stage: self.variances[stage] for stage in ("Qs S S-m P l PV r 1/l P/l O".split())}
 
     def _unit(self, step: _Step) -> F64:
         """What turns a number of a step into the units of the output."""
@@ -155,19 +192,49 @@ class _TileVariances:
             self.variances["r"] += variance(self.accumulator) * unit**2
         together = self.schedule.product_tiles
         for first in range(0, len(by_tile), together):
+            if first and self.schedule.begins_run(self.products):
+                self._join(step, np.zeros_like(self.running))
+            self.products += 1
             parts = zip(by_tile[first : first + together], values[first : first + together], strict=True)
             product = sum_of(part @ value for part, value in parts)
-            self.variances["PV"] += variance(product) * unit**2
+            self.variances["PV"] += variance(self.o) if self.scaled else variance(product) * unit**2
             if self.accumulator is None:
                 self.accumulator = product
                 continue
             self.accumulator = self.accumulator + product
             self.variances["r"] += variance(self.accumulator) * unit**2
-        self.running = self.running * self.factor
-        self.variances["l"] += variance(self.running) * (unit * self.o) ** 2
-        for part in by_tile:
-            row_sum = part.sum(axis=-1, keepdims=True)
-            if self.schedule.scaled_scores:
-                self.variances["l"] += variance(row_sum) * (unit * self.o) ** 2
-            self.running = self.running + row_sum
-            self.variances["l"] += variance(self.running) * (unit * self.o) ** 2
+        self._sum(step, [part.sum(axis=-1, keepdims=True) for part in by_tile])
+
+    def _sum(self, step: _Step, row_sums: list[F64]) -> None:
+        """l, with the roundings of each partial sum."""
+
+        def rounded(total: F64) -> F64:
+            self.variances["l"] += variance(total) * (self._unit(step) * self.o) ** 2
+            return total
+
+        old = rounded(self.running * self.factor)
+        if self.schedule.scaled_scores:
+            for row_sum in row_sums:
+                old = rounded(old + rounded(row_sum))
+            self.running = old
+        elif step is self.steps[0]:
+            self.running = tile_sums(row_sums, old, self.schedule.mlen, rounded)
+        else:
+            block = tile_sums(row_sums, np.zeros_like(old), self.schedule.mlen, rounded)
+            self.running = rounded(old + block)
+
+    def _join(self, step: _Step, total: F64) -> None:
+        """The run that ends in a step joins those before it: r, the additions to O, and l."""
+        if self.accumulator is None:
+            raise ValueError("a run without a product")
+        run = _Runs(self.accumulator, total, self.earlier, step.maximum)
+        unit = self._unit(step)
+        if self.runs is not None:
+            fall = self.runs.maximum - step.maximum
+            factor = np.exp(fall)
+            output, old = self.runs.output * factor, self.runs.total * factor
+            self.variances["r"] += (variance(fall) + relative_variance(factor)) * self.runs.apart**2
+            self.variances["r"] += (variance(output) + variance(output + run.output)) * unit**2
+            self.variances["l"] += (variance(old) + variance(old + total)) * (unit * self.o) ** 2
+            run = _Runs(output + run.output, old + total, self.runs.apart + run.apart, step.maximum)
+        self.runs, self.accumulator, self.earlier = run, None, np.zeros_like(self.earlier)

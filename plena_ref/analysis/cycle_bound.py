@@ -8,6 +8,9 @@ from math import ceil
 
 from plena_ref.machine.hardware import Hardware
 
+#: The units whose instructions are addressed: one of them is dispatched a cycle.
+UNITS = ("matrix", "vector", "float", "hbm")
+
 
 @dataclass(frozen=True)
 class Bound:
@@ -25,7 +28,8 @@ def bound(totals: dict[str, int], hw: Hardware, beats: Fraction | int = 1) -> Bo
     """The kernel's bound from the work it did: the resource that needs the most cycles.
 
     Multiply-accumulates over BLEN*MLEN a cycle, vector rows, beats of the busier direction of the HBM bus,
-    and instructions over the dispatch width; each rounded up.
+    instructions over the dispatch width, and instructions of units, of which one is dispatched a cycle; each
+    rounded up.
 
     Args:
         totals: the counters of group "totals".
@@ -38,6 +42,7 @@ def bound(totals: dict[str, int], hw: Hardware, beats: Fraction | int = 1) -> Bo
         "vector rows": totals["vector_rows"],
         "DMA beats": ceil(max(totals["read_beats"], totals["write_beats"]) / Fraction(beats)),
         "instructions": -(-instructions // hw.dispatch_width),
+        "unit instructions": sum(totals[f"{unit}_instructions"] for unit in UNITS),
     }
     resource = max(needs, key=lambda name: needs[name])
     return Bound(needs[resource], resource)

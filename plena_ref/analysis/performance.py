@@ -6,34 +6,29 @@ sequences of whole tiles, without window, sinks or shared heads of K and V, and 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from plena_ref.analysis.schedule import WIDEST, Sizes
 from plena_ref.machine.hardware import Hardware
 
-#: Rows whose softmax is under way at a time (docs/kernels.md).
-ROWS_IN_FLIGHT = 4
+# Instructions of units, of which dispatch takes one a cycle (docs/kernels.md).
+#: A row and a key tile: maximum, S - m, exp, sum, times 1/l.
+ROW_TILE = 5
+#: A row: what its maximum and its sum start from, and 1/l.
+ROW = 3
 
-# Constants in cycles. The first three follow from latencies of docs/microarchitecture.md, the others are
-# fitted to RTL runs of seq 64, 128, 256 and 512, batch 1, 2, 4 and 8, at MLEN 64, BLEN 16.
-#: A vector instruction issues every cycle.
-ISSUE = 1
-#: A maximum or sum that continues the one of the tile before, beyond log2(MLEN)/2 or log2(MLEN) tree levels.
-REDUCTION = 2
-#: Memory latencies before the first product and after the last: program, scales, elements, partly overlapped.
-MEMORY_TRIPS = 1.75
-#: Rows in flight: the start and end of their chain, scaling of Q, division by the sum.
-ROWS = 35
-#: Rows in flight and one masked key tile.
-MASK = 9.5
-#: Share of a row group's softmax that the array does not run beside: dispatch stands before its full queue.
-EXPOSED = 0.4
-#: Work left in the queue of the array when dispatch turns to the next row group.
-OVERLAP = 72
-#: A head begins before the one ahead of it has ended.
-HEAD_OVERLAP = 138
-#: A row of the diagonal mask, made once.
-MASK_ROW = 1
+# Constants, fitted to RTL runs of seq 64 and 128 with batch 1 and 4, and 256 and 512, at MLEN 64, BLEN 16.
+#: Cycles that dispatch takes more than it has instructions of units, as a share of them.
+LOSS = 0.14
+#: Cycles of a row group of the array more than its products take.
+ARRAY = 12
+#: Memory latencies before the first product: the program, then scales and elements of K.
+MEMORY_TRIPS = 2.0
+#: The first head beyond that: set-up, masks, and the first key tile.
+START = 80
+#: A head: Qs, the scores of its first row group, and the output of its last, beyond what others hide.
+HEAD = 180
 
 
 class OutsideModel(ValueError):
@@ -41,20 +36,24 @@ class OutsideModel(ValueError):
 
 
 @dataclass(frozen=True)
-class _Step:
-    """A query tile: its row groups meet `tiles` key tiles, `masked` of which have a mask."""
+class _Tile:
+    """A query tile that sees `keys` key tiles, the last of which has a diagonal if `masked`."""
 
-    tiles: int
+    keys: int
     masked: int
+
+    def score_blocks(self, group: int, blocks: int) -> int:
+        """Blocks of BLEN by BLEN scores of a row group, of `blocks` a key tile."""
+        return self.keys * blocks - self.masked * (blocks - 1 - group)
 
 
 def _check(hw: Hardware, shape: Sizes) -> None:
     tiles = -(-shape.kv_seq // hw.mlen)
     rules = (
         (hw.dispatch_width == 2, "DISPATCH_WIDTH = 2"),
-        (hw.blen >= ROWS_IN_FLIGHT, f"BLEN >= {ROWS_IN_FLIGHT}"),
+        (hw.blen < hw.mlen, "BLEN below MLEN"),
         (shape.seq == shape.kv_seq and shape.seq % hw.mlen == 0, "SEQ = KV_SEQ a multiple of MLEN"),
-        (shape.head_dim <= hw.mlen, "HEAD_DIM at most MLEN"),
+        (shape.head_dim == hw.mlen, "HEAD_DIM = MLEN"),
         (shape.heads == shape.kv_heads, "as many heads of K and V as of Q"),
         (shape.window is None and not shape.sinks, "no window and no sinks"),
         (
@@ -80,36 +79,19 @@ def attention_cycles(hw: Hardware, shape: Sizes, latency: int) -> int:
     """
     _check(hw, shape)
     count = shape.seq // hw.mlen
-    steps = [_Step(tile + 1 if shape.causal else count, int(shape.causal)) for tile in range(count)]
-    head = _head_cycles(hw, steps)
-    masks = MASK_ROW * hw.mlen if shape.causal else 0
-    return round(MEMORY_TRIPS * latency + masks + shape.batch * shape.heads * head)
+    # The longest query tile comes first.
+    tiles = [_Tile(tile + 1 if shape.causal else count, int(shape.causal)) for tile in range(count)][::-1]
+    heads = shape.batch * shape.heads
+    return round(MEMORY_TRIPS * latency + START + heads * (HEAD + sum(_row_groups(hw, tiles))))
 
 
-def _head_cycles(hw: Hardware, steps: list[_Step]) -> float:
-    """The scores of the first step, then step by step the row groups."""
-    groups = hw.mlen // hw.blen
-    cycles: float = groups * _product(hw, steps[0].tiles) - HEAD_OVERLAP
-    for step, following in zip(steps, [*steps[1:], None], strict=True):
-        softmax = _softmax(hw, step)
-        array = _product(hw, step.tiles) + (_product(hw, following.tiles) if following else 0)
-        cycles += groups * max(softmax, array + EXPOSED * softmax - OVERLAP)
-    return cycles
-
-
-def _product(hw: Hardware, tiles: int) -> int:
-    """The array on one row group and some key tiles: MLEN/BLEN products a tile, BLEN cycles each."""
-    return tiles * (hw.mlen // hw.blen) * hw.blen
-
-
-def _softmax(hw: Hardware, step: _Step) -> float:
-    """The vector unit on one row group: rows in flight together, key tile by key tile.
-
-    A row's maximum (then its sum) waits for that of the tile before; the other rows in flight fill the time.
-    """
-    levels = hw.mlen.bit_length() - 1
-    passes = 2 * ROWS_IN_FLIGHT * ISSUE  # S - m, exp
-    maximum = max(ROWS_IN_FLIGHT * ISSUE, -(-levels // 2) + REDUCTION)
-    total = max(ROWS_IN_FLIGHT * ISSUE, levels + REDUCTION)
-    rows = ROWS + step.tiles * (passes + maximum + total) + step.masked * MASK
-    return hw.blen // ROWS_IN_FLIGHT * rows
+def _row_groups(hw: Hardware, tiles: list[_Tile]) -> Iterator[float]:
+    """Cycles of each row group of a head: its softmax, beside what the array does for the one before."""
+    blocks = hw.mlen // hw.blen
+    for tile, following in zip(tiles, [*tiles[1:], None], strict=True):
+        for group in range(blocks):
+            softmax = hw.blen * (ROW_TILE * tile.keys + ROW + tile.masked)
+            made = 0 if following is None else following.score_blocks(group, blocks)
+            dispatched = softmax + blocks * (tile.keys + 1) + 2 * made + (hw.blen if following else 0)
+            array = hw.blen * (blocks * tile.keys + made)
+            yield max(dispatched * (1 + LOSS), array + ARRAY)

@@ -6,6 +6,7 @@ forms differ in what they keep in VRAM beside the scores, and so in how many til
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,8 @@ from plena_ref.machine.hardware import Hardware
 
 #: A softmax is over so many key tiles at most.
 WIDEST = 8
+#: Blocks of key tiles, or products of the decode step, whose results are added one after the other.
+RUN = 16
 
 
 @dataclass(frozen=True)
@@ -45,19 +48,21 @@ def attention_schedule(hw: Hardware, sizes: Sizes) -> Schedule:
     """Flash attention: key tiles whose scores fit VRAM beside everything else, and their K and V MSRAM."""
     blocks = _ceil(sizes.head_dim, hw.mlen)
     kept = _operand_rows(hw, sizes, sizes.heads * blocks)
-    return _online(hw, sizes, blocks, kept, hw.mlen, by_product=False)
+    return _online(hw, sizes, blocks, kept, hw.mlen, by_product=False, packed=False)
 
 
 def packed_schedule(hw: Hardware, sizes: Sizes) -> Schedule:
     """The packed form: scores of LANES heads below each other; narrow heads go through scratch."""
     kept = _operand_rows(hw, sizes, _ceil(sizes.heads * hw.hlen, hw.mlen))
-    return _online(hw, sizes, 1, kept, hw.lanes * hw.mlen, by_product=hw.hlen < hw.blen)
+    narrow = hw.hlen < hw.blen
+    return _online(hw, sizes, 1, kept, hw.lanes * hw.mlen, by_product=narrow, packed=True)
 
 
 def decode_schedule(hw: Hardware, sizes: Sizes) -> Schedule:
     """One softmax over all keys; the products of as many tiles as MSRAM holds beside those of K."""
     together = hw.msram_tiles // (2 * _ceil(sizes.head_dim, hw.mlen))
-    return Schedule(hw.mlen, _longest(hw.mlen, sizes), together)
+    longest = _longest(hw.mlen, sizes)
+    return Schedule(hw.mlen, longest, together, _run(_ceil(longest, together)))
 
 
 def plain_schedule(hw: Hardware, sizes: Sizes) -> Schedule:
@@ -66,11 +71,14 @@ def plain_schedule(hw: Hardware, sizes: Sizes) -> Schedule:
 
 
 def _online(
-    hw: Hardware, sizes: Sizes, blocks: int, kept: int, score_rows: int, by_product: bool
+    hw: Hardware, sizes: Sizes, blocks: int, kept: int, score_rows: int, by_product: bool, packed: bool
 ) -> Schedule:
-    """Blocks of key tiles, each `score_rows` rows of scores, in what `kept` rows leave of VRAM."""
+    """Blocks of key tiles, each `score_rows` rows of scores, in what `kept` rows leave of VRAM.
+
+    The packed form stages no scores. Weights are scaled where heads fill their column blocks, but there.
+    """
     mlen = hw.mlen
-    scratch = kept + 2 * mlen * blocks + _mask_rows(mlen, sizes)
+    scratch = kept + 2 * mlen * blocks + _mask_rows(hw, sizes, not packed)
     longest = _longest(mlen, sizes)
     most = min(longest, WIDEST, hw.msram_tiles // (2 * blocks))
     rows = hw.vram_elems // mlen
@@ -80,8 +88,16 @@ def _online(
 
     if by_product or width(scratch) < longest:
         scratch += mlen * blocks
+    if _ceil(longest, width(scratch)) > RUN:
+        scratch += mlen * (blocks + 2)
     together = width(scratch)
-    return Schedule(mlen, together, together)
+    scaled = not packed and _ceil(sizes.head_dim, hw.blen) * hw.blen == blocks * mlen
+    return Schedule(mlen, together, together, _run(_ceil(longest, together)), scaled_weights=scaled)
+
+
+def _run(products: int) -> int:
+    """Terms of a running sum: RUN, or as many as there are then sums, where those were more than RUN."""
+    return min(products, max(RUN, math.ceil(math.sqrt(products))))
 
 
 def _ceil(value: int, unit: int) -> int:
@@ -108,12 +124,14 @@ def _longest(mlen: int, sizes: Sizes) -> int:
     )
 
 
-def _mask_rows(mlen: int, sizes: Sizes) -> int:
+def _mask_rows(hw: Hardware, sizes: Sizes, staged: bool) -> int:
     """VRAM rows of the masks: one tensor for each shape that the hidden part of a tile has.
 
     A tile that hides the same keys from every row needs one row. The others need one per query. Any mask
-    needs one more row to be made from, and a mask with a lower edge two.
+    needs one more row to be made from, and a mask with a lower edge two. Scores under a mask that hides
+    blocks of BLEN by BLEN are staged: padding, or a diagonal from corner to corner.
     """
+    mlen = hw.mlen
     visible, offset = _visible(sizes), sizes.kv_seq - sizes.seq
     shapes: dict[tuple[int | None, int | None, int | None], int] = {}
     for rows in tiles_of(sizes.seq, mlen):
@@ -131,7 +149,13 @@ def _mask_rows(mlen: int, sizes: Sizes) -> int:
                 uniform = upper is None and lower is None
                 shapes[upper, lower, padding] = 1 if uniform else min(mlen, sizes.seq)
     edges = any(lower is not None for _, lower, _ in shapes)
-    return sum(shapes.values()) + bool(shapes) + 2 * edges
+    apart = sum(
+        (lower is None and upper == 0 and hw.blen < mlen)
+        or (upper is None and lower is None and padding is not None and padding <= mlen - hw.blen)
+        for upper, lower, padding in shapes
+    )
+    stages = staged * apart * _ceil(min(mlen, sizes.seq), hw.blen) * hw.blen
+    return sum(shapes.values()) + bool(shapes) + 2 * edges + stages
 
 
 def head_columns(kernel: str, hw: Hardware, head_dim: int) -> int:

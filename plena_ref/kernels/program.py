@@ -68,11 +68,12 @@ class _RegisterFile:
     free: list[int]
     holders: dict[int, str] = field(default_factory=dict)
 
-    def take(self, purpose: str) -> Register:
-        if not self.free:
+    def take(self, purpose: str, index: int | None = None) -> Register:
+        if not self.free or index in self.holders:
             held = ", ".join(f"{self.name}{index} = {who}" for index, who in sorted(self.holders.items()))
             raise ProgramError(f"no free {self.name} register for '{purpose}'; in use: {held}")
-        index = self.free.pop(0)
+        index = self.free[0] if index is None else index
+        self.free.remove(index)
         self.holders[index] = purpose
         return Register(self.name, index)
 
@@ -147,12 +148,23 @@ class Program:
             yield register
 
     @contextmanager
-    def _register(self, file: str, purpose: str) -> Iterator[Register]:
-        register = self._files[file].take(purpose)
+    def _register(self, file: str, purpose: str, index: int | None = None) -> Iterator[Register]:
+        register = self._files[file].take(purpose, index)
         try:
             yield register
         finally:
             self._files[file].give_back(register)
+
+    def free(self, file: str) -> int:
+        """How many registers of a file nobody holds."""
+        return len(self._files[file].free)
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """What is written in the block is forgotten after it."""
+        words, lines = len(self._words), len(self._lines)
+        yield
+        del self._words[words:], self._calls[words:], self._lines[lines:]
 
     # Instructions
 
@@ -226,15 +238,32 @@ class Program:
             ProgramError: the count is not in 1..2^22-1 or the loop nests too deep.
         """
         with self.gp(f"counter of loop '{comment}'") as counter:
-            if not 1 <= count < IMM22_LIMIT:
-                raise ProgramError(f"a loop must run 1..{IMM22_LIMIT - 1} times, not {count}")
-            if self._depth == self.hw.loop_depth:
-                raise ProgramError(f"loops nest deeper than LOOP_DEPTH = {self.hw.loop_depth}")
-            self.C_LOOP_START(counter, count, comment=comment)
-            self._depth += 1
+            self._open_loop(counter, count, comment)
             yield counter
-            self._depth -= 1
-            self.C_LOOP_END(counter)
+            self._close_loop(counter)
+
+    @contextmanager
+    def long_loop(self, count: int, word: int, comment: str = "") -> Iterator[None]:
+        """Like `loop`, but its counter waits in a word of INT_MEM, so that the body has all registers."""
+        with self.gp(f"counter of loop '{comment}'") as counter:
+            self._open_loop(counter, count, comment)
+            self.S_ST_INT(counter, GP0, word)
+        yield
+        with self._register("gp", f"counter of loop '{comment}'", counter.index):
+            self.S_LD_INT(counter, GP0, word)
+            self._close_loop(counter)
+
+    def _open_loop(self, counter: Register, count: int, comment: str) -> None:
+        if not 1 <= count < IMM22_LIMIT:
+            raise ProgramError(f"a loop must run 1..{IMM22_LIMIT - 1} times, not {count}")
+        if self._depth == self.hw.loop_depth:
+            raise ProgramError(f"loops nest deeper than LOOP_DEPTH = {self.hw.loop_depth}")
+        self.C_LOOP_START(counter, count, comment=comment)
+        self._depth += 1
+
+    def _close_loop(self, counter: Register) -> None:
+        self._depth -= 1
+        self.C_LOOP_END(counter)
 
     @contextmanager
     def repeat(self, count: int, comment: str = "") -> Iterator[None]:

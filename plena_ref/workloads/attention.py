@@ -48,6 +48,10 @@ if TYPE_CHECKING:
 
 #: The largest number that hides a score.
 MASK_VALUE_MAX = -6e4
+#: exp of less than minus this is 0: the smallest normal bf16 is 2^-126.
+NO_WEIGHT = 90
+#: What MXFP8 and the roundings of bf16 may add to a score, relatively, with a rounding of the hidden sum.
+SCORE_ROOM = 1.125
 #: Kinds of data whose errors add up as in the closed form; any other is judged by `error_bound.interval`.
 FIRST_ORDER_DATA = ("normal", "equal_keys", "tiny")
 #: The kernels of the plain form.
@@ -134,9 +138,34 @@ class Attention(Problem[AttentionOperator]):
         """
         if not self.mask_value <= MASK_VALUE_MAX:
             raise KernelError(f"MASK_VALUE must not exceed {MASK_VALUE_MAX:g} (got {self.mask_value:g})")
-        if case.data == "large" and np.isfinite(self.mask_value):
-            raise KernelError(f"MASK_VALUE = {self.mask_value:g} hides no score of DATA = large")
         self.shape.check(case.hardware)
+        if np.isfinite(self.mask_value):
+            self._check_mask_value(case)
+
+    def _check_mask_value(self, case: Case) -> None:
+        """Refuse a number that does not hide the largest score of the data beside the smallest.
+
+        Raises:
+            KernelError: names the score.
+        """
+        inputs = self.draw(case)
+        scores = golden.softmax_scale(self.head_dim) * self._largest_product(inputs)
+        limit = (-self.mask_value - NO_WEIGHT) / (2 * SCORE_ROOM)
+        if not scores < limit:
+            raise KernelError(
+                f"MASK_VALUE = {self.mask_value:g} hides a key only while scores stay below {limit:.0f}; "
+                f"these data have one of {scores:.3g}"
+            )
+
+    @staticmethod
+    def _largest_product(inputs: Inputs) -> float:
+        """The largest |q k| of a query and a key that meet."""
+        group = inputs.q.shape[1] // inputs.k.shape[1]
+        pairs = np.ndindex(inputs.q.shape[:2])
+        return max(
+            float(np.abs(inputs.q[batch, head] @ inputs.k[batch, head // group].T).max())
+            for batch, head in pairs
+        )
 
     def draw(self, case: Case) -> Inputs:
         """The case's kind of data, rounded to bf16; sinks are N(0, 1) * sigma."""

@@ -7,6 +7,7 @@
 module icache #(
     parameter int LINES = 128,  // lines of 64 bytes; a power of two, at least 64
     parameter int AHEAD = 8,    // lines fetched ahead of the line in use
+    parameter int FAR = 16,     // the same once the program has run straight on for AHEAD lines
     parameter int WORDS = 2     // words a lookup: 1, or 2 for the word behind it too
 ) (
     input wire logic clk,  // clock
@@ -32,13 +33,14 @@ module icache #(
   localparam int TAGW = 28 - IW;
   localparam int PENDING = 16;  // requests in flight at most
   localparam int PW = $clog2(PENDING);
-  localparam int KW = $clog2(AHEAD + 1);
+  localparam int KW = $clog2(FAR + 1);
+  localparam int SW = $clog2(AHEAD + 1);
 
   initial begin
     if (LINES < 64 || (LINES & (LINES - 1)) != 0)
       $fatal(1, "icache: LINES=%0d must be a power of two of at least 64", LINES);
-    if (AHEAD < 8 || AHEAD >= LINES / 2)
-      $fatal(1, "icache: AHEAD=%0d must be 8 or more and below LINES/2", AHEAD);
+    if (AHEAD < 8 || FAR < AHEAD || FAR >= LINES / 2)
+      $fatal(1, "icache: AHEAD=%0d and FAR=%0d must be 8 or more and below LINES/2", AHEAD, FAR);
     if (WORDS < 1 || WORDS > 2) $fatal(1, "icache: WORDS=%0d must be 1 or 2", WORDS);
   end
 
@@ -104,7 +106,8 @@ module icache #(
     assign second_instr = '0;
   end
 
-  // Look-ahead: walks from the line in use to AHEAD lines past it and asks for what is missing.
+  // Look-ahead: walks from the line in use to AHEAD lines past it and asks for what is missing, and begins anew
+  // with each line. Where a program runs straight on it looks FAR ahead and keeps its place from line to line.
   logic [KW-1:0] ahead_q;
   logic [27:0] wanted;
   logic [27:0] last_line;
@@ -112,17 +115,30 @@ module icache #(
   logic have;
   logic in_program;
   logic past_end;  // the line lies past 2^64
+  logic steps;  // the look-ahead goes on by a line
+  logic [SW-1:0] straight_q;  // lines since the program last went back, up to AHEAD
+  logic far;  // look far ahead
+  logic next_line;  // the program goes on to the line after the one in use
+  logic [KW-1:0] last;  // lines to look ahead
   assign wanted = pc_q[31:4] + 28'(ahead_q);
   assign last_line = 28'((length - 32'd1) >> 4);
   assign wanted_index = wanted[IW-1:0];
   assign have = (present_q[wanted_index] || pending_q[wanted_index]) && tags[wanted_index] == wanted[27:IW];
   assign in_program = length != 32'd0 && wanted <= last_line && wanted >= pc_q[31:4];
-  assign if_req = enable && in_program && !past_end && !have && !pending_q[wanted_index] && !fifo_count_q[PW];
+  assign if_req = enable && in_program && !past_end && !have && !pending_q[wanted_index] && !fifo_count_q[PW] &&
+      ahead_q <= last;
+  assign far = straight_q == SW'(AHEAD);
+  assign last = far ? KW'(FAR) : KW'(AHEAD);
+  assign steps = (have || (if_req && if_gnt)) && ahead_q < last;
+  assign next_line = next_pc[31:4] == pc_q[31:4] + 28'd1;
   assign {past_end, if_addr} = {1'b0, base} + {31'd0, wanted, 6'd0};
 
   always_ff @(posedge clk) begin
-    if (next_pc[31:4] != pc_q[31:4]) ahead_q <= '0;
-    else if ((have || (if_req && if_gnt)) && ahead_q != KW'(AHEAD)) ahead_q <= ahead_q + 1'b1;
+    if (next_pc[31:4] == pc_q[31:4]) ahead_q <= ahead_q + KW'(steps);
+    else if (far && next_line && (ahead_q != '0 || steps)) ahead_q <= ahead_q - KW'(!steps);
+    else ahead_q <= '0;
+    if (next_pc < pc_q || invalidate) straight_q <= '0;
+    else if (next_line && !far) straight_q <= straight_q + 1'b1;
 
     if (if_req && if_gnt) begin
       tags[wanted_index] <= wanted[27:IW];
@@ -152,6 +168,7 @@ module icache #(
       present_q <= '0;
       pending_q <= '0;
       ahead_q <= '0;
+      straight_q <= '0;
       fifo_in_q <= '0;
       fifo_out_q <= '0;
       fifo_count_q <= '0;

@@ -8,8 +8,11 @@ from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
+from plena_ref.analysis.error_prediction import expected_maximum
 from plena_ref.isa.disassembler import disassemble
 from plena_ref.machine.reference import Machine, StopReport
 from plena_ref.machine.state import MemoryImages
@@ -157,6 +160,8 @@ class CaseOutcome:
             console.print(f"  {reason}", markup=False, soft_wrap=True)
         if self.stages:
             print_stages(self.stages, console)
+        if self.workload.predicted is not None:
+            console.print(_of_expected_errors(self.workload.predicted), soft_wrap=True)
         console.print(_of_wrong_results(self.vacuity), soft_wrap=True)
         print_verdict(self.verdict, console)
         if self.account is not None:
@@ -220,6 +225,12 @@ def describe_trap(words: Sequence[int], cause: str | None, pc: int) -> str:
 
 def _ending(status: str, cause: str | None, pc: int) -> str:
     return f"trap {cause} at pc {pc}" if status == "trap" else f"{status} at pc {pc}"
+
+
+def _of_expected_errors(deviation: NDArray[np.float64]) -> str:
+    """How large the errors of a result should be, from the standard error of each element."""
+    typical, largest = np.sqrt(np.mean(deviation**2)), expected_maximum(deviation**2)
+    return f"errors to expect from the roundings: {typical:.2g} (rms), {largest:.2g} (largest)"
 
 
 def _of_wrong_results(vacuity: Vacuity) -> str:

@@ -15,7 +15,7 @@ PLAIN = "TEST=mha_causal_tiles KERNEL=plain_attention"
 
 
 @pytest.mark.parametrize(
-    ("entry", "most"), [("TEST=mha_causal_tiles", 6000), ("TEST=mha_causal_tiles SEQ=256", 19500)]
+    ("entry", "most"), [("TEST=mha_causal_tiles", 2300), ("TEST=mha_causal_tiles SEQ=256", 5900)]
 )
 def test_cycles_of_the_attention_kernel(entry: str, most: int) -> None:
     assert cycles.read()[entry]["cycles"] <= most

@@ -60,10 +60,10 @@ def test_the_prediction_follows_the_data() -> None:
 
 
 def test_a_stage_that_rounds_nothing_has_no_variance() -> None:
-    """One tile is never rescaled, and a head_dim of 16 has a scale of 1/4, which rounds nothing."""
+    """One tile is never rescaled nor divided by l after P V, and head_dim 16 has a scale of 1/4."""
     case = make_case("one tile", SMALL, seq=16, head_dim=16)
     variances = case.problem.roundings(case).variances()
-    assert {stage for stage, variance in variances.items() if not variance.any()} == {"Qs", "r"}
+    assert {stage for stage, variance in variances.items() if not variance.any()} == {"Qs", "r", "O"}
     assert all(variance.shape == (1, 16, 2, 16) for variance in variances.values())
 
 

@@ -65,6 +65,11 @@ def test_work_of_an_instruction(mnemonic: str, policy: int, work: tuple[int, int
         ({"vector_rows": 700, "macs": 1024 * 600}, 700, "vector rows"),
         ({"read_beats": 300, "write_beats": 400}, 400, "DMA beats"),
         ({"float_instructions": 300, "integer_instructions": 301, "vector_rows": 300}, 301, "instructions"),
+        (
+            {"matrix_instructions": 150, "float_instructions": 150, "hbm_instructions": 2},
+            302,
+            "unit instructions",
+        ),
     ],
 )
 def test_bound(work: dict[str, int], cycles: int, resource: str) -> None:

@@ -8,6 +8,7 @@ from plena_ref.isa.assembler import assemble
 from plena_ref.isa.instructions import BY_OPCODE, IMM22
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.reference import Machine
+from plena_ref.machine.reference.step import Step
 from plena_ref.machine.regions import region_mask
 from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict.compare import compare
@@ -71,4 +72,21 @@ def executed(words: list[int]) -> Counter[str]:
             trips.append(trips[-1] * IMM22.get(word))
         elif name == "C_LOOP_END":
             trips.pop()
+    return counts
+
+
+def completed(workload: Workload) -> Counter[str]:
+    """How often the reference machine completes each instruction of a program, however its loops end."""
+    counts: Counter[str] = Counter()
+
+    def watch(pc: int, step: Step) -> Step:
+        name = BY_OPCODE[workload.words[pc] & 0x3F].mnemonic
+
+        def counted() -> int | None:
+            counts[name] += 1
+            return step()
+
+        return counted
+
+    Machine(workload.case.hardware, workload.images.copy(), workload.limit).run(workload.words, watch=watch)
     return counts

@@ -11,12 +11,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from plena_ref.kernels.attention.constants import FP_SCALE
-from plena_ref.kernels.attention.decode_steps import DecodeSteps
+from plena_ref.kernels.attention.decode_steps import ROWS_AT_ONCE, DecodeSteps
+from plena_ref.kernels.attention.runs import add_rows
 from plena_ref.kernels.padding import clear_last_block
 from plena_ref.kernels.program import GP0, Program, Register
-
-#: Rows whose softmax runs side by side: a maximum and a sum each, in the f-registers beside the scale.
-ROWS_AT_ONCE = 3
 
 
 class DecodeAttentionKernel(DecodeSteps):
@@ -173,12 +171,13 @@ class DecodeAttentionKernel(DecodeSteps):
     def _value_chunk(self, head: int, chunk: int, following: int | None) -> None:
         """P V over a chunk of key tiles; beside the last one the first keys of the next head are fetched."""
         p = self.p
-        target = self.accumulator if chunk == 0 else self.product
+        place = chunk % self.run_chunks
+        target = self.product if place else self.accumulator
         last = chunk + 1 == len(self.chunks)
         with p.gp("MSRAM tile") as tile, p.gp("HBM offset") as offset:
             if chunk > 0:
-                place = (tile, offset, chunk, head * self.operands.head_cols, self.slots * self.blocks)
-                self._point_at_tiles(*place)
+                head_offset = head * self.operands.k.span(self.operands.head_cols)
+                self._point_at_tiles(tile, offset, chunk, head_offset, self.slots * self.blocks)
                 with p.repeat(self.chunks[chunk], "more tiles of V"):
                     self._prefetch(tile, offset, self.v_base)
             fetches = 0
@@ -203,8 +202,10 @@ class DecodeAttentionKernel(DecodeSteps):
                                 self._weigh_columns(chunk, values, column)
             for _ in range(fetches):
                 self._prefetch(tile, offset, self.k_base)
-        if chunk > 0:
-            self._accumulate()
+        if place:
+            add_rows(p, self.accumulator, self.product, self.shape.group, first=False)
+        if self.total is not None and (last or place + 1 == self.run_chunks):
+            add_rows(p, self.total, self.accumulator, self.shape.group, first=chunk // self.run_chunks == 0)
 
     def _weigh_columns(self, chunk: int, values: Register, column: Register) -> None:
         """BLEN columns of P V, summed over the chunk's key tiles; both registers step on."""
@@ -240,17 +241,6 @@ class DecodeAttentionKernel(DecodeSteps):
                 p.add(tile_values, tile_values, self.blocks * self.hw.tile_elems)
                 p.add(weights, weights, self.rows * self.hw.mlen)
 
-    def _accumulate(self) -> None:
-        p, mlen = self.p, self.hw.mlen
-        with p.gp("row of Oacc") as output, p.gp("row of PV") as product:
-            for block in range(self.blocks):
-                p.point(output, self.accumulator, 0, block * mlen)
-                p.point(product, self.product, 0, block * mlen)
-                with p.repeat(self.shape.group, f"Oacc += PV, column block {block}"):
-                    p.V_ADD_VV(output, output, product)
-                    p.add(output, output, mlen)
-                    p.add(product, product, mlen)
-
     def _normalise(self, head: int) -> None:
         p, mlen = self.p, self.hw.mlen
         view = self.operands.o.batch_view(0)
@@ -258,7 +248,7 @@ class DecodeAttentionKernel(DecodeSteps):
         purposes = ("row of Oacc", "row of O", "1/l")
         with p.gps(*purposes) as (output, target, state), p.fp("1/l") as reciprocal:
             for block in range(self.blocks):
-                p.point(output, self.accumulator, 0, block * mlen)
+                p.point(output, self.total or self.accumulator, 0, block * mlen)
                 p.add(target, self.o_batch, first + block * view.block_stride)
                 p.load_constant(state, self.state)
                 with p.repeat(self.shape.group, f"O = Oacc / l, column block {block}"):

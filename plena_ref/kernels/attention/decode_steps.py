@@ -8,7 +8,9 @@ from plena_ref.kernels.attention.base import AttentionBase
 from plena_ref.kernels.attention.constants import FP_NEG_INF
 from plena_ref.kernels.attention.operands import AttentionOperands
 from plena_ref.kernels.attention.products import multiply_key_blocks
+from plena_ref.kernels.attention.runs import run_length
 from plena_ref.kernels.attention.shape import AttentionShape
+from plena_ref.kernels.attention.tile_sums import TileSums
 from plena_ref.kernels.attention.tiling import query_tiles
 from plena_ref.kernels.layout.allocators import VramAllocator
 from plena_ref.kernels.layout.room import Room
@@ -18,6 +20,9 @@ from plena_ref.kernels.program import F0, GP0, Program, Register
 from plena_ref.kernels.rules import KernelError
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.regions import Region
+
+#: Rows whose softmax runs side by side: a maximum and a sum each, in the f-registers beside the scale.
+ROWS_AT_ONCE = 3
 
 
 class DecodeSteps(AttentionBase):
@@ -69,6 +74,9 @@ class DecodeSteps(AttentionBase):
             for first in range(0, len(self.key_tiles), self.slots)
         ]
         self.state = operands.take_state(room, hw.mlen)
+        self.sums = TileSums(hw, len(self.key_tiles), min(ROWS_AT_ONCE, shape.group), room)
+        #: Chunks whose outputs are added one after the other.
+        self.run_chunks = run_length(len(self.chunks))
         self._place_scratch(room.vram)
 
     def _place_scratch(self, vram: VramAllocator) -> None:
@@ -78,6 +86,8 @@ class DecodeSteps(AttentionBase):
         self.scores = vram.tensor("S", tiles * self.rows, mlen)
         self.accumulator = vram.tensor("Oacc", self.rows, cols)
         self._product = vram.tensor("PV", self.rows, cols) if len(self.chunks) > 1 else None
+        runs = len(self.chunks) > self.run_chunks
+        self.total = vram.tensor("O of all runs", self.rows, cols) if runs else None
         #: Mask rows by number of the key tile, counted from the first one that is seen.
         self.masks = {
             number: vram.tensor(f"mask {key.index}", 1, mlen)
@@ -93,12 +103,13 @@ class DecodeSteps(AttentionBase):
 
     def scratch(self) -> list[Region]:
         """Every other word that the program may write."""
-        tensors = [self.queries, self.scores, self.accumulator, self._product, *self.masks.values()]
+        tensors = [self.queries, self.scores, self.accumulator, self._product, self.total]
+        tensors += self.masks.values()
         regions = [Region("vram", t.base, t.base + t.elems, t.name) for t in tensors if t is not None]
         msram = (self.slots + self.chunks[0]) * self.blocks * self.hw.tile_elems
         regions.append(Region("msram", 0, msram, "K, V tiles"))
         regions.append(Region("fpmem", self.state, self.state + self.hw.mlen, "mask row, 1/l"))
-        return regions
+        return [*regions, *self.sums.regions()]
 
     def _mask_row(self, number: int, tensor: VramTensor) -> None:
         """0 for the keys that the query sees, the mask value for the others, by way of FP_MEM."""
@@ -190,10 +201,13 @@ class DecodeSteps(AttentionBase):
                     p.S_LD_FP(total, sink, number)
                     p.S_SUB_FP(total, total, maximum)
                     p.S_EXP_FP(total, total, comment="exp(sink - m)")
-                else:
+                    if not self.sums.in_register:
+                        p.S_ST_FP(total, state, number)
+                elif self.sums.in_register:
                     p.S_ADD_FP(total, F0, F0)
                 p.add(places[number], row, number * mlen)
-            with p.repeat(tiles, "P and l, a key tile at a time"):
+
+            def add_tile() -> None:
                 for place, maximum in zip(places, maxima, strict=True):
                     p.V_SUB_VF(place, place, maximum, 0, 0)
                 for place in places:
@@ -201,7 +215,12 @@ class DecodeSteps(AttentionBase):
                 for place, total in zip(places, sums, strict=True):
                     p.V_RED_SUM(total, place)
                     p.add(place, place, self.rows * mlen)
-            for number, total in enumerate(sums):
+
+            self.sums.emit(p, sums, add_tile)
+            for number, (maximum, total) in enumerate(zip(maxima, sums, strict=True)):
+                if self.shape.sinks and not self.sums.in_register:
+                    p.S_LD_FP(maximum, state, number, comment="exp(sink - m)")
+                    p.S_ADD_FP(total, total, maximum)
                 p.S_RECI_FP(total, total)
                 p.S_ST_FP(total, state, number, comment="1/l")
         p.add(row, row, rows * mlen)

@@ -7,6 +7,7 @@ from plena_ref.kernels.attention.head_pointers import INT_POINTERS, HeadPointers
 from plena_ref.kernels.attention.key_tiles import KeyTiles
 from plena_ref.kernels.attention.masks import MaskTensors
 from plena_ref.kernels.attention.operands import AttentionOperands
+from plena_ref.kernels.attention.runs import RUN, RunTotals, run_length
 from plena_ref.kernels.attention.shape import AttentionShape
 from plena_ref.kernels.attention.tiling import query_tiles
 from plena_ref.kernels.layout.allocators import VramAllocator
@@ -38,7 +39,10 @@ class FlashMemory(AttentionBase):
         self.operands = operands
         self.blocks = -(-self.operands.head_cols // hw.mlen)
         self.tiles = query_tiles(shape, hw.mlen)
-        self.pointers = HeadPointers(hw, operands, self.blocks, self.int_pointers, room)
+        #: INT_MEM words behind the pointers for the counters of the loops over batches and heads.
+        self.counter_words = 3 if self.blocks > 1 or shape.sinks else 0
+        words = self.int_pointers + self.counter_words
+        self.pointers = HeadPointers(hw, operands, self.blocks, words, room)
         self.kv = KeyTiles(hw, operands, self.blocks, self.pointers)
         present = {key.index for tile in self.tiles for key in tile.key_tiles}
         #: All key tiles stay in MSRAM for the query heads that share them.
@@ -55,11 +59,12 @@ class FlashMemory(AttentionBase):
         mlen, cols = self.hw.mlen, self.blocks * self.hw.mlen
         self.q_scaled = vram.tensor("Qs", mlen, cols)
         self.accumulator = vram.tensor("Oacc", mlen, cols)
-        self.masks = MaskTensors(mlen, self.tiles, min(mlen, self.shape.seq), vram)
+        rows = min(mlen, self.shape.seq)
+        self.masks = MaskTensors(self.hw, self.tiles, rows, self.stages_scores, vram)
         self._place_scores(vram)
 
     def _place_scores(self, vram: VramAllocator) -> None:
-        """S, as many key tiles wide as fit, and PV if that is not all of them."""
+        """S, as many key tiles wide as fit, PV if that is not all of them, and what joins runs of blocks."""
         mlen, rows = self.hw.mlen, self.score_rows
         longest = max(len(tile.key_tiles) for tile in self.tiles)
 
@@ -68,10 +73,24 @@ class FlashMemory(AttentionBase):
             return max(1, min(longest, BLOCK_TILES, self.kv.slots, room))
 
         self._product: VramTensor | None = None
+        self._totals: RunTotals | None = None
         if self.needs_product or width() < longest:
             self._product = vram.tensor("PV", mlen, self.blocks * mlen)
+        if longest > RUN * width():
+            self._totals = RunTotals(self.hw, mlen, self.blocks * mlen, vram)
         self.block_tiles = width()
+        #: Key blocks whose outputs and sums are added one after the other.
+        self.run_blocks = run_length(-(-longest // self.block_tiles))
         self.scores = vram.tensor("S", rows, self.block_tiles * mlen)
+
+    @property
+    def totals(self) -> RunTotals:
+        """What joins the runs of a query tile; there is none where each has one run."""
+        assert self._totals is not None
+        return self._totals
+
+    #: Scores under a mask lie apart (`MaskTensors`).
+    stages_scores = True
 
     @property
     def product(self) -> VramTensor:
@@ -97,6 +116,7 @@ class FlashMemory(AttentionBase):
     def scratch(self) -> list[Region]:
         """Every other word that the program may write; complete once `emit` has run."""
         tensors = [self.q_scaled, self.scores, self.accumulator, self._product, *self.masks.scratch()]
+        tensors += self._totals.tensors() if self._totals is not None else []
         regions = [Region("vram", t.base, t.base + t.elems, t.name) for t in tensors if t is not None]
         regions += self.kv.regions()
         regions.append(Region("fpmem", self.state, self.state + self.state_words, "softmax state"))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 
 from plena_ref.kernels.attention.head_pointers import KV_HEAD, HeadPointers
 from plena_ref.kernels.attention.operands import AttentionOperands
 from plena_ref.kernels.attention.tiling import KeyTile
-from plena_ref.kernels.layout.hbm import HbmTensor
 from plena_ref.kernels.program import Program, Register
 from plena_ref.kernels.rules import KernelError
 from plena_ref.machine.hardware import Hardware
@@ -72,28 +73,40 @@ class KeyTiles:
 
     def load_keys(self, p: Program, keys: tuple[KeyTile, ...]) -> None:
         """Prefetch K of these key tiles where its slot does not hold it yet."""
-        self._load(p, keys, self.operands.k, self.keys_at)
+        for fetch in self.fetches("K", keys):
+            fetch(p)
 
     def load_values(self, p: Program, keys: tuple[KeyTile, ...]) -> None:
         """The same for V."""
-        self._load(p, keys, self.operands.v, lambda slot: self.values_at(slot, 0))
+        for fetch in self.fetches("V", keys):
+            fetch(p)
 
-    def _load(
-        self, p: Program, keys: tuple[KeyTile, ...], tensor: HbmTensor, address: Callable[[int], int]
-    ) -> None:
-        mlen = self.hw.mlen
+    def fetches(self, name: str, keys: tuple[KeyTile, ...]) -> list[Callable[[Program], None]]:
+        """What prefetches "K" or "V" of these key tiles, where needed; from now on they count as loaded."""
+        found: list[Callable[[Program], None]] = []
         for key in keys:
             slot = self.slot(key)
-            if self._loaded.get((tensor.name, slot)) == key.index:
+            if self._loaded.get((name, slot)) == key.index:
                 continue
-            self._loaded[tensor.name, slot] = key.index
+            self._loaded[name, slot] = key.index
             self._used.add(slot)
-            for block in range(self.blocks):
-                with (
-                    p.gp("MSRAM tile") as tile,
-                    self.pointers.load(p, KV_HEAD, "HBM offset of the head") as offset,
-                ):
-                    p.load_constant(tile, address(slot) + block * self.hw.tile_elems)
-                    p.add(offset, offset, tensor.offset(key.index * mlen, block * mlen))
-                    what = f"{tensor.name} tile {key.index}, block {block}"
-                    p.H_PREFETCH_M(tile, offset, self._bases[tensor.name], 1, 0, comment=what)
+            found += [partial(self._fetch, name, key, block) for block in range(self.blocks)]
+        return found
+
+    def _fetch(self, name: str, key: KeyTile, block: int, p: Program) -> None:
+        slot = self.slot(key)
+        address = self.keys_at(slot) if name == "K" else self.values_at(slot, 0)
+        tensor = self.operands.k if name == "K" else self.operands.v
+        place = tensor.offset(key.index * self.hw.mlen, block * self.hw.mlen)
+        with ExitStack() as stack:
+            tile = stack.enter_context(p.gp("MSRAM tile"))
+            if self.operands.shape.batch * self.operands.shape.kv_heads == 1:
+                offset = stack.enter_context(p.gp("HBM offset"))
+                p.load_constant(offset, place)
+            else:
+                load = self.pointers.load(p, KV_HEAD, "HBM offset of the head")
+                offset = stack.enter_context(load)
+                p.add(offset, offset, place)
+            p.load_constant(tile, address + block * self.hw.tile_elems)
+            what = f"{name} tile {key.index}, block {block}"
+            p.H_PREFETCH_M(tile, offset, self._bases[name], 1, 0, comment=what)

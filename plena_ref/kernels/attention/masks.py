@@ -6,25 +6,36 @@ from collections.abc import Sequence
 
 from plena_ref.kernels.attention.tiling import Mask, QueryTile
 from plena_ref.kernels.layout.allocators import VramAllocator
+from plena_ref.kernels.layout.rules import round_up
 from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.kernels.program import F0, GP0, Program, Register
+from plena_ref.machine.hardware import Hardware
+
+#: Rows of a triangle that a loop makes at a time.
+ROWS_TOGETHER = 4
 
 
 class MaskTensors:
     """One tensor for each shape that the hidden part of a tile has, and the rows that they are made from.
 
     Args:
-        mlen: edge of a tile.
+        hw: the machine.
         tiles: the query tiles of a head.
         rows: rows of a mask that is not the same for all rows.
+        staged: scores under a mask lie apart until the mask is added, so that blocks of BLEN by BLEN of which
+            no row sees anything need not be computed: they are 0 once and for all.
         vram: where to place them.
 
     Attributes:
         tensors: by mask.
+        staged: where the scores of a tile lie before its mask is added, by mask; as far as it hides blocks.
     """
 
-    def __init__(self, mlen: int, tiles: Sequence[QueryTile], rows: int, vram: VramAllocator) -> None:
-        self.mlen = mlen
+    def __init__(
+        self, hw: Hardware, tiles: Sequence[QueryTile], rows: int, staged: bool, vram: VramAllocator
+    ) -> None:
+        mlen = self.mlen = hw.mlen
+        self.blen = hw.blen
         masks = dict.fromkeys(
             mask for tile in tiles for key in tile.key_tiles if (mask := key.mask(mlen)) is not None
         )
@@ -32,14 +43,28 @@ class MaskTensors:
             mask: vram.tensor(f"mask {number}", 1 if mask.uniform else rows, mlen)
             for number, mask in enumerate(masks)
         }
+        self.staged = {
+            mask: vram.tensor(f"scores under mask {number}", round_up(rows, hw.blen), mlen)
+            for number, mask in enumerate(masks)
+            if staged and self.visible_blocks(mask, 0) < mlen // hw.blen
+        }
         self.hidden = vram.tensor("hidden", 1, mlen) if masks else None
         windows = any(mask.low is not None for mask in masks)
         self.ones = vram.tensor("ones", 1, mlen) if windows else None
         self.before_window = vram.tensor("before window", 1, mlen) if windows else None
 
+    def visible_blocks(self, mask: Mask, group: int) -> int:
+        """Blocks of BLEN columns, from the first on, of which a group of BLEN rows may see some."""
+        if mask.uniform:
+            return -(-mask.keys // self.blen)
+        if mask.low is None and mask.shift == 0:
+            return group + 1
+        return self.mlen // self.blen
+
     def scratch(self) -> list[VramTensor | None]:
-        """Everything that is written to make them."""
-        return [self.hidden, self.ones, self.before_window, *self.tensors.values()]
+        """Everything that is written to make them, and the scores under them."""
+        rows = [self.hidden, self.ones, self.before_window]
+        return [*rows, *self.tensors.values(), *self.staged.values()]
 
     def emit(self, p: Program, minus_inf_word: int) -> None:
         """Write the masks; FP_MEM[minus_inf_word] is what hides a score."""
@@ -62,6 +87,16 @@ class MaskTensors:
                 self._hide_after(p, mask, tensor.rows, row, hidden, columns)
                 if mask.low is not None:
                     self._hide_before(p, mask.low, tensor, row, columns)
+            for mask, tensor in self.staged.items():
+                self._clear(p, mask, tensor, row)
+
+    def _clear(self, p: Program, mask: Mask, tensor: VramTensor, row: Register) -> None:
+        """Zeros in the blocks of staged scores that are never computed: nothing is in the accumulators."""
+        p.comment(f"{tensor.name}: blocks that nobody sees are 0")
+        for group in range(tensor.rows // self.blen):
+            p.point(row, tensor, group * self.blen)
+            for block in range(self.visible_blocks(mask, group), self.mlen // self.blen):
+                p.M_MM_WO(row, GP0, block * self.blen)
 
     def _hide_after(
         self, p: Program, mask: Mask, rows: int, row: Register, hidden: Register, columns: Register
@@ -82,10 +117,14 @@ class MaskTensors:
                 p.V_SHFT_V(row, hidden, columns)
                 p.add(row, row, mlen)
         p.load_constant(columns, blind + mask.shift + 1)
-        with p.repeat(rows - blind, f"triangle: row i sees columns 0..i{mask.shift:+d}"):
-            p.V_SHFT_V(row, hidden, columns)
-            p.add(row, row, mlen)
-            p.add(columns, columns, 1)
+        left = rows - blind
+        for passes, count in ((left // ROWS_TOGETHER, ROWS_TOGETHER), (1, left % ROWS_TOGETHER)):
+            if passes * count:
+                with p.repeat(passes, f"triangle: row i sees columns 0..i{mask.shift:+d}"):
+                    for _ in range(count):
+                        p.V_SHFT_V(row, hidden, columns)
+                        p.add(row, row, mlen)
+                        p.add(columns, columns, 1)
 
     def _hide_before(
         self, p: Program, low: int, tensor: VramTensor, row: Register, columns: Register

@@ -11,17 +11,19 @@ lane with V_SHFT_V and added there under the mask. Otherwise it is the attention
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from plena_ref.kernels.attention.constants import FP_STATE
+from plena_ref.kernels.attention.constants import FP_SCALE, FP_STATE
 from plena_ref.kernels.attention.flash import AttentionKernel
-from plena_ref.kernels.attention.flash_steps import Step
-from plena_ref.kernels.attention.head_pointers import INT_POINTERS, O_HEAD
+from plena_ref.kernels.attention.flash_steps import ROWS_IN_FLIGHT, Step
+from plena_ref.kernels.attention.head_pointers import INT_POINTERS, O_HEAD, Q_HEAD
+from plena_ref.kernels.attention.lane_softmax import LanePointers, LaneSoftmax
 from plena_ref.kernels.attention.operands import AttentionOperands
+from plena_ref.kernels.attention.runs import RowState, add_rows
 from plena_ref.kernels.attention.shape import AttentionShape
-from plena_ref.kernels.attention.softmax import RowPointers
 from plena_ref.kernels.attention.tiling import KeyBlock, QueryTile
 from plena_ref.kernels.layout.room import Room
-from plena_ref.kernels.program import GP0, Register
+from plena_ref.kernels.program import GP0, Program, Register
 from plena_ref.kernels.rules import KernelError
 from plena_ref.machine.hardware import Hardware
 
@@ -77,6 +79,8 @@ class PackedAttentionKernel(AttentionKernel):
     """
 
     int_pointers = INT_POINTERS + 2
+    scales_weights = False
+    stages_scores = False
 
     @staticmethod
     def place(hw: Hardware, shape: AttentionShape, room: Room) -> AttentionOperands:
@@ -109,6 +113,20 @@ class PackedAttentionKernel(AttentionKernel):
         """P V goes through scratch even when a query tile has one block."""
         return self._narrow
 
+    def emit(self, p: Program) -> None:
+        """Write its instructions."""
+        self.lane_softmax = LaneSoftmax(
+            p,
+            self.scores,
+            self.masks.tensors,
+            line_base=self.q_scaled.base,
+            zero=self.row_state.zero,
+            lowest=self.row_state.lowest,
+            sum_offset=self.sum_offset,
+            rescale_output=self._rescale_lane,
+        )
+        super().emit(p)
+
     def _heads(self) -> tuple[int, int]:
         """All heads of a batch: column tiles of K and V, the heads in one, their blocks of query heads.
 
@@ -134,6 +152,22 @@ class PackedAttentionKernel(AttentionKernel):
             self.pointers.advance(p, kv_heads=1)
         return tiles * in_tile * blocks, tiles
 
+    def _head(self) -> None:
+        if not self.resident:
+            self.kv.forget()
+        steps = self._steps()
+        self.kv.load_keys(self.p, steps[0].block.tiles)
+        self._scale_all_queries(steps[0].tile)
+        self._all_scores(steps[0])
+        for step, following in zip(steps, [*steps[1:], None], strict=True):
+            for fetch in self._fetches(step, following):
+                fetch(self.p)
+            self._softmax_and_products(step, following)
+            if step.block.ends_run and step.block.runs > 1:
+                self._join_run(step)
+            if step.block.last:
+                self._normalise(step)
+
     def _first_lane(self) -> None:
         """V_MASK selects lane 0 at the next `_next_lane`."""
         with self.p.gp("bit of the lane") as lane:
@@ -147,17 +181,37 @@ class PackedAttentionKernel(AttentionKernel):
             self.p.S_ADD_INT(lane, lane, lane)
             self.pointers.store(self.p, lane, LANE)
 
-    def _begin(self, step: Step) -> None:
-        self._scale_all_queries(step.tile)
-        self._all_scores(step)
-
     def _scale_all_queries(self, tile: QueryTile) -> None:
         p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
         with p.gp("row group of Qs") as line:
             p.point(line, self.q_scaled)
             with p.repeat(-(-tile.rows // blen), "row groups"):
-                self._scale_queries(tile, line)
+                self._scale_group(tile, line)
                 p.add(line, line, blen * mlen)
+
+    def _scale_group(self, tile: QueryTile, line: Register) -> None:
+        """Qs = scale*Q for the row group at `line` of Qs."""
+        p, mlen = self.p, self.hw.mlen
+        count = min(ROWS_IN_FLIGHT, self.hw.blen)
+        with (
+            self.pointers.load(self.p, Q_HEAD, "row of Q") as source,
+            p.gp("row of Qs") as target,
+            p.fp("softmax scale") as scale,
+        ):
+            p.S_LD_FP(scale, GP0, self.operands.constants + FP_SCALE)
+            p.S_ADD_INT(source, source, line)
+            p.add(source, source, tile.index * mlen * mlen)
+            p.add(target, line, 0)
+            for block in range(self.blocks):
+                with p.repeat(self.hw.blen // count, f"Qs = scale * Q, column block {block}"):
+                    for _ in range(count):
+                        p.V_MUL_VF(target, source, scale)
+                        p.add(source, source, mlen)
+                        p.add(target, target, mlen)
+                if block + 1 < self.blocks:
+                    back = self.hw.blen * mlen
+                    p.add(source, source, self.operands.q.batch_view(0).block_stride - back)
+                    p.add(target, target, self.q_scaled.block_stride - back)
 
     def _all_scores(self, step: Step) -> None:
         """S = Qs K^T of LANES heads, a key tile of the block at a time."""
@@ -175,7 +229,7 @@ class PackedAttentionKernel(AttentionKernel):
                 p.point(target, self.scores, 0, number * self.hw.mlen)
                 p.M_BMM_WO(target, 0)
 
-    def _step(self, step: Step, following: Step | None) -> None:
+    def _softmax_and_products(self, step: Step, following: Step | None) -> None:
         """Softmax and P V of a step, a head at a time, and the scores of the following one."""
         p, mlen, rows = self.p, self.hw.mlen, step.tile.rows
         with p.gp("row of S") as row, p.gp("softmax state") as state:
@@ -186,7 +240,7 @@ class PackedAttentionKernel(AttentionKernel):
                 self._next_lane()
                 with p.gp("row of Qs") as line:
                     p.point(line, self.q_scaled)
-                    self._softmax(step.block, rows, RowPointers(row, 0, line, state))
+                    self.lane_softmax.write(step.block, rows, LanePointers(row, 0, line, state), None)
                 p.add(row, row, (mlen - rows) * mlen)
                 p.add(state, state, mlen - rows)
         self._weigh_values_of_all(step)
@@ -195,7 +249,7 @@ class PackedAttentionKernel(AttentionKernel):
                 self._scale_all_queries(following.tile)
             self._all_scores(following)
 
-    def _rescale_output(self, block: KeyBlock, line: Register, row: int, rescale: Register) -> None:
+    def _rescale_lane(self, _block: KeyBlock, line: Register, row: int, rescale: Register) -> None:
         p = self.p
         with p.gp("row of Oacc") as output:
             p.add(output, line, self.accumulator.address(row) - self.q_scaled.base)
@@ -207,8 +261,8 @@ class PackedAttentionKernel(AttentionKernel):
             self._weigh_values_shifted(step)
         else:
             self._weigh_values_in_place(step)
-            if not step.block.first:
-                self._accumulate(step.tile)
+            if not step.block.begins_run:
+                add_rows(self.p, self.accumulator, self.product, step.tile.rows, first=False)
 
     def _value_tiles(self, step: Step) -> list[int]:
         return [self.kv.values_at(slot, 0) for slot in step.slots]
@@ -217,7 +271,7 @@ class PackedAttentionKernel(AttentionKernel):
         """Oacc += P V, a head at a time: columns 0..HLEN-1 of PV, moved to the head's lane."""
         p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
         with p.gps("row of Oacc", "row of PV", "columns to move") as (output, product, distance):
-            if step.block.first:
+            if step.block.begins_run:
                 p.point(output, self.accumulator)
                 p.load_constant(distance, mlen)
                 with p.repeat(step.tile.rows, "Oacc = 0"):
@@ -259,21 +313,21 @@ class PackedAttentionKernel(AttentionKernel):
             p.add(weights, weights, step)
             p.add(product, product, step)
 
-    def _accumulate(self, tile: QueryTile) -> None:
-        """Oacc += PV."""
-        p, mlen = self.p, self.hw.mlen
-        with p.gp("row of Oacc") as output, p.gp("row of PV") as product:
-            p.point(output, self.accumulator)
-            p.point(product, self.product)
-            with p.repeat(tile.rows, "Oacc += PV"):
-                p.V_ADD_VV(output, output, product)
-                p.add(output, output, mlen)
-                p.add(product, product, mlen)
+    def _weigh_further(self, tiles: Sequence[int], values: Register, weights: Register) -> None:
+        """Add the products with V tiles 1 and up of a block to that with tile 0 at `values`."""
+        p = self.p
+        if len(tiles) == 1:
+            return
+        with p.gp("BLEN columns of a V tile") as other_values, p.gp("their rows of P") as other_weights:
+            for number, tile in enumerate(tiles[1:], 1):
+                p.add(other_values, values, tile - tiles[0])
+                p.add(other_weights, weights, number * self.scores.block_stride)
+                p.M_MM(other_values, other_weights)
 
     def _weigh_values_in_place(self, step: Step) -> None:
         """Oacc or PV = P V, a head at a time, BLEN columns of its lane at a time."""
         p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
-        target = self.accumulator if step.block.first else self.product
+        target = self.accumulator if step.block.begins_run else self.product
         tiles, groups = self._value_tiles(step), self._group_count(step)
         rows = ("BLEN rows of P", "block of the product")
         purposes = ("BLEN columns of V", "P of this head", "their column of the product", *rows)
@@ -292,14 +346,35 @@ class PackedAttentionKernel(AttentionKernel):
                 p.add(values, values, -self.hw.hlen)
                 p.add(head, head, mlen * mlen)
 
+    @property
+    def row_state(self) -> RowState:
+        """Where the maximum and sum of a row's last run lie, of the lane that V_MASK selects."""
+        return replace(super().row_state, masked=1)
+
+    def _join_run(self, step: Step) -> None:
+        """The run that ends with a step joins those before it, a head at a time; the last leaves 1/l."""
+        p, mlen, block, rows = self.p, self.hw.mlen, step.block, step.tile.rows
+        first = block.run == 0
+        if first:
+            self.totals.begin(p, rows)
+        with p.gp("softmax state") as state:
+            p.load_constant(state, self.state)
+            self._first_lane()
+            with p.repeat(self.hw.lanes, "runs of blocks join, a head at a time"):
+                self._next_lane()
+                self.totals.join(p, rows, state, self.row_state, first, block.last)
+                p.add(state, state, mlen - rows)
+        self.totals.add(p, self.accumulator, rows, first)
+
     def _normalise(self, step: Step) -> None:
         p, mlen, rows = self.p, self.hw.mlen, step.tile.rows
+        tensor = self.totals.output if step.block.runs > 1 else self.accumulator
         with p.gp("row of Oacc") as output, p.gp("softmax state") as state, p.fp("1/l") as reciprocal:
             p.load_constant(state, self.state + self.sum_offset)
             self._first_lane()
-            with p.repeat(self.hw.lanes, "Oacc = Oacc / l, a head at a time"):
+            with p.repeat(self.hw.lanes, "O / l, a head at a time"):
                 self._next_lane()
-                p.point(output, self.accumulator)
+                p.point(output, tensor)
                 with p.repeat(rows, "a row at a time"):
                     p.S_LD_FP(reciprocal, state, 0)
                     p.V_MUL_VF(output, output, reciprocal, 1, comment="this head's lane")
@@ -307,9 +382,9 @@ class PackedAttentionKernel(AttentionKernel):
                     p.add(state, state, 1)
                 p.add(state, state, mlen - rows)
             with self.pointers.load(self.p, O_HEAD, "row of O") as target:
-                p.point(output, self.accumulator)
+                p.point(output, tensor)
                 p.add(target, target, step.tile.index * mlen * mlen)
-                with p.repeat(rows, "O = Oacc"):
+                with p.repeat(rows, f"O = {tensor.name}"):
                     p.V_SHFT_V(target, output, GP0)
                     p.add(output, output, mlen)
                     p.add(target, target, mlen)

@@ -23,6 +23,9 @@ from plena_ref.kernels.rules import KernelError
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.regions import Region
 
+#: Key tiles of a query at most: the sum of one more may be less than half a step of the running sum.
+LONGEST_SUM = 256
+
 
 class PlainAttentionKernel(AttentionBase):
     """Attention in the plain form on given tensors; arguments as in `AttentionBase`.
@@ -47,6 +50,14 @@ class PlainAttentionKernel(AttentionBase):
         if shape.window is not None or shape.sinks:
             raise KernelError("the plain form has neither WINDOW nor SINKS")
         self.blocks = self.operands.head_cols // hw.mlen
+        self.tiles = query_tiles(shape, hw.mlen)
+        longest = max(len(tile.key_tiles) for tile in self.tiles)
+        if longest > LONGEST_SUM:
+            raise KernelError(
+                "the plain form adds up a row's sum in bf16, which stands still beyond "
+                f"{LONGEST_SUM} key tiles: a query must not see more than {LONGEST_SUM * hw.mlen} keys "
+                f"(got KV_SEQ = {shape.kv_seq})"
+            )
         if hw.msram_tiles < 2 * self.blocks:
             raise KernelError(
                 f"a key tile needs MSRAM_TILES >= 2*ceil(HEAD_DIM/MLEN) = {2 * self.blocks} "
@@ -58,7 +69,6 @@ class PlainAttentionKernel(AttentionBase):
         self.state = operands.take_state(room, 4 * hw.mlen)
         self.mask_row = self.state + 3 * hw.mlen
         self.column_step = hw.blen if self.element_offsets else hw.blen * hw.mlen
-        self.tiles = query_tiles(shape, hw.mlen)
         self._place_scratch(room.vram)
 
     def _place_scratch(self, vram: VramAllocator) -> None:

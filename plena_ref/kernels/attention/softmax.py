@@ -1,27 +1,35 @@
 """The softmax of rows of scores against one key block, several rows in flight.
 
-For each row: m = max(m, row maximum), P = exp(S - m) in place, l = l*exp(m_old - m) + sum of P; O is
-multiplied by exp(m_old - m) where an earlier block has begun it. Instructions of different rows alternate, so
-that each row's chain of dependent steps runs in the shadow of the others'. See docs/kernels.md.
+For each row: m = max(m, row maximum), P = exp(S - m) in place, l = l*exp(m_old - m) + sum of P, which starts
+from 0 in each block; O is multiplied by exp(m_old - m) where an earlier block of the run has begun it. Where
+a query tile has one block, P is multiplied by 1/l. Instructions of different rows alternate, so that each
+row's chain of dependent steps runs in the shadow of the others' (`weave.py`). See docs/kernels.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
+from plena_ref.kernels.attention.masks import MaskTensors
 from plena_ref.kernels.attention.tiling import KeyBlock, Mask
+from plena_ref.kernels.attention.weave import Addresses, Op, Row, Weaver
 from plena_ref.kernels.layout.vram import VramTensor
-from plena_ref.kernels.program import GP0, Program, Register
+from plena_ref.kernels.program import F0, GP0, Program, Register
 
-#: Rows whose softmax is under way at a time. Each holds an f register: its maximum, later its sum.
-ROWS_IN_FLIGHT = 4
-#: The other f registers.
-SPARE = 3
+#: F registers for the rows in flight.
+POOL = 6
+#: Registers for addresses at most.
+ADDRESSES = 8
 
-#: Multiplies a row of O by f, one of the rows at `line` + n rows: (block, line, n, f).
-RescaleOutput = Callable[[KeyBlock, Register, int, Register], None]
+#: Cycles from the issue of an instruction to that of one that needs its result (docs/microarchitecture.md).
+ROW_LATENCY = 3
+FLOAT_LATENCY = 1
+FUNCTION_LATENCY = 2
+#: Of a reduction, after the levels of its tree; one more than the least, as a bank of VRAM may be busy.
+REDUCTION_LATENCY = 3
 
 
 @dataclass(frozen=True)
@@ -30,14 +38,16 @@ class RowPointers:
 
     Attributes:
         scores: register that moves with the rows of scores.
-        offset: elements from what `scores` holds to the row's first element in the first key tile.
+        offset: elements from what `scores` holds to the first row in the first key tile.
         line: register that moves with the rows of the query tile; may be `scores` itself.
-        state: register with the FP_MEM word of the row's running maximum.
+        line_offset: elements from what `line` holds to the first row of the query tile's scratch.
+        state: register with the FP_MEM word of the first row's running maximum.
     """
 
     scores: Register
     offset: int
     line: Register
+    line_offset: int
     state: Register
 
 
@@ -49,144 +59,254 @@ class BlockSoftmax:
         p: the program.
         scores: tensor of scores: a column block a key tile.
         masks: mask tensors.
-        line_base: element address that `RowPointers.line` holds in the first row of a query tile.
+        line_base: element address of the first row of the query tile's scratch.
         zero: FP_MEM word that holds 0.0.
         lowest: FP_MEM word that a maximum starts from.
         sum_offset: FP_MEM words from a row's running maximum to its sum.
-        rescale_output: multiplies a row of O by an f register.
+        rescale_output: adds the instructions that multiply a row of O by an f register.
+        scaled_weights: P is multiplied by 1/l where the block is all of its query tile.
     """
 
     p: Program
     scores: VramTensor
-    masks: dict[Mask, VramTensor]
+    masks: MaskTensors
     line_base: int
     zero: int
     lowest: int
     sum_offset: int
-    rescale_output: RescaleOutput
+    rescale_output: Callable[[RescaledRow], None]
+    scaled_weights: bool
 
-    def write(self, block: KeyBlock, rows: int, at: RowPointers, sink: Register | None) -> None:
-        """The softmax of `rows` rows; the registers of `at` end `rows` rows further.
+    def write(
+        self,
+        block: KeyBlock,
+        rows: int,
+        at: RowPointers,
+        sink: Register | None,
+        fill: Callable[[Addresses], Sequence[Callable[[], None]]] = lambda _: (),
+        left: int = 1,
+    ) -> None:
+        """The softmax of `rows` rows; no register of `at` moves.
 
-        Leaves the sum in FP_MEM, or its reciprocal after the last block.
+        Leaves the sum in FP_MEM, or its reciprocal where it is complete, or nothing where P has it.
 
         Args:
+            block, rows, at: which.
             sink: register with the FP_MEM word of the head's sink, or None.
+            fill: other work that is woven in.
+            left: integer registers that it needs, or that large constants do.
         """
-        full, rest = divmod(rows, ROWS_IN_FLIGHT)
-        for passes, count in ((full, ROWS_IN_FLIGHT), (1, rest)):
-            if passes * count:
-                with self.p.repeat(passes, f"softmax, {count} rows at a time"):
-                    self._rows(block, count, at, sink)
-                    for pointer in dict.fromkeys((at.scores, at.line)):
-                        self.p.add(pointer, pointer, count * self.scores.mlen)
-                    self.p.add(at.state, at.state, count)
-
-    def _rows(self, block: KeyBlock, count: int, at: RowPointers, sink: Register | None) -> None:
         p = self.p
-        carried = sink is not None or not block.first
         with ExitStack() as stack:
-            rows = [stack.enter_context(p.gp(f"row of S, {n}")) for n in range(count)]
-            maxima = [stack.enter_context(p.fp(f"maximum, then sum, {n}")) for n in range(count)]
-            spare = [stack.enter_context(p.fp("rescale")) for _ in range(SPARE)]
-            # Without a rescale factor the sums begin in the spare registers: the maxima are free early.
-            sums = maxima if carried else [*spare, *maxima[SPARE:]][:count]
-            self._find_maxima(block, rows, maxima, at, sink)
-            self._exponentiate(block, rows, maxima, at)
-            if carried:
-                self._rescale(block, maxima, spare, at, sink)
-            if not block.last:
-                for n, maximum in enumerate(maxima):
-                    p.S_ST_FP(maximum, at.state, n, comment="m")
-            for n, total in enumerate(sums):
-                if carried:
-                    p.S_LD_FP(total, at.state, self.sum_offset + n)
-                else:
-                    p.S_LD_FP(total, GP0, self.zero)
-            for tile in range(len(block.tiles)):
-                for n, row in enumerate(rows):
-                    if tile:
-                        self._point(row, at, tile, n)
-                    p.V_RED_SUM(sums[n], row, comment="l")
-            for n, total in enumerate(sums):
-                if block.last:
-                    p.S_RECI_FP(total, total)
-                p.S_ST_FP(total, at.state, self.sum_offset + n, comment="1/l" if block.last else "l")
+            pool = [stack.enter_context(p.fp("a row's maximum, then sum")) for _ in range(POOL)]
+            count = min(ADDRESSES, p.free("gp") - left)
+            held = [stack.enter_context(p.gp("an address")) for _ in range(count)]
+            addresses = Addresses(p, held)
+            made = [_RowSoftmax(self, block, n, at, sink, addresses).row for n in range(rows)]
+            Weaver(made, fill(addresses), pool).write(p, addresses)
 
-    def _point(self, row: Register, at: RowPointers, tile: int, n: int) -> None:
-        """`row` = address of the n-th row's scores of key tile `tile` of the block."""
-        self.p.add(row, at.scores, at.offset + tile * self.scores.block_stride + n * self.scores.mlen)
+    def weights_are_scaled(self, block: KeyBlock) -> bool:
+        """P holds 1/l already."""
+        return self.scaled_weights and block.completes and block.first
 
-    def _find_maxima(
+
+@dataclass(frozen=True)
+class RescaledRow:
+    """A row of O that an earlier block has begun.
+
+    Attributes:
+        block: the key block that it is rescaled for.
+        row: the instructions of its softmax; the factor is in its register x.
+        line, offset: the row of the query tile's scratch.
+        addresses: makes addresses.
+        after: what makes the factor.
+    """
+
+    block: KeyBlock
+    row: Row
+    line: Register
+    offset: int
+    addresses: Addresses
+    after: Op
+
+
+class _RowSoftmax:
+    """The instructions of one row."""
+
+    def __init__(
         self,
+        softmax: BlockSoftmax,
         block: KeyBlock,
-        rows: list[Register],
-        maxima: list[Register],
+        number: int,
         at: RowPointers,
         sink: Register | None,
+        addresses: Addresses,
     ) -> None:
-        """Add the masks, and take the maximum over all tiles; `rows` end at the last tile."""
-        p = self.p
-        for n, maximum in enumerate(maxima):
-            if not block.first:
-                p.S_LD_FP(maximum, at.state, n)
-            elif sink is not None:
-                p.S_LD_FP(maximum, sink, 0)
-            else:
-                p.S_LD_FP(maximum, GP0, self.lowest)
+        self.softmax, self.block, self.number, self.at, self.sink = softmax, block, number, at, sink
+        self.p, self.addresses = softmax.p, addresses
+        levels = softmax.scores.mlen.bit_length() - 1
+        self.maximum_latency = -(-levels // 2) + REDUCTION_LATENCY
+        self.sum_latency = levels + REDUCTION_LATENCY
+        self.joins = not block.begins_run
+        self.row = Row(3 if self.joins else 2 if sink is not None else 1)
+        self.f = self.row.held
+        self._write()
+
+    def _score(self, tile: int) -> Register:
+        """Address of the row's scores of key tile `tile` of the block."""
+        mlen, stride = self.softmax.scores.mlen, self.softmax.scores.block_stride
+        return self.addresses(self.at.scores, self.at.offset + tile * stride + self.number * mlen)
+
+    def _apart(self, tile: int) -> None:
+        self.p.V_SUB_VF(self._score(tile), self._score(tile), self.f["main"], 0, 0)
+
+    def _exponential(self, tile: int) -> None:
+        self.p.V_EXP_V(self._score(tile), self._score(tile), comment="P")
+
+    def _sum(self, tile: int) -> None:
+        self.p.V_RED_SUM(self.f["main"], self._score(tile), comment="l")
+
+    def _scale(self, tile: int) -> None:
+        self.p.V_MUL_VF(self._score(tile), self._score(tile), self.f["main"], comment="P/l")
+
+    def _largest(self, tile: int) -> None:
+        self.p.V_RED_MAX(self.f["main"], self._score(tile), comment="m")
+
+    def _line(self, address: int) -> Register:
+        """Address of the row in a tensor of the query tile that begins at `address`."""
+        place = address - self.softmax.line_base + self.at.line_offset
+        return self.addresses(self.at.line, place + self.number * self.softmax.scores.mlen)
+
+    def _load(self, name: str, base: Register, word: int, *after: Op | None, comment: str = "") -> Op:
+        return self.row.add(
+            lambda: self.p.S_LD_FP(self.f[name], base, word, comment=comment),
+            FLOAT_LATENCY,
+            *after,
+            takes=(name,),
+        )
+
+    def _store(self, name: str, word: int, comment: str, *after: Op, frees: tuple[str, ...] = ()) -> Op:
+        return self.row.add(
+            lambda: self.p.S_ST_FP(self.f[name], self.at.state, word, comment=comment),
+            FLOAT_LATENCY,
+            *after,
+            frees=frees,
+        )
+
+    def _write(self) -> None:
+        p, f, row, block, n = self.p, self.f, self.row, self.block, self.number
+        softmax, tiles = self.softmax, range(len(self.block.tiles))
+        word = softmax.sum_offset + n
+        maximum = self._maximum()
+        done, rescaled, start = [maximum], None, None
+        if self.joins:
+            rescaled, read = self._rescale(maximum)
+            done.append(read)
+        elif self.sink is not None:
+            start = self._sink(self.sink, maximum)
+            done.append(start)
+        weights = self._weights(maximum, done)
+        if not block.completes:
+            done.append(self._store("main", n, "m", *done))
+        if start is None:
+            total = self._load("main", GP0, softmax.zero, *done)
+        else:
+            total = row.add(
+                lambda: p.S_ADD_FP(f["main"], f["x"], F0, comment="exp(sink - m)"),
+                FLOAT_LATENCY,
+                *done,
+                frees=("x",),
+            )
+        for tile in tiles:
+            total = row.add(
+                partial(self._sum, tile),
+                self.sum_latency,
+                total,
+                weights[tile],
+                vector=True,
+            )
+        if rescaled is not None:
+            before = self._load("x", self.at.state, word, rescaled)
+            total = row.add(
+                lambda: p.S_ADD_FP(f["main"], f["x"], f["main"]), FLOAT_LATENCY, before, total, frees=("x",)
+            )
+        self._finish(total, weights)
+
+    def _weights(self, maximum: Op, done: list[Op]) -> list[Op]:
+        """P = exp(S - m); what reads m joins `done`."""
+        weights = []
+        for tile in range(len(self.block.tiles)):
+            apart = self.row.add(partial(self._apart, tile), ROW_LATENCY, maximum, vector=True)
+            weights.append(self.row.add(partial(self._exponential, tile), ROW_LATENCY, apart, vector=True))
+            done.append(apart)
+        return weights
+
+    def _finish(self, total: Op, weights: list[Op]) -> None:
+        """The sum or its reciprocal to FP_MEM, or times P."""
+        f, row, block = self.f, self.row, self.block
+        if block.completes:
+            total = row.add(lambda: self.p.S_RECI_FP(f["main"], f["main"]), FUNCTION_LATENCY, total)
+        if not self.softmax.weights_are_scaled(block):
+            word = self.softmax.sum_offset + self.number
+            self._store("main", word, "1/l" if block.completes else "l", total, frees=("main",))
+            return
+        for tile, weight in enumerate(weights):
+            before = row.ops[-1] if tile else None
+            frees = ("main",) if tile + 1 == len(weights) else ()
+            scale = partial(self._scale, tile)
+            row.add(scale, ROW_LATENCY, total, weight, before, vector=True, frees=frees)
+
+    def _maximum(self) -> Op:
+        """Masks, and the maximum over all tiles."""
+        row, block = self.row, self.block
+        if not block.first:
+            found = self._load("main", self.at.state, self.number)
+        elif self.sink is not None:
+            found = self._load("main", self.sink, 0)
+        else:
+            found = self._load("main", GP0, self.softmax.lowest)
         for tile, key in enumerate(block.tiles):
-            for n, row in enumerate(rows):
-                self._point(row, at, tile, n)
-            mask = key.mask(self.scores.mlen)
-            if mask is not None:
-                self._add_mask(rows, mask, at)
-            for maximum, row in zip(maxima, rows, strict=True):
-                p.V_RED_MAX(maximum, row, comment="m")
+            mask = key.mask(self.softmax.scores.mlen)
+            masked = None if mask is None else self._add_mask(tile, mask)
+            found = row.add(
+                partial(self._largest, tile),
+                self.maximum_latency,
+                found,
+                masked,
+                vector=True,
+            )
+        return found
 
-    def _add_mask(self, rows: list[Register], mask: Mask, at: RowPointers) -> None:
-        p, tensor = self.p, self.masks[mask]
-        with p.gp("mask row") as mask_row:
-            if mask.uniform:
-                p.point(mask_row, tensor)
-            for n, row in enumerate(rows):
-                if not mask.uniform:
-                    p.add(mask_row, at.line, tensor.address(n) - self.line_base)
-                p.V_ADD_VV(row, row, mask_row)
+    def _add_mask(self, tile: int, mask: Mask) -> Op:
+        masks, p = self.softmax.masks, self.p
+        tensor, staged = masks.tensors[mask], masks.staged.get(mask)
 
-    def _exponentiate(
-        self, block: KeyBlock, rows: list[Register], maxima: list[Register], at: RowPointers
-    ) -> None:
-        """P = exp(S - m), from the last tile, where `rows` point, to the first."""
-        p = self.p
-        for tile in reversed(range(len(block.tiles))):
-            for n, row in enumerate(rows):
-                if tile != len(block.tiles) - 1:
-                    self._point(row, at, tile, n)
-                p.V_SUB_VF(row, row, maxima[n], 0, 0)
-            for row in rows:
-                p.V_EXP_V(row, row, comment="P")
+        def write() -> None:
+            scores = self._score(tile) if staged is None else self._line(staged.base)
+            hidden = self.addresses(GP0, tensor.base) if mask.uniform else self._line(tensor.base)
+            p.V_ADD_VV(self._score(tile), scores, hidden)
 
-    def _rescale(
-        self,
-        block: KeyBlock,
-        maxima: list[Register],
-        spare: list[Register],
-        at: RowPointers,
-        sink: Register | None,
-    ) -> None:
-        """What the old sum and the old output count under the new maximum."""
-        p = self.p
-        old_sum = spare[-1]
-        for n, maximum in enumerate(maxima):
-            rescale = spare[n % (SPARE - 1)]
-            if block.first:
-                p.S_LD_FP(rescale, sink, 0)
-            else:
-                p.S_LD_FP(rescale, at.state, n)
-            p.S_SUB_FP(rescale, rescale, maximum)
-            p.S_EXP_FP(rescale, rescale, comment="exp(m_old - m)")
-            if not block.first:
-                self.rescale_output(block, at.line, n, rescale)
-                p.S_LD_FP(old_sum, at.state, self.sum_offset + n)
-                p.S_MUL_FP(rescale, old_sum, rescale)
-            p.S_ST_FP(rescale, at.state, self.sum_offset + n, comment="l*exp(m_old - m)")
+        return self.row.add(write, ROW_LATENCY, vector=True)
+
+    def _sink(self, word: Register, maximum: Op) -> Op:
+        """x = exp(sink - m)."""
+        p, f = self.p, self.f
+        sink = self._load("x", word, 0)
+        apart = self.row.add(lambda: p.S_SUB_FP(f["x"], f["x"], f["main"]), FLOAT_LATENCY, sink, maximum)
+        return self.row.add(lambda: p.S_EXP_FP(f["x"], f["x"]), FUNCTION_LATENCY, apart)
+
+    def _rescale(self, maximum: Op) -> tuple[Op, Op]:
+        """What the old sum and the old output count under the new maximum; and what reads both maxima."""
+        p, f, row, word = self.p, self.f, self.row, self.softmax.sum_offset + self.number
+        old = row.add(lambda: p.S_LD_FP(f["x"], self.at.state, self.number), FLOAT_LATENCY, takes=("x", "y"))
+        apart = row.add(lambda: p.S_SUB_FP(f["x"], f["x"], f["main"]), FLOAT_LATENCY, old, maximum)
+        factor = row.add(
+            lambda: p.S_EXP_FP(f["x"], f["x"], comment="exp(m_old - m)"), FUNCTION_LATENCY, apart
+        )
+        place = self.at.line_offset + self.number * self.softmax.scores.mlen
+        self.softmax.rescale_output(RescaledRow(self.block, row, self.at.line, place, self.addresses, factor))
+        outputs = [op for op in row.ops if op.vector and factor in op.after]
+        total = self._load("y", self.at.state, word, old)
+        product = row.add(lambda: p.S_MUL_FP(f["y"], f["y"], f["x"]), FLOAT_LATENCY, total, factor)
+        kept = self._store("y", word, "l*exp(m_old - m)", product, *outputs, frees=("x", "y"))
+        return kept, apart

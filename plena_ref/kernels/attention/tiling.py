@@ -65,16 +65,33 @@ class KeyBlock:
         index: position among the blocks of the query tile.
         tiles: the key tiles, in order.
         last: no block follows for this query tile.
+        run, runs: number of its run of blocks, and how many runs the query tile has.
+        place: position in the run, over which outputs and sums are added one after the other.
+        ends_run: no block follows in its run.
     """
 
     index: int
     tiles: tuple[KeyTile, ...]
     last: bool
+    run: int
+    runs: int
+    place: int
+    ends_run: bool
 
     @property
     def first(self) -> bool:
         """No block comes before it."""
         return self.index == 0
+
+    @property
+    def begins_run(self) -> bool:
+        """No block comes before it in its run."""
+        return self.place == 0
+
+    @property
+    def completes(self) -> bool:
+        """With it, the sums of the query tile are complete."""
+        return self.last and self.runs == 1
 
 
 @dataclass(frozen=True)
@@ -85,11 +102,19 @@ class QueryTile:
     rows: int
     key_tiles: tuple[KeyTile, ...]
 
-    def key_blocks(self, width: int) -> tuple[KeyBlock, ...]:
-        """The key tiles in blocks of `width`; the last may be smaller."""
+    def key_blocks(self, width: int, run: int) -> tuple[KeyBlock, ...]:
+        """The key tiles in blocks of `width`, the blocks in runs of `run`; the last may be smaller."""
         starts = range(0, len(self.key_tiles), width)
         return tuple(
-            KeyBlock(index, self.key_tiles[start : start + width], start == starts[-1])
+            KeyBlock(
+                index,
+                self.key_tiles[start : start + width],
+                last=start == starts[-1],
+                run=index // run,
+                runs=-(-len(starts) // run),
+                place=index % run,
+                ends_run=start == starts[-1] or (index + 1) % run == 0,
+            )
             for index, start in enumerate(starts)
         )
 

@@ -79,6 +79,10 @@ def test_the_packed_form_is_as_accurate_as_the_other() -> None:
     check(GQA_PACKED)
 
 
+#: What the array and HBM do for attention.
+OF_ARRAY = ("M_BTMM", "M_BMM_WO", "M_TMM", "M_MM", "M_MM_WO", "H_PREFETCH_M")
+
+
 def test_packed_heads_share_products_and_fetches() -> None:
     """Eight heads in four blocks on two heads of K in one tile: a product a block, a fetch a tile."""
     counts = executed(build(GQA_PACKED).words)
@@ -87,4 +91,4 @@ def test_packed_heads_share_products_and_fetches() -> None:
     assert counts["M_TMM"] == 0
     assert counts["H_PREFETCH_M"] == 2 * 2 * 2
     apart = executed(build(GQA_PACKED.override(kernel="attention")).words)
-    assert sum(counts.values()) < sum(apart.values())
+    assert sum(counts[name] for name in OF_ARRAY) < sum(apart[name] for name in OF_ARRAY)

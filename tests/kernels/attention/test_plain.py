@@ -49,6 +49,17 @@ def test_the_plain_form(
     check(make_case("plain", hardware(mlen, blen), kernel, causal=causal, sigma=1.0, **sizes))
 
 
+@pytest.mark.parametrize("kernel", PLAIN)
+def test_the_plain_form_ends_where_its_sum_stands_still(kernel: str) -> None:
+    """With equal keys a tile's sum is 8: added to 2,048 it is half a step, and is lost."""
+    case = make_case(
+        "plain", hardware(8, 4), kernel, seq=1, kv_seq=2048, heads=1, head_dim=8, data="equal_keys"
+    )
+    check(case)
+    with pytest.raises(CaseError, match="must not see more than 2048 keys"):
+        build(case.override(kv_seq=2049))
+
+
 def test_both_column_offset_forms_give_the_same_memory() -> None:
     case = CASES["mha_ragged"].override(hbm_bytes=1 << 20)
     images = [run(build(case.override(kernel=kernel))).images for kernel in PLAIN]
