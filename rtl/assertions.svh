@@ -8,7 +8,9 @@
 //   `PLENA_ASSERT_STANDS(name, valid, ready, payload, "what is wrong when an offer goes or changes before it is taken")
 //
 // _WHEN evaluates its condition only in a cycle in which `when` is not 0, which costs a simulation least.
-// Nothing is checked before the first cycle of the reset, nor while it lasts. A condition that is unknown is broken.
+// Nothing is checked while the reset lasts, nor, where registers begin unknown, before its first cycle; Verilator knows
+// no X, and its benches begin in reset. A condition that is unknown is broken. The test of the reset stands outermost,
+// since it is then made once for all contracts that Verilator puts side by side.
 // Names are unique in rtl. No semicolon follows.
 `ifdef SYNTHESIS
 `define PLENA_NO_ASSERTIONS
@@ -19,31 +21,36 @@
 `define PLENA_ASSERT_WHEN(NAME, WHEN, CONDITION, MESSAGE)
 `define PLENA_ASSERT_STANDS(NAME, VALID, READY, PAYLOAD, MESSAGE)
 `else
+`ifdef VERILATOR
+`define PLENA_ASSERT_RESET(RESET) \
+  wire assert_off = RESET;
+`else
 `define PLENA_ASSERT_RESET(RESET) \
   logic assert_armed; \
   wire  assert_reset = RESET; \
+  wire  assert_off = !(assert_armed && assert_reset !== 1'b1); \
   initial assert_armed = 1'b0; \
   always @(posedge clk) if (assert_reset === 1'b1) assert_armed <= 1'b1;
+`endif
 `define PLENA_ASSERT(NAME, CONDITION, MESSAGE) \
   always @(posedge clk) begin : NAME \
-    if ((CONDITION) !== 1'b1) \
-      if (assert_armed && assert_reset !== 1'b1) \
-        $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE); \
+    if (!assert_off) \
+      if ((CONDITION) !== 1'b1) $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE); \
   end
 `define PLENA_ASSERT_WHEN(NAME, WHEN, CONDITION, MESSAGE) \
   always @(posedge clk) begin : NAME \
-    if ((WHEN) !== 1'b0) if ((CONDITION) !== 1'b1) \
-      if (assert_armed && assert_reset !== 1'b1) \
-        $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE); \
+    if (!assert_off) \
+      if ((WHEN) !== 1'b0) \
+        if ((CONDITION) !== 1'b1) $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE); \
   end
 `define PLENA_ASSERT_STANDS(NAME, VALID, READY, PAYLOAD, MESSAGE) \
   always @(posedge clk) begin : NAME \
     reg waited; \
     reg [$bits(PAYLOAD)-1:0] offer; \
-    if (waited === 1'b1) if ((VALID && PAYLOAD == offer) !== 1'b1) \
-      if (assert_armed && assert_reset !== 1'b1) \
-        $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE); \
-    waited = VALID && !(READY) && assert_reset !== 1'b1; \
+    if (!assert_off) \
+      if (waited === 1'b1) \
+        if ((VALID && PAYLOAD == offer) !== 1'b1) $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE); \
+    waited = VALID && !(READY) && !assert_off; \
     if (waited) offer = PAYLOAD; \
   end
 `endif

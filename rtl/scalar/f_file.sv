@@ -40,16 +40,16 @@ module f_file (
 
   `PLENA_ASSERT_RESET(rst)
 
-  // The register that each writer writes, one bit; f0 does not count.
-  logic [7:0] by_load, by_alu, by_sfu, by_vector;
-  assign by_load = load_en ? 8'd1 << load_sel & 8'hFE : 8'd0;
-  assign by_alu = alu_en ? 8'd1 << alu_sel & 8'hFE : 8'd0;
-  assign by_sfu = sfu_en ? 8'd1 << sfu_sel & 8'hFE : 8'd0;
-  assign by_vector = vector_en ? 8'd1 << vector_sel & 8'hFE : 8'd0;
-  logic twice;  // a register has two writers
-  assign twice = (by_load & (by_alu | by_sfu | by_vector)) != 8'd0 || (by_alu & (by_sfu | by_vector)) != 8'd0 ||
-      (by_sfu & by_vector) != 8'd0;
-  `PLENA_ASSERT(f_one_writer, !twice, "two results for one f register in one cycle")
+  // Whether two of the writers write, and whether two of those that write have the same register; f0 does not count.
+  logic several, twice;
+  assign several = 3'(load_en) + 3'(alu_en) + 3'(sfu_en) + 3'(vector_en) > 3'd1;
+  assign twice = (load_en && alu_en && load_sel == alu_sel && load_sel != 3'd0) ||
+      (load_en && sfu_en && load_sel == sfu_sel && load_sel != 3'd0) ||
+      (load_en && vector_en && load_sel == vector_sel && load_sel != 3'd0) ||
+      (alu_en && sfu_en && alu_sel == sfu_sel && alu_sel != 3'd0) ||
+      (alu_en && vector_en && alu_sel == vector_sel && alu_sel != 3'd0) ||
+      (sfu_en && vector_en && sfu_sel == vector_sel && sfu_sel != 3'd0);
+  `PLENA_ASSERT_WHEN(f_one_writer, several, !twice, "two results for one f register in one cycle")
 endmodule
 
 `default_nettype wire
