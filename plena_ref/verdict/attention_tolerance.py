@@ -33,7 +33,8 @@ def flush_error(q: F64, k: F64, causal: bool, key_tiles: int, window: int | None
         batch x heads x seq x 1.
     """
     weights = _sums_of_weights(q, k, causal, window, sinks)
-    result: F64 = SMALLEST_NORMAL * (1 + (k.shape[2] + 3 * key_tiles) / weights)
+    # Where P holds 1/l, a product that is flushed is one with a weight that is at most 1.
+    result: F64 = SMALLEST_NORMAL * (1 + k.shape[2] + 3 * key_tiles / weights)
     return result
 
 
