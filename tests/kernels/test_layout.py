@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator
+from plena_ref.kernels.layout.allocators import HbmAllocator, VramAllocator, WordAllocator
 from plena_ref.kernels.layout.batched import BatchedVram, remap_rows
 from plena_ref.kernels.layout.hbm import HbmTensor
 from plena_ref.kernels.layout.rules import LayoutError
@@ -140,6 +140,12 @@ def test_hbm_bases_are_aligned(mlen: int, blen: int, alignment: int) -> None:
     first, second = allocator.tensor("a", 3, mlen), allocator.tensor("b", 1, mlen)
     assert first.base == alignment and second.base % alignment == 0
     assert second.base >= first.base + first.footprint
+
+
+def test_no_words_are_no_tensor() -> None:
+    words = WordAllocator("FP_MEM", "FP_WORDS", 16)
+    assert [words.take(name, count) for name, count in (("a", 4), ("b", 0), ("c", 12))] == [0, 4, 4]
+    assert [(tensor.name, tensor.heads) for tensor in words.placed] == [("a", 1), ("c", 1)]
 
 
 def test_full_memories_say_so() -> None:

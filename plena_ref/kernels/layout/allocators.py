@@ -79,7 +79,7 @@ class WordAllocator(Lifetimes):
         self._key = memory.replace("_", "").lower()
 
     def take(self, name: str, words: int) -> int:
-        """The first of `words` words."""
+        """The first of `words` words; of none, nothing is placed."""
         self.check_lifetime(name)
         first = self.next_free
         if first + words > self._size:
@@ -88,7 +88,8 @@ class WordAllocator(Lifetimes):
                 f"{self._parameter} = {self._size}"
             )
         self.next_free = first + words
-        self.placed.append(plain(name, self._key, first, 1, words))
+        if words:
+            self.placed.append(plain(name, self._key, first, 1, words))
         return first
 
 
