@@ -110,8 +110,11 @@ def write_panels(memory: DecoderMemory, layers: Sequence[LayerWeights], head: Re
             matrix = head if panel.layer is None else getattr(layers[panel.layer], panel.matrix)
             assert matrix is not None, "the stream has a head"
             elements, scales = _encoded(padded(memory, panel.matrix, matrix), form)
-            parts = (_tiles(elements, hw.mlen, hw.mlen), _tiles(scales, hw.mlen, hw.mlen // hw.mx_block))
-            made[key] = np.concatenate(parts, axis=2)
+            wide = form.row_bytes(hw.mlen)
+            tiles = _tiles(elements, hw.mlen, wide)
+            if not form.bf16:
+                tiles = np.concatenate((tiles, _tiles(scales, hw.mlen, form.scale_bytes(wide))), axis=2)
+            made[key] = tiles
         number = panel.first // hw.mlen
         stored[tile : tile + panel.tiles] = made[key][number]
         if number + 1 == len(made[key]):
@@ -141,8 +144,9 @@ def read_weights(memory: ModelMemory, weights: ModelWeights, hbm: U8) -> ModelWe
 
     def matrix(layer: int | None, name: str) -> F32:
         panels = np.stack(found.pop((layer, name)))
-        elements = _untiled(panels[:, :, : hw.tile_elems], hw.mlen, hw.mlen)
-        scales = _untiled(panels[:, :, hw.tile_elems :], hw.mlen, hw.mlen // hw.mx_block)
+        wide = form.row_bytes(hw.mlen)
+        elements = _untiled(panels[:, :, : hw.mlen * wide], hw.mlen, wide)
+        scales = _untiled(panels[:, :, hw.mlen * wide :], hw.mlen, form.scale_bytes(wide))
         return _decoded(elements, scales, form)
 
     def rounded(values: Real) -> F32:

@@ -129,8 +129,8 @@ class WeightTiles:
         """
         count = sum(panel.tiles for panel in panels)
         whole: HbmTensor = room.hbm.tensor("the weights", count * hw.mlen, hw.mlen)
-        elems = hw.tile_elems
-        return cls(whole.base, count, elems, elems + whole.form.scale_bytes(elems))
+        elements = whole.form.row_bytes(hw.tile_elems)
+        return cls(whole.base, count, hw.tile_elems, elements + whole.form.scale_bytes(elements))
 
     def address(self, tile: int) -> int:
         """HBM byte of a tile."""
