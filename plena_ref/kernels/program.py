@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from plena_ref.isa import instructions as isa
@@ -287,8 +287,18 @@ class Program:
         if value & 0xFFF:
             self.S_ADDI_INT(register, register, value & 0xFFF)
 
-    def add(self, target: Register, source: Register, value: int, comment: str = "") -> None:
-        """target = source + value modulo 2^32, for any value, negative ones included."""
+    def add(
+        self,
+        target: Register,
+        source: Register,
+        value: int,
+        comment: str = "",
+        spare: Register | None = None,
+    ) -> None:
+        """target = source + value modulo 2^32, for any value, negative ones included.
+
+        A value that no instruction holds is loaded into `spare`, or else into a register taken for it.
+        """
         wrapped = value % UINT32_LIMIT
         if wrapped == 0 and target == source:
             return
@@ -297,7 +307,8 @@ class Program:
         elif source == GP0:
             self.load_constant(target, wrapped, comment)
         else:
-            with self.gp("constant of an addition") as constant:
+            taken = nullcontext(spare) if spare is not None else self.gp("constant of an addition")
+            with taken as constant:
                 self.load_constant(constant, abs(value) % UINT32_LIMIT)
                 operation = self.S_ADD_INT if value >= 0 else self.S_SUB_INT
                 operation(target, source, constant, comment=comment)

@@ -18,24 +18,38 @@ F64 = NDArray[np.float64]
 
 #: What is flushed changes bits of a result only where it is more than this share of it.
 FLUSH_SHARE = 2.0**-16
+#: A weight after its roundings is at most so many times the exact one, where scores are not steep.
+LARGER_WEIGHT = 1.5
 #: The closed form is of first order: it holds while the roundings of a score change its weight by less.
 FIRST_ORDER = 0.25
 
 
-def flush_error(q: F64, k: F64, causal: bool, key_tiles: int, window: int | None, sinks: F64 | None) -> F64:
-    """What flushing subnormals to zero may cost each row: a product a key, three sums a tile, and the result.
+def flush_error(
+    q: F64, k: F64, v: F64, causal: bool, key_tiles: int, window: int | None, sinks: F64 | None
+) -> F64:
+    """What flushing subnormals to zero may cost: a product a key, three sums a tile, and the result.
+
+    Where P holds 1/l, a product is one of a weight that is at most 1, and loses the smallest normal number or
+    all of itself, whichever is less.
 
     Args:
-        q, k, causal, window, sinks: as for `golden.attention`.
+        q, k, v, causal, window, sinks: as for `golden.attention`.
         key_tiles: key tiles of a query tile, at most.
 
     Returns:
-        batch x heads x seq x 1.
+        batch x heads x seq x head_dim, or x 1 where no product is small enough to tell columns apart.
     """
-    weights = _sums_of_weights(q, k, causal, window, sinks)
-    # Where P holds 1/l, a product that is flushed is one with a weight that is at most 1.
-    result: F64 = SMALLEST_NORMAL * (1 + k.shape[2] + 3 * key_tiles / weights)
-    return result
+    powers, total = _powers(q, k, causal, window, sinks)
+    products = np.full_like(total, SMALLEST_NORMAL * k.shape[2])
+    if SMALLEST_NORMAL * k.shape[2] > FLUSH_SHARE * np.abs(v).max():
+        values = np.abs(np.repeat(v, q.shape[1] // v.shape[1], axis=1))
+        weights = LARGER_WEIGHT * powers / total
+        rows = [
+            np.minimum(SMALLEST_NORMAL, weights[:, :, row, :, None] * values).sum(axis=2)
+            for row in range(q.shape[2])
+        ]
+        products = np.stack(rows, axis=2)
+    return products + SMALLEST_NORMAL * (1 + 3 * key_tiles / total)
 
 
 def interval(
@@ -85,14 +99,14 @@ def steep_rows(q: F64, k: F64, causal: bool, window: int | None) -> NDArray[np.b
     return steep
 
 
-def _sums_of_weights(q: F64, k: F64, causal: bool, window: int | None, sinks: F64 | None) -> F64:
-    """Sum of exp(score - largest score) over the keys that a row sees, its sink included."""
+def _powers(q: F64, k: F64, causal: bool, window: int | None, sinks: F64 | None) -> tuple[F64, F64]:
+    """exp(score - largest score) of each key, 0 where hidden, and the sum of each row, its sink included."""
     visible = golden.visible_keys(q.shape[2], k.shape[2], causal, window)
     scores = np.where(visible, _scores(q, k), -np.inf)
     sink = np.full((q.shape[1], 1, 1), -np.inf) if sinks is None else sinks[:, None, None]
     top = np.maximum(scores.max(axis=-1, keepdims=True), sink)
-    result: F64 = np.exp(scores - top).sum(axis=-1, keepdims=True) + np.exp(sink - top)
-    return result
+    powers: F64 = np.exp(scores - top)
+    return powers, powers.sum(axis=-1, keepdims=True) + np.exp(sink - top)
 
 
 def _scores(q: F64, k: F64) -> F64:

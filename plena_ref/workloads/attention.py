@@ -217,7 +217,7 @@ class Attention(Problem[AttentionOperator]):
         exact = golden.attention(*problem, self.window, inputs.sinks).transpose(0, 2, 1, 3)
         tiles = -(-self.kv_seq // case.hardware.mlen)
         variance = sum_of(self.roundings(case).variances().values())
-        flush = attention_tolerance.flush_error(inputs.q, k, self.causal, tiles, self.window, inputs.sinks)
+        flush = attention_tolerance.flush_error(*problem, tiles, self.window, inputs.sinks)
         if case.data in FIRST_ORDER_DATA:
             as_heads = variance.transpose(0, 2, 1, 3)
             known = (*problem, tiles, self.window, inputs.sinks)
@@ -265,7 +265,7 @@ class Attention(Problem[AttentionOperator]):
         unknown = attention_tolerance.steep_rows(problem.q, problem.k, *masked)
         tiles = -(-self.kv_seq // case.hardware.mlen)
         flushed = attention_tolerance.flush_error(
-            problem.q, problem.k, self.causal, tiles, self.window, problem.sinks
+            problem.q, problem.k, problem.v, self.causal, tiles, self.window, problem.sinks
         )
         size = np.abs(model.exact).max(axis=-1, keepdims=True)
         unknown = unknown.transpose(0, 2, 1, 3) | (

@@ -75,5 +75,5 @@ def test_equal_keys_stay_resolvable_at_length(keys: int) -> None:
 def test_equal_keys_are_resolvable_at_65_536() -> None:
     options = {"SEQ": "1", "KV_SEQ": "65536", "HEADS": "1", "HEAD_DIM": "16", "DATA": "equal_keys"}
     found = vacuity(build(CASES["mha"].override(**options, BATCH="1", KERNEL="decode_attention")))
-    assert not found.vacuous and set(found.refused) == {"zeros", "sign turned"}
-    assert found.not_resolvable == {"key tile left out": 16}, "one tile of 1,024 is within the roundings"
+    assert set(found.refused) == {"zeros", "sign turned", "key tile left out"}
+    assert not found.vacuous and not found.not_resolvable

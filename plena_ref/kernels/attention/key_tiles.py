@@ -106,7 +106,7 @@ class KeyTiles:
             else:
                 load = self.pointers.load(p, KV_HEAD, "HBM offset of the head")
                 offset = stack.enter_context(load)
-                p.add(offset, offset, place)
+                p.add(offset, offset, place, spare=tile)
             p.load_constant(tile, address + block * self.hw.tile_elems)
             what = f"{name} tile {key.index}, block {block}"
             p.H_PREFETCH_M(tile, offset, self._bases[name], 1, 0, comment=what)
