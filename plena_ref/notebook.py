@@ -3,7 +3,7 @@
 >>> import plena_ref
 >>> case = plena_ref.case("mha_ragged", seq=6)
 >>> case
-<mha_ragged: batch 3, seq 6, kv_seq 6, heads 1, head_dim 24, causal; MLEN 16, BLEN 4; 273 instructions>
+<mha_ragged: batch 3, seq 6, kv_seq 6, heads 1, head_dim 24, causal; MLEN 16, BLEN 4; 337 instructions>
 >>> run = case.run()
 >>> run
 <mha_ragged on reference: stopped, every element within its bounds>
@@ -231,7 +231,7 @@ class Study:
         >>> texts = [disassemble(word) for word in case.work.words]
         >>> pc = next(pc for pc, text in enumerate(texts) if text.startswith("V_RED_MAX"))
         >>> case.step_to(pc)  # doctest: +ELLIPSIS
-        <mha_batch2 before pc ..., visit 1: V_RED_MAX f1, gp...>
+        <mha_batch2 before pc ..., visit 1: V_RED_MAX f..., gp...>
 
         Raises:
             ValueError: it does not run so often.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from plena_ref.isa.machine_code import write_program
+from plena_ref.isa.machine_code import read_program, write_program
 from tb.engine.paths import REPO
 from tb.peer import directory, dumps, emulator, settings, stages
 from tests.peer.directories import directory as build_directory
@@ -95,11 +95,12 @@ def test_old_dumps_go_when_the_input_is_bad(tmp_path: Path, monkeypatch: pytest.
 def test_a_text_of_another_length_is_said_and_cut(tmp_path: Path) -> None:
     folder = build_directory(tmp_path)
     asm = ["--stage-profile-asm", str(folder / directory.ASSEMBLY), "--stage-profile-out", "p.json"]
-    for count in (1, 1000):
+    told = len(read_program(folder / directory.PROGRAM))
+    for count in (1, told + 1):
         write_program(folder / directory.PROGRAM, [0x34] * count)
         program, remarks = emulator.read(emulator._parser().parse_args(arguments(folder, *asm)), tmp_path)
         assert len(program.stages.names) == len(program.stages.lines) == count
-        assert f"318 instructions, but the program has {count}; its stages may be misplaced" in remarks[1]
+        assert f"{told} instructions, but the program has {count}; its stages may be misplaced" in remarks[1]
     assert program.stages.names[-1] == stages.OTHER
 
 
