@@ -22,12 +22,12 @@ from tb.system.equivalence import repetitions, run_both
 Shape = tuple[int, int, int, int, str, str]
 #: Shapes, first seed, programs.
 SHAPES = [
-    ((16, 4, 8, 2, "ocp", "none"), 10_000, 140),
-    ((8, 8, 1, 2, "ocp", "none"), 20_000, 100),
-    ((8, 4, 2, 1, "ocp", "none"), 30_000, 100),
-    ((32, 8, 32, 2, "ocp", "none"), 40_000, 50),
+    ((16, 4, 8, 2, "ocp", "none"), 10_000, 100),
+    ((8, 8, 1, 2, "ocp", "none"), 20_000, 70),
+    ((8, 4, 2, 1, "ocp", "none"), 30_000, 70),
+    ((32, 8, 32, 2, "ocp", "none"), 40_000, 25),
     pytest.param(
-        (64, 16, 16, 2, "ocp", "none"), 50_000, 25, marks=pytest.mark.not_nightly("a large machine")
+        (64, 16, 16, 2, "ocp", "none"), 50_000, 15, marks=pytest.mark.not_nightly("a large machine")
     ),
     ((16, 4, 16, 2, "plena", "m1,v0"), 60_000, 40),
 ]
