@@ -45,6 +45,8 @@ class Retired:
 def instructions(trace: NDArray[np.uint32]) -> Iterator[Retired]:
     """Every instruction of a trace (uint32[n, 3] of pc, word, cycle)."""
     open_loops: list[list[int]] = []
+    # A loop closes where the way on is to the next pc: its body may set the counter.
+    following = [*trace[1:, 0].tolist(), -1]
     for number, (pc, word, cycle) in enumerate(trace.tolist()):
         loops = tuple(f"{at} of {trips}" for at, trips in open_loops)
         yield Retired(number, pc, word, cycle, loops)
@@ -52,8 +54,7 @@ def instructions(trace: NDArray[np.uint32]) -> Iterator[Retired]:
         if opcode == _START:
             open_loops.append([1, isa.IMM22.get(word)])
         elif opcode == _END and open_loops:
-            at, trips = open_loops[-1]
-            if at < trips:
-                open_loops[-1][0] += 1
-            else:
+            if following[number] == pc + 1:
                 open_loops.pop()
+            else:
+                open_loops[-1][0] += 1
