@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from plena_ref.analysis.layer_roundings import LayerRoundings
 from plena_ref.analysis.roundings import F64, Roundings, sum_of
 
 
@@ -19,7 +20,8 @@ class Prediction:
     """How large the errors of a result should be.
 
     Attributes:
-        maximum: largest absolute error of the float64 operator with all of its roundings, over the data.
+        maximum: largest absolute error of the float64 operator with all of its roundings, over the data; of
+            layers, whose roundings are drawn, the median of the largest of each draw.
         expected: the median of the largest of independent normal errors with the closed form's variances.
         variance: the closed form's variance of each element, batch x seq x heads x head_dim.
     """
@@ -36,10 +38,18 @@ def predict(roundings: Roundings, variance: F64 | None = None) -> Prediction:
         roundings: the model.
         variance: the closed form's, where it is known already; None: the model computes it.
     """
-    error = np.abs(roundings.rounded(tuple(roundings.stages)) - roundings.exact)
     if variance is None:
         variance = sum_of(roundings.variances().values())
-    return Prediction(float(error.max()), expected_maximum(variance), variance)
+    return Prediction(_maximum(roundings), expected_maximum(variance), variance)
+
+
+def _maximum(roundings: Roundings) -> float:
+    """The model's largest error."""
+    if isinstance(roundings, LayerRoundings):
+        results = list(roundings.drawn())
+    else:
+        results = [roundings.rounded(tuple(roundings.stages))]
+    return float(np.median([np.abs(result - roundings.exact).max() for result in results]))
 
 
 #: log P(|z| > x) of a normal z, on a grid: numpy has no error function.

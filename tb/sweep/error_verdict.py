@@ -18,7 +18,7 @@ from plena_ref.verdict.tolerance import element_tolerance
 #: The measured maximum error of attention must lie between the predicted one divided by this and multiplied
 #: with this. They were equal in all cells so far; an f32 sum may turn a rounding of the largest one over.
 PREDICTION_FACTOR = 1.1
-#: The same of a layer, whose operators hand such roundings on: 0.57 to 1.76 was seen.
+#: The same of a layer, whose roundings are drawn: 0.62 to 1.89 was seen over 220 seeds of reduced layers.
 LAYER_FACTOR = 2.0
 #: Where it is farther from the closed form's, up or down, a report marks it.
 EXPECTED_FACTOR = 2.0
