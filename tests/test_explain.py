@@ -53,6 +53,14 @@ def test_the_walk_counts_every_instruction_once() -> None:
     assert any("loop 3 x: batches  (3 passes)" in line for line in loops)
 
 
+def test_a_loop_that_may_end_early_says_so() -> None:
+    text = StringIO()
+    explain.show(build(CASES["mha_causal_tiles"]), Console(file=text, width=150))
+    loops = [line for line in text.getvalue().splitlines() if "BLEN keys that the rows see" in line]
+    assert loops and all("(at most " in line for line in loops)
+    assert "in the program, at most " in text.getvalue()
+
+
 def test_everything_has_its_line() -> None:
     text = StringIO()
     work = build(CASES["linear"].override(SEQ=4))

@@ -7,13 +7,15 @@ import pty
 import struct
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from plena_ref.isa.assembler import assemble
-from plena_ref.isa.loops import executions
+from plena_ref.isa.loops import executions, may_end_early
 from plena_ref.machine.reference import Machine
+from plena_ref.machine.reference.step import Step as MachineStep
 from plena_ref.workloads.build import build
 from plena_ref.workloads.registry import CASES
 from tb.bench import job_runner, progress, trace_progress
@@ -38,10 +40,35 @@ sys.exit(command.run(main, []))
 
 
 def test_executions_are_those_of_the_reference_machine() -> None:
+    """Each instruction's; in a body that may end its loop early no more than that."""
+    early_somewhere = False
     for name in ("mha_ragged", "mha_causal_tiles", "decode_batch", "rms_norm", "top_k"):
         workload = build(CASES[name])
-        machine = Machine(workload.hardware, workload.images, workload.limit)
-        assert sum(executions(workload.words)) == machine.run(workload.words).instructions, name
+        ran: Counter[int] = Counter()
+
+        def watch(pc: int, step: MachineStep, ran: Counter[int] = ran) -> MachineStep:
+            def watched() -> int | None:
+                ran[pc] += 1
+                return step()
+
+            return watched
+
+        Machine(workload.hardware, workload.images, workload.limit).run(workload.words, watch=watch)
+        early = {pc for body in may_end_early(workload.words) for pc in body}
+        early_somewhere |= bool(early)
+        for pc, most in enumerate(executions(workload.words)):
+            assert 0 < ran[pc] <= most if pc in early else ran[pc] == most, (name, pc)
+    assert early_somewhere
+
+
+def test_a_body_that_sets_its_counter_may_end_early() -> None:
+    """One that lays it aside and loads it again does not, nor one that only reads it."""
+    body = "C_LOOP_START gp1, 4\n{}C_LOOP_END gp1\nC_BREAK\n"
+    kept = "S_ST_INT gp1, gp0, 0\nS_ADDI_INT gp1, gp0, 9\nS_LD_INT gp1, gp0, 0\n"
+    inner = "C_LOOP_START gp2, 4\nS_ADDI_INT gp1, gp2, 0\nC_LOOP_END gp2\n"
+    texts = ("S_ADDI_INT gp2, gp1, 0\n", kept, "S_ADDI_INT gp1, gp0, 9\n", inner)
+    found = [may_end_early(assemble(body.format(text))) for text in texts]
+    assert found == [[], [], [range(1, 3)], [range(1, 5)]]
 
 
 def test_what_follows_a_stop_does_not_run() -> None:

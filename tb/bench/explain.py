@@ -10,7 +10,7 @@ from rich.table import Table
 
 from plena_ref.isa import instructions as isa
 from plena_ref.isa.listing import instruction_lines
-from plena_ref.isa.loops import executions
+from plena_ref.isa.loops import executions, may_end_early
 from plena_ref.kernels.attention.tiling import QueryTile, query_tiles
 from plena_ref.workloads.attention import Attention
 from plena_ref.workloads.base import Workload
@@ -31,11 +31,13 @@ def show(work: Workload, console: Console) -> None:
     if isinstance(case.problem, Attention):
         for line in grid(query_tiles(case.problem.shape, hw.mlen), hw.mlen, case.problem.kv_seq):
             console.print(line, markup=False, highlight=False)
-    counts = executions(work.words)
-    units = _units(work.words, counts)
-    console.print(f"{len(work.words)} instructions in the program, {sum(counts):,} are executed: {units}")
+    counts, early = executions(work.words), may_end_early(work.words)
+    units, most = _units(work.words, counts), "at most " if early else ""
+    console.print(
+        f"{len(work.words)} instructions in the program, {most}{sum(counts):,} are executed: {units}"
+    )
     console.print("walk (how often each part runs, instructions of its own, comment)")
-    for line in walk(work.listing, counts):
+    for line in walk(work.listing, counts, early):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -92,8 +94,14 @@ def _units(words: Sequence[int], counts: Sequence[int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in units.most_common())
 
 
-def walk(listing: str, counts: Sequence[int]) -> Iterator[str]:
-    """The comments and loops of a listing as an outline; instructions between them are counted, not shown."""
+def walk(listing: str, counts: Sequence[int], early: Sequence[range] = ()) -> Iterator[str]:
+    """The comments and loops of a listing as an outline; instructions between them are counted, not shown.
+
+    Args:
+        listing: of the program.
+        counts: how often each instruction runs.
+        early: bodies of loops that may end early; of them and what is in them, the counts are the most.
+    """
     lines = listing.splitlines()
     pcs = {number: pc for pc, number in enumerate(instruction_lines(listing))}
     pending, held = "", 0
@@ -119,6 +127,7 @@ def walk(listing: str, counts: Sequence[int]) -> Iterator[str]:
         trips = int(text.partition(";")[0].rpartition(",")[2]) if loop else 0
         name = f"loop {trips} x: {comment}" if loop else comment
         pending, held = f"  {' ' * indent}{name}", 0
-        if loop:
-            pending += f"  ({upcoming * trips:,} passes)"
+        if pc is not None and loop:
+            most = "at most " if any(pc + 1 in body for body in early) else ""
+            pending += f"  ({most}{upcoming * trips:,} passes)"
     yield from flush()

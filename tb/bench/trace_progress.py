@@ -2,8 +2,8 @@
 
 The trace grows by three words an instruction, of which the last is the cycle; the simulator's buffer holds
 the newest few hundred back. How many instructions there will be is known from the program: the reference
-machine executes each as often as its loops say. Of a job without a trace only the cycles are known, which the
-job runner tells now and then.
+machine executes each as often as its loops say, or less where a body ends its loop early. Of a job without a
+trace only the cycles are known, which the job runner tells now and then.
 """
 
 from __future__ import annotations
