@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from plena_ref.isa.instructions import BY_OPCODE, opcode
+from plena_ref.isa.instructions import BY_OPCODE, INSTRUCTIONS, opcode
 from plena_ref.machine.reference import Machine
 from plena_ref.machine.staged import Runnable
 from plena_ref.machine.state import MemoryImages, Registers
@@ -23,6 +23,7 @@ from tb.diagnosis import accesses
 from tb.diagnosis.known_state import Known, KnownStates
 from tb.diagnosis.state import Left, StateDifference, state_difference
 
+_START, _END = (INSTRUCTIONS[name].opcode for name in ("C_LOOP_START", "C_LOOP_END"))
 #: Products of a sum that are looked at, the last ones.
 _MOST_PRODUCTS = 16
 #: How a difference calls the pc of the next instruction.
@@ -191,7 +192,7 @@ def find(
         cycle=cycle,
         how=how,
         other=other,
-        loops=_open_loops(program, before.machine),
+        loops=open_loops(trace, number),
         difference=search.difference,
         got=search.left,
         wanted=known.machine.images,
@@ -263,10 +264,18 @@ def _earliest_effect(program: Runnable, difference: StateDifference) -> int | No
     return min(found) if found else None
 
 
-def _open_loops(program: Runnable, machine: Machine) -> tuple[tuple[int, int], ...]:
-    """The open loops of a machine: pc of the start, and the pass."""
-    found = []
-    for counter, body in machine.loops:
-        count = int(program.words[body - 1]) >> 10
-        found.append((body - 1, count - machine.gp[counter] + 1))
-    return tuple(found)
+def open_loops(trace: NDArray[np.uint32], number: int) -> tuple[tuple[int, int], ...]:
+    """The open loops before an instruction of a trace: pc of the start, and the pass, outermost first.
+
+    A pass is counted, not read off the counter, which a body may use for something else or set.
+    """
+    found: list[list[int]] = []
+    for at in np.flatnonzero(np.isin(trace[:number, 1] & 63, (_START, _END))):
+        pc = int(trace[at, 0])
+        if trace[at, 1] & 63 == _START:
+            found.append([pc, 1])
+        elif found and int(trace[at + 1, 0]) == pc + 1:
+            found.pop()
+        elif found:
+            found[-1][1] += 1
+    return tuple((start, turn) for start, turn in found)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from plena_ref.isa.assembler import assemble
 from plena_ref.isa.disassembler import disassemble
 from plena_ref.isa.listing import numbered
 from plena_ref.machine.hardware import Hardware
@@ -196,3 +197,13 @@ def test_the_account_has_names_loops_and_the_source() -> None:
     assert "M_MM_WO" in marked and f" {culprit.pc} 0x" in marked
     printed = "\n".join(lines(account.Account(culprit=culprit)))
     assert f"first wrong instruction: pc {culprit.pc}, M_MM_WO" in printed and CONFIRMED in printed
+
+
+def test_passes_are_counted_where_a_body_uses_or_sets_the_counter() -> None:
+    text = "C_LOOP_START gp1, 3\nC_LOOP_START gp2, 8\nS_ADDI_INT gp2, gp0, 1\nC_LOOP_END gp2\n"
+    words = assemble(f"{text}C_LOOP_END gp1\nC_BREAK\n")
+    ran = [0, *[1, 2, 3, 4] * 3, 5]
+    trace = np.array([(pc, words[pc], cycle) for cycle, pc in enumerate(ran)], np.uint32)
+    found = [first_wrong.open_loops(trace, number) for number in range(len(ran))]
+    assert found[:5] == [(), ((0, 1),), ((0, 1), (1, 1)), ((0, 1), (1, 1)), ((0, 1),)]
+    assert found[6:8] == [((0, 2), (1, 1))] * 2 and found[-2:] == [((0, 3),), ()]
