@@ -79,7 +79,9 @@ def test_a_stop_at_an_instruction() -> None:
 
         return one
 
-    fresh = lambda: Machine(case.work.hardware, case.work.images.copy(), case.work.limit)  # noqa: E731
+    def fresh() -> Machine:
+        return Machine(case.work.hardware, case.work.images.copy(), case.work.limit)
+
     fresh().run(words, watch=noting)
     second = [number for number, at in enumerate(order) if at == pc][1]
     machine = fresh()

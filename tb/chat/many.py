@@ -102,8 +102,11 @@ def answer_on(scheduler: str, prompts: Sequence[str], others: Sequence[str]) -> 
         if not client.scheduler_info()["workers"]:
             raise UsageError(f"SCHEDULER={scheduler}: it has no worker")
         given = [[f"PROMPT={prompt}", *others] for prompt in prompts]
-        # A function inside a function: dask sends others by their name, which the worker would import.
-        answer = lambda arguments: remote_answer.answer(arguments, files)  # noqa: E731
+
+        def answer(arguments: Sequence[str]) -> tuple[int, str, str]:
+            # Inside a function: dask sends others by their name, which the worker would import.
+            return remote_answer.answer(arguments, files)
+
         futures = client.map(answer, given, pure=False, retries=0)
         return _show(Ended(*future.result()) for future in futures)
 
