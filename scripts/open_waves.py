@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 
-from tb.bench import case_choice, command, keys, options, wave_markers, waves
+from tb.bench import case_choice, command, keys, options, wave_markers, wave_places, waves
 from tb.engine import simulate
 
 
@@ -23,8 +23,12 @@ def main(arguments: list[str]) -> int:
         return options.fail(f"no waves in {folder}: run `make sim TEST={name} WAVES=1` first")
     if "AT" in given:
         try:
-            waves.write_save_file(folder, wave_markers.cycle_of(folder, given["AT"]))
-        except wave_markers.PlaceError as error:
+            cycle = wave_markers.cycle_of(folder, given["AT"])
+            first, last = waves.held(folder)
+            if not first <= cycle <= last:
+                return options.fail(f"AT={given['AT']}: the waves hold the cycles {first} to {last}")
+            waves.write_save_file(folder, cycle)
+        except wave_places.WavePlaceError as error:
             return options.fail(error)
     viewer = shutil.which("gtkwave")
     if viewer is None or not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):

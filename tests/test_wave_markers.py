@@ -13,7 +13,7 @@ import pytest
 from plena_ref.isa.listing import numbered
 from plena_ref.workloads.build import build
 from plena_ref.workloads.registry import CASES
-from tb.bench import gtkwave, wave_filters, wave_markers
+from tb.bench import gtkwave, wave_filters, wave_markers, wave_places
 from tb.bench.gtkwave import Window
 from tb.bench.wave_views import BIT, NUMBERS, Line, View
 
@@ -56,7 +56,7 @@ def test_places(run: Path) -> None:
     ],
 )
 def test_places_that_a_run_does_not_have(run: Path, place: str, why: str) -> None:
-    with pytest.raises(wave_markers.PlaceError, match=f"AT={place}: {why}"):
+    with pytest.raises(wave_places.WavePlaceError, match=f"AT={place}: {why}"):
         wave_markers.cycle_of(run, place)
 
 

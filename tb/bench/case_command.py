@@ -24,6 +24,7 @@ from tb.bench import (
     options,
     run_files,
     timeline,
+    wave_places,
     waves,
 )
 from tb.engine import scratch, simulate
@@ -47,6 +48,10 @@ def main(arguments: list[str]) -> int:
         program = assembly.read(asm) if asm is not None else None
         name, case, run = case_choice.asked(given)
         run = dataclasses.replace(run, waves=run.waves or traced)
+        if traced and (run.waves_from or run.waves_to):
+            raise options.UsageError(
+                "TRACE=1 needs the waves of a whole run, without WAVES_FROM and WAVES_TO"
+            )
         simulate.find_tool(run.sim)
     except (options.UsageError, CaseError, simulate.SimulationError) as error:
         return options.fail(error)
@@ -56,7 +61,7 @@ def main(arguments: list[str]) -> int:
     with scratch.folder(RUNS, name) as folder:
         try:
             outcome = case_runner.run_case(case, run, folder=folder, trace=True, assembly=program)
-        except (CaseError, simulate.SimulationError) as error:
+        except (CaseError, simulate.SimulationError, wave_places.WavePlaceError) as error:
             return options.fail(_salvaged(folder, RUNS / name, str(error)))
         except KeyboardInterrupt:
             _salvaged(folder, RUNS / name, "")

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from plena_ref.analysis.error_prediction import expected_maximum
 from plena_ref.isa.disassembler import disassemble
+from plena_ref.isa.listing import numbered
 from plena_ref.machine.reference import Machine, StopReport
 from plena_ref.machine.state import MemoryImages
 from plena_ref.verdict import compare
@@ -189,13 +190,15 @@ def run_case(
 
     Raises:
         CaseError: the case cannot be built.
+        WavePlaceError: see :func:`tb.bench.run_jobs.run_jobs`.
         SimulatorMissing, SimulationError: see tb/engine/simulate.py.
     """
     with phase("program and data"):
         workload = build(case) if assembly is None else assembly.put_into(build(case))
-    timing, trace = (options.latency, options.jitter, case.seed), trace or options.waves
+    timing = (options.latency, options.jitter, case.seed)
     job = Job(workload.words, workload.images, workload.limit, *timing, trace=trace, beats=options.beats)
-    run = run_jobs(case.hardware, [job], options, folder)
+    listing = numbered(workload.listing, workload.words) if options.waves else ""
+    run = run_jobs(case.hardware, [job], options, folder, listing)
     return replace(judge(workload, run.jobs[0], options.sim, run.build_seconds), beats=options.beats)
 
 

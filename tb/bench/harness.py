@@ -17,6 +17,7 @@ from plena_ref.machine.hardware import Hardware
 from tb.bench import job_runner, trace_progress
 from tb.bench.job import DEFAULT_LATENCY, Job, JobResult, Stall
 from tb.bench.job_files import PROGRAM_BYTES, read_job, write_job
+from tb.bench.wave_window import WHOLE, WaveWindow
 from tb.engine import paths, scratch, simulate, steps
 
 __all__ = ("DEFAULT_LATENCY", "Job", "JobResult", "RunResult", "Stall", "build", "run", "run_model")
@@ -88,6 +89,7 @@ def run(
     root: Path = paths.REPO,
     x_seed: int | None = None,
     timeout: float | None = None,
+    window: WaveWindow = WHOLE,
 ) -> RunResult:
     """Run jobs one after another in one simulation.
 
@@ -100,6 +102,7 @@ def run(
         root: source tree (a mutated copy, for instance).
         x_seed: draw unknown values from this seed, see :func:`tb.engine.simulate.build`.
         timeout: wall-clock seconds of the simulation, see :func:`tb.engine.simulate.run`.
+        window: the part of the first program that is in the waves.
 
     Raises:
         SimulatorMissing, SimulationError: see tb/engine/simulate.py.
@@ -109,10 +112,10 @@ def run(
         raise ValueError("the first job must bring its memory images")
     model = build(hw, simulator, waves, root, x_seed=x_seed)
     if folder is not None:
-        return run_model(folder, hw, jobs, model, timeout)
+        return run_model(folder, hw, jobs, model, timeout, window)
     with scratch.folder(paths.BUILD / "runs", "harness") as made:
         try:
-            return run_model(made, hw, jobs, model, timeout)
+            return run_model(made, hw, jobs, model, timeout, window)
         except simulate.SimulationError as error:
             # The message holds the end of the log, which goes with the folder.
             raise simulate.SimulationError(str(error).replace(f" (log: {made}/simulation.log)", "")) from None
@@ -124,7 +127,12 @@ def fill_of(job: Job, before: int) -> int:
 
 
 def run_model(
-    folder: Path, hw: Hardware, jobs: Sequence[Job], model: simulate.Model, timeout: float | None = None
+    folder: Path,
+    hw: Hardware,
+    jobs: Sequence[Job],
+    model: simulate.Model,
+    timeout: float | None = None,
+    window: WaveWindow = WHOLE,
 ) -> RunResult:
     """Run jobs on a model that :func:`build` returned, in a folder that stays."""
     fill = 0
@@ -140,7 +148,7 @@ def run_model(
             "tb.bench.job_runner",
             folder=folder,
             environment={job_runner.JOBS_VARIABLE: str(len(jobs)), **NO_REWRITING},
-            plusargs=["+waves=1"] if model.waves else [],
+            plusargs=["+waves=1", *window.plusargs()] if model.waves else [],
             timeout=timeout,
         )
     seconds = json.loads((folder / job_runner.SECONDS_FILE).read_text())

@@ -73,11 +73,13 @@ _OF_SIM = (
 _ALL_SIMULATORS = (*SIMULATORS, REFERENCE)
 _OUT = Key("OUT", "", "the folder that receives the results", "folder")
 #: What lists of values a field of a case or of a machine has.
-_VALUES: Mapping[str, tuple[str, ...]] = {
+_VALUES: Mapping[str, tuple[str, ...] | str] = {
     "sim": tuple(SIMULATORS),
     "kernel": tuple(KERNELS),
     "data": tuple(dict.fromkeys(kind for family in FAMILIES for kind in family.data_kinds)),
     "element": tuple(FORMATS),
+    "waves_from": "text",
+    "waves_to": "text",
 }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from fractions import Fraction
 
 from plena_ref.machine.hardware import Hardware
-from tb.bench import words
+from tb.bench import wave_places, words
 from tb.bench.job import DEFAULT_LATENCY, FULL_RATE, RATE_CYCLES_MAX
 from tb.engine import registry, simulate
 
@@ -111,6 +111,8 @@ class RunOptions:
         jitter: chance in 256 that a memory channel pauses in a cycle.
         beats: n/m: in m cycles the memory moves at most n beats of 64 bytes in each direction.
         waves: write waves.
+        waves_from: where they begin: cycle:700, pc:131 (its first pass) or stage:softmax; implies WAVES=1.
+        waves_to: where they end, this cycle included; a stage, where the next one begins. It implies WAVES=1.
         x_seed: seed of the values that stand for unknown ones, or None to draw none.
         sim_timeout: wall-clock seconds after which the simulation is stopped, or None for an hour.
     """
@@ -120,6 +122,8 @@ class RunOptions:
     jitter: int = 0
     beats: Fraction = FULL_RATE
     waves: bool = False
+    waves_from: wave_places.Place | None = None
+    waves_to: wave_places.Place | None = None
     x_seed: int | None = None
     sim_timeout: int | None = None
 
@@ -151,6 +155,25 @@ def refuse_what_has_no_meaning(given: Mapping[str, str]) -> None:
             raise UsageError(f"{key}= is for SIM=reference; WATCHDOG= counts cycles")
 
 
+def _take_waves(
+    options: dict[str, str],
+) -> tuple[bool, wave_places.Place | None, wave_places.Place | None]:
+    """Remove WAVES, WAVES_FROM and WAVES_TO and return them.
+
+    Raises:
+        UsageError: one cannot be read, or a part is wanted of waves that are not.
+    """
+    edges = [key for key in ("WAVES_FROM", "WAVES_TO") if key in options]
+    waves = bool(take_integer(options, "WAVES", int(RunOptions.waves or bool(edges)), 0, 1))
+    if edges and not waves:
+        raise UsageError(f"{edges[0]}= means nothing with WAVES=0")
+    try:
+        places = {key: wave_places.read(key, options.pop(key), ("wrong",)) for key in edges}
+    except wave_places.WavePlaceError as error:
+        raise UsageError(str(error)) from None
+    return waves, places.get("WAVES_FROM"), places.get("WAVES_TO")
+
+
 def take_run_options(options: dict[str, str]) -> RunOptions:
     """Remove the keys of ``RUN_OPTIONS`` and return their values, or their defaults.
 
@@ -166,7 +189,7 @@ def take_run_options(options: dict[str, str]) -> RunOptions:
         take_integer(options, "LATENCY", RunOptions.latency, 1, 65535),
         take_integer(options, "JITTER", RunOptions.jitter, 0, 255),
         take_beats(options),
-        bool(take_integer(options, "WAVES", int(RunOptions.waves), 0, 1)),
+        *_take_waves(options),
         take_integer(options, "X_SEED", 0, 1, 2**31 - 1) or None,
         take_integer(options, "SIM_TIMEOUT", 0, 1, 10**7) or None,
     )

@@ -387,14 +387,14 @@ module plena_tb #(
     done = 1'b1;
   end
 
-`ifdef __ICARUS__
-  int waves;
-  initial begin
-    if ($value$plusargs("waves=%d", waves)) begin
-      $dumpfile("dump.fst");
-      $dumpvars(0, plena_tb);
-    end
-  end
+`ifdef PLENA_WAVES
+  wave_window u_window (
+      .clk(clk),
+      .rst(rst),
+      .cycle(32'(u_core.cycles)),
+      .valid(trace_valid),
+      .pc(trace_pc)
+  );
 `endif
 endmodule
 `default_nettype wire

@@ -12,14 +12,17 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from plena_ref.isa.listing import numbered
 from plena_ref.isa.machine_code import MachineCodeError
 from plena_ref.machine.image_files import MEMORIES, ImageError
 from plena_ref.machine.reference import Machine
 from plena_ref.verdict.compare import Verdict, compare
 from plena_ref.verdict.report import print_verdict
-from tb.bench import command, diagnose, harness, keys, options, waves
+from tb.bench import command, diagnose, keys, options, wave_markers, waves
 from tb.bench.job import Job, JobResult
 from tb.bench.options import RunOptions
+from tb.bench.run_jobs import run_jobs
+from tb.bench.wave_places import WavePlaceError
 from tb.diagnosis.account_text import print_account
 from tb.diagnosis.hints import Hints
 from tb.engine import simulate
@@ -39,7 +42,9 @@ def main(arguments: list[str]) -> int:
         run = _options(given, work)
         simulate.find_tool(run.sim)
         ran = _again(work, run)
-    except (options.UsageError, RecordError, ImageError, MachineCodeError, SimulationError) as error:
+    except (
+        options.UsageError, WavePlaceError, RecordError, ImageError, MachineCodeError, SimulationError
+    ) as error:  # fmt: skip
         return options.fail(error)
     got, reference = ran.got, ran.reference
     verdict = compare(work, got.images, ran.wanted, got.registers, reference.registers)
@@ -78,9 +83,8 @@ def _again(work: Record, run: RunOptions) -> diagnose.Ran:
     timing = (run.latency, run.jitter, seed)
     job = Job(work.words, work.images, work.limit, *timing, trace=True, beats=run.beats)
     folder = work.folder if run.waves else None
-    result = harness.run(
-        work.hardware, [job], run.sim, run.waves, folder, x_seed=run.x_seed, timeout=run.sim_timeout
-    )
+    listing = numbered(work.listing, work.words)
+    result = run_jobs(work.hardware, [job], run, folder, listing, wave_markers.first_wrong(work.folder))
     if run.waves:
         waves.write_save_file(work.folder)
     machine = Machine(work.hardware, work.images.copy(), work.limit)

@@ -6,8 +6,6 @@ All of it is read from the run's folder: the numbered listing, the trace of reti
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +13,12 @@ from numpy.typing import NDArray
 
 from plena_ref.isa import instructions as isa
 from plena_ref.isa.encoding import Unit
+from tb.bench import wave_places
 
-#: A line of program.lst: indentation, pc, and the comment after both.
-_INSTRUCTION = re.compile(r"^( *)\S.*; +(\d+) 0x[0-9A-F]{8}(?: \| (.*))?$")
-_COMMENT = re.compile(r"^; (.*)$")
 #: The groups of the units that have queues.
 _GROUPS = {Unit.M: "matrix unit", Unit.V: "vector unit", Unit.F: "float unit", Unit.H: "HBM unit"}
 #: Stages that are marked at most.
 MOST_STAGES = 24
-
-
-class PlaceError(ValueError):
-    """A place that a run does not have; the message says what there is."""
 
 
 def trace_of(folder: Path) -> NDArray[np.uint32]:
@@ -35,32 +27,17 @@ def trace_of(folder: Path) -> NDArray[np.uint32]:
     return np.load(file) if file.exists() else np.zeros((0, 3), np.uint32)
 
 
-def stages(folder: Path) -> list[tuple[int, str]]:
-    """The cycle in which each outermost part of the program first retires an instruction, and its comment."""
+def stages(folder: Path, most: int | None = MOST_STAGES) -> list[tuple[int, str]]:
+    """The cycle in which each outermost part of the program first retires an instruction, and its comment.
+
+    Of more than `most` parts every second, third, .. one is there; None: all are.
+    """
     listing, trace = folder / "program.lst", trace_of(folder)
     if not listing.exists() or not len(trace):
         return []
     first = dict(zip(trace[::-1, 0].tolist(), trace[::-1, 2].tolist(), strict=True))
-    found = [(first[pc], name) for pc, name in sections(listing.read_text()) if pc in first]
-    return found[:: -(-len(found) // MOST_STAGES) or 1]
-
-
-def sections(listing: str) -> Iterator[tuple[int, str]]:
-    """The pc at which each outermost part of a numbered listing begins, and its comment."""
-    pending = ""
-    for number, line in enumerate(listing.splitlines()):
-        comment, instruction = _COMMENT.match(line), _INSTRUCTION.match(line)
-        if comment and number:
-            pending = comment[1]
-        elif instruction and not instruction[1]:
-            loop = line.startswith("C_LOOP_START")
-            name = (instruction[3] or "") if loop else pending
-            if name:
-                yield int(instruction[2]), name
-            pending = ""
-        elif instruction and pending:
-            # A comment whose part is indented belongs to the loop around it.
-            pending = ""
+    found = [(first[pc], name) for pc, name in wave_places.sections(listing.read_text()) if pc in first]
+    return found if most is None else found[:: -(-len(found) // most) or 1]
 
 
 def first_wrong(folder: Path) -> int | None:
@@ -82,30 +59,28 @@ def unit_at(folder: Path, cycle: int) -> str:
     return "frontend"
 
 
-def cycle_of(folder: Path, place: str) -> int:
+def cycle_of(folder: Path, text: str) -> int:
     """The cycle of a place: `700` or `cycle:700`, `pc:131` (its first pass), `stage:softmax` or `wrong`.
 
     Raises:
-        PlaceError: the run has no such place.
+        WavePlaceError: the run has no such place.
     """
-    kind, _, name = place.partition(":") if ":" in place else ("cycle", "", place)
-    if place == "wrong":
+    place = wave_places.read("AT", text, ("wrong",))
+    if place.kind == "wrong":
         cycle = first_wrong(folder)
         if cycle is None:
-            raise PlaceError(f"AT={place}: no wrong instruction is known")
+            raise place.error("no wrong instruction is known")
         return cycle
-    if kind in ("cycle", "pc") and not name.isdigit():
-        raise PlaceError(f"AT={place}: give cycle:700, pc:131, stage:name or wrong")
-    if kind == "cycle":
-        return int(name)
-    if kind == "pc":
+    if place.kind == "cycle":
+        return place.number
+    if place.kind == "pc":
         rows = trace_of(folder)
-        hits = rows[rows[:, 0] == int(name), 2]
+        hits = rows[rows[:, 0] == place.number, 2]
         if not len(hits):
-            raise PlaceError(f"AT={place}: no instruction at pc {name} retired")
+            raise place.error(f"no instruction at pc {place.number} retired")
         return int(hits[0])
-    known = stages(folder)
-    for cycle, title in known if kind == "stage" else ():
-        if name.lower() in title.lower():
+    known = stages(folder, None)
+    for cycle, title in known:
+        if place.name.lower() in title.lower():
             return cycle
-    raise PlaceError(f"AT={place}: there are {', '.join(title for _, title in known) or 'no stages'}")
+    raise place.no_stage([title for _, title in known])

@@ -79,16 +79,21 @@ def _everything(title: str, instance: str, signals: dict[str, int]) -> View:
 def _window(dump: pywellen.Waveform, folder: Path, place: int | None) -> Window:
     """The run, or what lies around a cycle, with the stages of the program as markers."""
     times = _times_of_cycles(dump)
+    first, last = min(times, default=0), max(times, default=0)
     wrong = wave_markers.first_wrong(folder)
     places = [] if wrong is None else [(wrong, "first wrong instruction")]
     places += wave_markers.stages(folder)
     markers = tuple((times[cycle], name) for cycle, name in places if cycle in times)
-    last = max(times, default=0)
-    if place is None:
-        return Window(times.get(0, 0), times.get(last, 1), None, markers)
-    low, high = max(place - AROUND // 2, 0), min(place + AROUND // 2, last)
-    start = times.get(low, times.get(0, 0))
-    return Window(start, times.get(high, start + 1), times.get(min(place, last)), markers)
+    if place is None or not first <= place <= last:
+        return Window(times.get(first, 0), times.get(last, 1), None, markers)
+    low, high = max(place - AROUND // 2, first), min(place + AROUND // 2, last)
+    return Window(times[low], max(times[high], times[low] + 1), times[place], markers)
+
+
+def held(folder: Path) -> tuple[int, int]:
+    """The first and the last cycle of a run that its waves hold."""
+    times = _times_of_cycles(pywellen.Waveform(str(folder / WAVE_FILE)))
+    return min(times, default=0), max(times, default=0)
 
 
 def _times_of_cycles(dump: pywellen.Waveform) -> dict[int, int]:

@@ -29,6 +29,7 @@ std::uint64_t now = 0;
 
 #if VM_TRACE
 VerilatedFstC* waves = nullptr;
+bool in_waves = true;  // what a model says that has a window (tb/bench/wave_window.sv)
 #endif
 
 // Calls what waits for changes of values until nothing changes any more; tells whether anything was called.
@@ -67,6 +68,11 @@ void end_simulation() {
 
 }  // namespace
 
+#if VM_TRACE
+// From SystemVerilog: whether this time step and those after it are in the waves.
+extern "C" void plena_waves(unsigned char on) { in_waves = on; }
+#endif
+
 double sc_time_stamp() { return static_cast<double>(now); }
 
 int main(int argc, char** argv) {
@@ -95,7 +101,7 @@ int main(int argc, char** argv) {
         if (awake) awake = finish_step(*top);
         top->eval_end_step();
 #if VM_TRACE
-        if (waves) waves->dump(now);
+        if (waves && in_waves) waves->dump(now);
 #endif
         const std::uint64_t due = VerilatedVpi::cbNextDeadline();
         const std::uint64_t next = std::min(due, top->eventsPending() ? top->nextTimeSlot() : NEVER);

@@ -44,6 +44,23 @@ def test_retired_opcodes_in_the_wave_file(simulator: str, tmp_path: Path) -> Non
     _check_save_file(folder)
 
 
+@pytest.mark.parametrize("simulator", simulate.SIMULATORS)
+def test_a_part_of_a_run(simulator: str, tmp_path: Path) -> None:
+    """From the first pass of one pc to that of another: nothing before, and after it at most its edge."""
+    simulate.require(simulator)
+    program = tmp_path / "p.mem"
+    program.write_text("".join(f"0x{word:08X}\n" for word in assemble(PROGRAM)))
+    arguments = [f"PROGRAM={program}", f"OUT={tmp_path / 'out'}", f"SIM={simulator}", *SMALL]
+    assert program_command.main([*arguments, "WAVES_FROM=pc:3", "WAVES_TO=pc:6"]) == 0
+    folder = tmp_path / "out" / "simulation"
+    inside = [isa.INSTRUCTIONS[mnemonic].opcode for mnemonic in RETIRED[3:13]]
+    retired = waves.retired_opcodes(folder / waves.WAVE_FILE)
+    assert inside[:-1] == retired[:9] and retired in (inside, inside[:-1])
+    first, last = waves.held(folder)
+    assert first > 100, "the program was fetched before"
+    assert 7 <= last - first <= 8
+
+
 def _check_save_file(folder: Path) -> None:
     """It names what the FST holds and nothing else, every chosen line among it; its filters are there."""
     text = (folder / waves.SAVE_FILE).read_text()

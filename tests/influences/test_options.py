@@ -15,7 +15,17 @@ from tests.influences.rows import row
 
 _OPTIONS = "Options"
 _RTL_ONLY = (
-    *("LATENCY=5", "JITTER=1", "BEATS=1/2", "SEED=2", "WAVES=1", "WATCHDOG=9", "DRAIN_LIMIT=9", "X_SEED=1"),
+    *(
+        "LATENCY=5",
+        "JITTER=1",
+        "BEATS=1/2",
+        "SEED=2",
+        "WAVES=1",
+        "WAVES_FROM=9",
+        "WATCHDOG=9",
+        "DRAIN_LIMIT=9",
+        "X_SEED=1",
+    ),
 )
 
 
