@@ -19,7 +19,7 @@ from plena_ref.verdict.judged import Judged
 from tb.bench.job import Job, JobResult
 from tb.bench.options import RunOptions
 from tb.bench.session import Session
-from tb.diagnosis import accesses, account, first_wrong, operands, reading, unread
+from tb.diagnosis import accesses, account, first_wrong, operands, reading, unread, wrong_words
 from tb.diagnosis.account import Account, Culprit
 from tb.diagnosis.hints import Hints
 from tb.diagnosis.known_state import KnownStates
@@ -131,6 +131,9 @@ def _culprit(ran: Ran, run: RunOptions, names: Names) -> Culprit | None:
         return None
     start = KnownStates(work.hardware, work.words, work.images, work.limit)
     did = operands.explain(found.before, start, found.word, found.got, found.difference, names)
+    if did is None:
+        before = found.before.machine.images
+        did = wrong_words.explain(found.difference, before, found.got.images, found.wanted)
     return account.culprit(found, names, listing_of(work), work.words, did)
 
 

@@ -59,7 +59,7 @@ def read(
                 f"Staged for the program, but never read by it: {what}. An address, stride or count is off."
             )
     if not errors.right.all():
-        found += _pattern(errors)
+        found += _pattern(errors, bit_exact)
     return tuple(found)
 
 
@@ -96,13 +96,15 @@ def _suspected(errors: Errors, suspects: Iterable[tuple[str, F64]]) -> Iterator[
         )
 
 
-def _pattern(errors: Errors) -> Iterator[str]:
-    """Which batches, heads, rows and columns are wrong."""
+def _pattern(errors: Errors, bit_exact: bool) -> Iterator[str]:
+    """Which batches, heads, rows and columns are wrong; what of a kernel may be at fault, if it is one."""
     wrong = ~errors.right
     batch, row, head, column = (_along(wrong, axis) for axis in range(4))
     places = (("batch", batch), ("head", head), ("row", row), ("column", column))
     where = "".join(_some(what, marks) for what, marks in places)
     yield f"{int(wrong.sum()):,} of {wrong.size:,} elements are out of bounds{where}."
+    if not bit_exact:
+        return
     if len(batch) > 1 and not batch[0] and batch[1:].all():
         yield (
             "The first batch is right and every later one wrong: a stride from batch to batch (of an input "
