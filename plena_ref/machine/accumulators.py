@@ -4,8 +4,8 @@
 at a time. `HeadSums` holds `hm` (M_BMM, M_BTMM) and `hv` (M_BMV, M_BTMV): groups of taps are summed by
 themselves, meet in a balanced tree, and join the accumulator with one addition.
 
-Both skip the flushing of subnormals where it cannot matter: when every product and every sum so far is a
-whole multiple of 2^-126.
+Both skip the flushing where it cannot matter: when every product and every sum so far that is a number is a
+whole multiple of 2^-126. A NaN stays one, and the write-out makes it the canonical one.
 """
 
 from __future__ import annotations
@@ -123,18 +123,16 @@ class HeadSums:
 
 
 def _least_product(left: U16, right: U16) -> float:
-    """A lower bound of the products of raw bf16 that are not zero; NaN when an operand holds a NaN."""
+    """A lower bound of the products of raw bf16 that are numbers and not zero."""
     return _least_magnitude(left) * _least_magnitude(right)
 
 
 def _least_magnitude(bits: U16) -> float:
-    """The smallest magnitude in raw bf16 that is not zero; infinity when all are zero, NaN when one is NaN.
+    """The smallest magnitude in raw bf16 that is a number and not zero; infinity when there is none.
 
     A subnormal, which the machine reads as zero, counts with its own magnitude.
     """
     magnitude = bits & np.uint16(0x7FFF)
-    if magnitude.max() > BF16_POS_INF:
-        return math.nan
-    # Zero wraps round to the largest value.
+    # Zero wraps round to the largest value, above every NaN.
     least = int((magnitude - np.uint16(1)).min()) + 1
     return float(np.uint32(least << 16).view(np.float32)) if least <= BF16_POS_INF else math.inf
