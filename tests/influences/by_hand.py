@@ -1,17 +1,23 @@
 """Each row of docs/influences.md as one types it: ``python -m tests.influences.by_hand [CHECKOUT [WORD]]``.
 
-by_hand.toml holds the lines of Bash. A checkout of the commit before a mending shows what was mended: the row
-does not hold there. With a word, only the rows that have it are tried.
+by_hand.toml holds the lines of Bash. With BEFORE for CHECKOUT each row is tried on the commit before its
+mending, in a checkout of git below build/before: it must not hold there. With a word, only the rows that have
+it are tried.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from tb.engine import tools
+from tb.engine.paths import BUILD, REPO
 
 _FILE = Path(__file__).with_suffix(".toml")
 
@@ -49,10 +55,10 @@ def trials() -> list[Trial]:
 
 def holds(trial: Trial, checkout: Path) -> tuple[bool, str]:
     """Whether a row holds in a checkout, and the end of what was printed."""
-    environment = {**os.environ, "C": str(checkout), "BASH_ENV": ""}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     run = subprocess.run(
         ["bash", "-c", trial.script],
-        env=environment,
+        env={**environment, "C": str(checkout), "BASH_ENV": ""},
         capture_output=True,
         text=True,
         check=False,
@@ -61,17 +67,46 @@ def holds(trial: Trial, checkout: Path) -> tuple[bool, str]:
     return run.returncode == 0, (run.stdout + run.stderr)[-300:]
 
 
+@contextlib.contextmanager
+def old_checkout(commit: str) -> Iterator[Path]:
+    """A checkout of a commit, with a link to this Python's environment; removed afterwards.
+
+    Raises:
+        SimulationError: there is no git, or no such commit.
+    """
+    place = BUILD / "before" / commit.rstrip("^")
+    git = ["git", "-C", str(REPO), "worktree"]
+    tools.asked([*git, "add", "--quiet", "--detach", str(place), commit])
+    try:
+        (place / ".venv").symlink_to(sys.prefix)
+        yield place
+    finally:
+        tools.asked([*git, "remove", "--force", str(place)])
+
+
+def tried(rows: list[Trial], checkout: Path) -> list[Trial]:
+    """Try rows in a checkout, print which of them hold, and return those."""
+    held = []
+    for trial in rows:
+        good, end = holds(trial, checkout)
+        held += [trial] if good else []
+        print(f"{'holds ' if good else 'BROKEN'} {trial.what}" + ("" if good else f"\n{end}"), flush=True)
+    return held
+
+
 def main(arguments: list[str]) -> int:
-    """Try the rows, and print which of them hold."""
-    checkout = Path(arguments[0] if arguments else ".").resolve()
-    word = arguments[1] if len(arguments) > 1 else ""
-    broken = 0
-    for trial in trials():
-        if word in trial.what:
-            good, end = holds(trial, checkout)
-            broken += not good
-            print(f"{'holds ' if good else 'BROKEN'} {trial.what}" + ("" if good else f"\n{end}"), flush=True)
-    return min(broken, 1)
+    """Try the rows; the exit status is 1 if one does not hold, or holds before its mending."""
+    where, word = [*arguments, *(".", "")[len(arguments) :]]
+    rows = [trial for trial in trials() if word in trial.what]
+    if where != "BEFORE":
+        return int(len(tried(rows, Path(where).resolve())) < len(rows))
+    held = []
+    for commit in dict.fromkeys(trial.commit for trial in rows):
+        print(f"== {commit}", flush=True)
+        with old_checkout(commit) as checkout:
+            held += tried([trial for trial in rows if trial.commit == commit], checkout)
+    print(f"{len(rows) - len(held)} of {len(rows)} rows fail before their mending")
+    return int(bool(held))
 
 
 if __name__ == "__main__":
