@@ -27,7 +27,7 @@ from plena_ref.models.checkpoint import ModelFileError
 from scripts.pass_cycles import run_pass
 from tb.bench import command, harness, options
 from tb.bench.harness import JobResult
-from tb.engine import processes, simulate
+from tb.engine import environment, processes, simulate
 from tb.system import cycles
 
 #: The version of the form of ``bench.json``.
@@ -180,10 +180,10 @@ def _run_case(*arguments: str) -> tuple[float, dict[str, float]]:
     Raises:
         RuntimeError: the case did not pass.
     """
-    environment = {**os.environ, "PLENA_BUILD": str(_FOLDER)}
+    made = environment.of_command(simulate.REPO, {"PLENA_BUILD": str(_FOLDER)})
     line = [sys.executable, "-m", "scripts.run_case", *arguments, "SIM=verilator"]
     started = time.monotonic()
-    status, printed = processes.captured(line, simulate.REPO, environment)
+    status, printed = processes.captured(line, simulate.REPO, made)
     seconds = time.monotonic() - started
     if status != 0:
         raise RuntimeError(f"{' '.join(arguments)} did not pass\n{printed}")
@@ -196,7 +196,7 @@ def _import_seconds() -> float:
     """Wall-clock seconds of a Python that imports the packages of a run and ends: the host's own speed."""
     started = time.monotonic()
     line = [sys.executable, "-c", "import cocotb, ml_dtypes, numpy, rich.console, rich.table"]
-    status, printed = processes.captured(line, simulate.REPO, dict(os.environ))
+    status, printed = processes.captured(line, simulate.REPO, environment.made())
     if status != 0:
         raise RuntimeError(printed)
     return time.monotonic() - started

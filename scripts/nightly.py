@@ -6,11 +6,10 @@ with unknown values drawn from each seed. Exits 0 when all pass, 1 when one fail
 
 from __future__ import annotations
 
-import os
 import sys
 
 from tb.bench import command, keys, options
-from tb.engine import paths, processes, registry
+from tb.engine import environment, paths, processes, registry
 
 
 def plan(arguments: list[str]) -> list[dict[str, str]]:
@@ -39,10 +38,10 @@ def main(arguments: list[str]) -> int:
         return options.fail(error)
     failed = []
     line = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-m", "not not_nightly", "tb/system"]
-    for environment in passes:
-        title = " ".join(f"{name}={value}" for name, value in environment.items())
+    for settings in passes:
+        title = " ".join(f"{name}={value}" for name, value in settings.items())
         print(f"== {title}", flush=True)
-        if processes.run(line, paths.REPO, {**os.environ, **environment}, sys.stdout.buffer):
+        if processes.run(line, paths.REPO, environment.of_tests(paths.REPO, settings), sys.stdout.buffer):
             failed.append(title)
     print("\n".join(f"FAIL: {title}" for title in failed) or "PASS")
     return 1 if failed else 0

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tb.bench.options import UsageError
 from tb.chat import remote_answer
-from tb.engine import paths, processes, sources
+from tb.engine import environment, paths, processes, sources
 
 #: Cores of one answer: the RTL's, and that of the reference machine and the judge.
 CORES = 2
@@ -63,9 +63,10 @@ def answer_all(prompts: Sequence[str], others: Sequence[str], count: int) -> int
 
     def answer(prompt: str) -> Ended:
         command = [sys.executable, "-m", "scripts.chat", f"PROMPT={prompt}", *others]
-        environment = {**os.environ, "PYTHONPATH": str(paths.REPO)}
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-            status = processes.run(command, Path.cwd(), environment, output, errors=errors)
+            status = processes.run(
+                command, Path.cwd(), environment.of_command(paths.REPO), output, errors=errors
+            )
             texts = []
             for file in (output, errors):
                 file.seek(0)

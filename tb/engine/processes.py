@@ -9,13 +9,16 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 _GUARD = Path(__file__).with_name("guard.py")
 #: Seconds that a program has to end when it is told to.
 GRACE = 5.0
+#: Seconds between two questions whether a program is still wanted.
+POLL = 0.2
 _running: set[subprocess.Popen[bytes]] = set()
 _lock = threading.Lock()
 _closed = threading.Event()
@@ -28,17 +31,20 @@ def run(
     output: IO[bytes],
     timeout: float | None = None,
     errors: IO[bytes] | None = None,
+    wanted: Callable[[], bool] | None = None,
 ) -> int:
     """Run a command to its end in a folder; its standard output goes to `output`, its error to `errors`.
 
-    Without `errors` both go to `output`.
+    Without `errors` both go to `output`. `wanted` is asked every :data:`POLL` seconds whether anybody still
+    waits for the command.
 
     Returns:
         its exit status, or 128 and the number of the signal that ended it.
 
     Raises:
         subprocess.TimeoutExpired: it took more than `timeout` seconds, and was stopped.
-        InterruptedError: everything was stopped, and nothing new begins.
+        InterruptedError: everything was stopped, and nothing new begins; or nobody wants the command to go
+            on, and it was stopped.
     """
     if _closed.is_set():
         raise InterruptedError("nothing is started after a signal")
@@ -54,7 +60,7 @@ def run(
     with _lock:
         _running.add(process)
     try:
-        return process.wait(timeout)
+        return process.wait(timeout) if wanted is None else _waited(process, timeout, wanted)
     except BaseException:
         _stop(process)
         raise
@@ -90,6 +96,19 @@ def stop_all() -> None:
     # Without the lock, which the thread that a signal interrupted may hold.
     for process in list(_running):
         _signal(process, signal.SIGTERM)
+
+
+def _waited(process: subprocess.Popen[bytes], timeout: float | None, wanted: Callable[[], bool]) -> int:
+    """Wait for the end of a process, as long as it is wanted."""
+    end = None if timeout is None else time.monotonic() + timeout
+    while True:
+        try:
+            return process.wait(POLL)
+        except subprocess.TimeoutExpired:
+            if end is not None and time.monotonic() > end:
+                raise
+            if not wanted():
+                raise InterruptedError("nobody wants its result") from None
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

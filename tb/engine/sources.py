@@ -18,10 +18,10 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from tb.engine import tools
 from tb.engine.paths import REPO
 
 #: Packages of this project: what is imported from elsewhere has a version instead of a text.
@@ -136,8 +136,7 @@ def tool_versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             versions[name] = "missing"
     try:
-        compiler = subprocess.run(["g++", "-dumpfullversion"], capture_output=True, text=True, check=False)
-        versions["g++"] = compiler.stdout.strip()
+        versions["g++"] = tools.finished(["g++", "-dumpfullversion"]).stdout.strip()
     except FileNotFoundError:
         versions["g++"] = "missing"
     return versions

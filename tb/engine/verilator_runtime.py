@@ -8,15 +8,13 @@ import hashlib
 import json
 import os
 import re
-import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tb.engine import paths, scratch
-from tb.engine.environment import made
 from tb.engine.locks import locked
 from tb.engine.model import Options
-from tb.engine.tools import Tool, execute
+from tb.engine.tools import Tool, execute, finished
 
 # A module that makes Verilator list every part of its run-time library that a bench may need.
 _RUNTIME_USER = """module runtime_user;
@@ -86,6 +84,6 @@ def compression_libraries() -> str:
     found = []
     for header, library in (("lz4.h", "-llz4"), ("zlib.h", "-lz")):
         probe = ["g++", "-E", "-x", "c++", "-include", header, os.devnull]
-        if subprocess.run(probe, env=made(), capture_output=True, check=False).returncode == 0:
+        if finished(probe).returncode == 0:
             found.append(library)
     return " ".join(found)

@@ -5,7 +5,6 @@ The faults are data, in tb/mutants/table.py.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tb.bench import case_command
-from tb.engine import processes, simulate
+from tb.engine import environment, processes, simulate
 from tb.mutants.table import Mutant
 
 _TREE = ("rtl", "tb", "plena_ref")
@@ -84,7 +83,7 @@ def run_case(root: Path, case: str, overrides: tuple[tuple[str, str], ...] = ())
     """Run a case with the sources in ``root`` on Verilator; its exit status and what it printed."""
     options = [f"{key}={value}" for key, value in (("TEST", case), ("SIM", "verilator"), *overrides)]
     line = [sys.executable, "-m", case_command.__name__, *options]
-    return processes.captured(line, root, {**os.environ, "PYTHONPATH": str(root), "COLUMNS": "200"}, 600)
+    return processes.captured(line, root, environment.of_command(root, {"COLUMNS": "200"}), 600)
 
 
 def run_mutant(mutant: Mutant) -> Trial:
