@@ -28,11 +28,9 @@ KINDS: list[tuple[Callable[[], BlockSums | HeadSums], tuple[int, ...], tuple[int
 
 
 def drawn(rng: np.random.Generator, shape: tuple[int, ...], share: float, scale: float) -> U16:
-    """Numbers of that size, a share of them special, and all of one row."""
+    """Numbers of that size, a share of them special."""
     words = numerics.bf16_from_float(scale * rng.normal(size=shape))
-    words = np.where(rng.random(shape) < share, rng.choice(SPECIAL, shape), words)
-    words[..., int(rng.integers(shape[-2])), :] = rng.choice(SPECIAL[:6])
-    return words
+    return np.where(rng.random(shape) < share, rng.choice(SPECIAL, shape), words)
 
 
 @pytest.mark.parametrize("kind", range(len(KINDS)))
@@ -41,9 +39,10 @@ def test_flushing_is_left_out_only_where_it_does_not_matter(
 ) -> None:
     make, left, right = KINDS[kind]
     rng = np.random.default_rng(kind)
-    for share in (0.0, 0.02, 0.3):
+    for share in (0.0, 0.02, 0.2):
         for scale in np.repeat([1.0, 2.0**-52, 2.0**-63], 7):
             work = [[drawn(rng, shape, share, scale) for shape in (left, right)] for _ in range(3)]
+            work[1][0][..., int(rng.integers(left[-2])), :] = rng.choice(SPECIAL[:6])
             results = []
             for grid in (accumulators._PRODUCT_GRID, math.nan):  # no product lies on the second
                 with monkeypatch.context() as patch, np.errstate(all="ignore"):
