@@ -126,7 +126,7 @@ keys: ready ## every key with its default: [COMMAND=sim]
 completion: ready ## a script that completes all of this in bash and zsh: source <(make -s completion)
 	@$(OURS) scripts.completion $(options)
 
-waves: ready ## open the waves of `make sim TEST=.. WAVES=1`: [AT=cycle:700, pc:131, stage:softmax or wrong]
+waves: ready ## open the waves of `make sim TEST=.. WAVES=1`: [AT=cycle:700, pc:131, stage:batches or wrong]
 	@$(OURS) scripts.open_waves $(options)
 
 clean: ## remove everything that was built (the virtual environment stays)

@@ -1,6 +1,6 @@
 """Open the waves of a case, or say where they are: ``python -m scripts.open_waves TEST=.. [AT=pc:131]``.
 
-AT is a place: cycle:700, pc:131 (its first pass), stage:softmax, or wrong, the first wrong instruction.
+AT is a place: cycle:700, pc:131 (its first pass), stage:batches, or wrong, the first wrong instruction.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from plena_ref.workloads.build import build
 from plena_ref.workloads.registry import CASES
 from tb.bench import gtkwave, wave_filters, wave_markers, wave_places
 from tb.bench.gtkwave import Window
-from tb.bench.wave_views import BIT, NUMBERS, Line, View
+from tb.bench.wave_views import BIT, NUMBERS, ROW, Line, View
 
 
 @pytest.fixture
@@ -78,8 +78,20 @@ def test_lines_of_a_save_file() -> None:
 
 def test_numbers_of_the_process(tmp_path: Path) -> None:
     """Four digits are a bf16, the lowest first; what is unknown stays as it is."""
-    wave_filters.write(tmp_path)
+    wave_filters.write(tmp_path, {})
     given = "3FC0\n40003f80\nxxxx\n7fc0ff80\n0\n"
     program = [sys.executable, str(tmp_path / wave_filters.NUMBERS_PROGRAM)]
     said = subprocess.run(program, input=given, capture_output=True, text=True, check=True).stdout
     assert said.splitlines() == ["1.5", "1  2", "xxxx", "-inf  nan", "0"]
+    program = [sys.executable, str(tmp_path / wave_filters.SUMS_PROGRAM)]
+    said = subprocess.run(program, input="3fc0000040490fdb\n", capture_output=True, text=True).stdout
+    assert said == "3.142  1.5\n"
+
+
+def test_rows_by_name(tmp_path: Path) -> None:
+    """A row of VRAM is looked up as decimal, and shown with its tensor; the others stay numbers."""
+    wave_filters.write(tmp_path, {5: "S[0, 1] row 3 or P", 40: "O row 0"})
+    assert (tmp_path / wave_filters.file_of(ROW)).read_text() == "5 5 S[0, 1] row 3 or P\n40 40 O row 0\n"
+    view = View("a", (Line("t.row", ROW),))
+    text = gtkwave.text("d.fst", "s.gtkw", {"t.row": 7}, Window(0, 1000), [view], [])
+    assert f"@2024\n^1 {wave_filters.file_of(ROW)}\nt.row[6:0]\n" in text

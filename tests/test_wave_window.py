@@ -13,6 +13,7 @@ LISTING = """; a program
 S_ADDI_INT gp1, gp0, 8 ;    0 0x00000000
 S_ADDI_INT gp1, gp0, 8 ;    1 0x00000000
 C_LOOP_START gp2, 3    ;    2 0x00000000 | work
+  ; the sum
   V_ADD_VV gp1, gp1, gp1 ;    3 0x00000000
 C_LOOP_END gp2         ;    4 0x00000000
 ; store
@@ -36,6 +37,7 @@ def places(start: str | None, end: str | None) -> tuple[Place | None, Place | No
         ("700", "cycle:900", ["+waves_from_cycle=700", "+waves_to_cycle=900"]),
         ("pc:3", None, ["+waves_from_pc=3"]),
         ("stage:work", "stage:WORK", ["+waves_from_pc=2", "+waves_to_pc=5"]),
+        ("stage:sum", "stage:sum", ["+waves_from_pc=3", "+waves_to_pc=4"]),
         (None, "stage:load", ["+waves_to_pc=2"]),
         ("stage:load", "stage:store", ["+waves_from_pc=0"]),
         ("wrong", "wrong", ["+waves_from_cycle=50", "+waves_to_cycle=250"]),
@@ -51,6 +53,7 @@ def test_what_the_bench_is_told(start: str | None, end: str | None, plusargs: li
     [
         ("pc:6", None, "WAVES_FROM=pc:6: the program has 6 instructions, the last at pc 5"),
         (None, "stage:stroe", "WAVES_TO=stage:stroe: did you mean stage:store?"),
+        (None, "stage:x", "WAVES_TO=stage:x: there are load, work, store"),
         ("9", "3", "WAVES_FROM=9: it comes after WAVES_TO=3"),
         ("stage:store", "pc:1", "WAVES_FROM=stage:store: it comes after WAVES_TO=pc:1"),
         ("wrong", None, "WAVES_FROM=wrong: no wrong instruction is known"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tb.bench import wave_filters
-from tb.bench.wave_views import BIT, COUNT, DECIMAL, HEX, NUMBERS, Line, View
+from tb.bench.wave_views import BIT, COUNT, DECIMAL, HEX, NUMBERS, ROW, SUMS, Line, View
 
 #: A window as it opens, the waves in it, and the frame whose negative binary logarithm is the zoom; pixels.
 _SIZE, _PIXELS, _FRAME = (1600, 900), 1200, 200
@@ -19,6 +19,8 @@ _NAME = 32
 _HEX, _DECIMAL, _BINARY, _RIGHT, _BLANK = 1 << 1, 1 << 2, 1 << 3, 1 << 5, 1 << 9
 _FILE, _PROCESS, _CLOSED, _BEGIN, _END = 1 << 13, 1 << 14, 1 << 22, 1 << 23, 1 << 24
 _COLLAPSED, _POPULATION = 1 << 12, 1 << 29
+#: The translation process of a form.
+_PROGRAMS = {NUMBERS: wave_filters.NUMBERS_PROGRAM, SUMS: wave_filters.SUMS_PROGRAM}
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ def _form(line: Line) -> tuple[int, str]:
     }
     if line.form in plain:
         return plain[line.form], ""
-    if line.form == NUMBERS:
-        return _RIGHT | _HEX | _PROCESS, f"^>1 ./{wave_filters.NUMBERS_PROGRAM}"
+    if line.form in _PROGRAMS:
+        return _RIGHT | _HEX | _PROCESS, f"^>1 ./{_PROGRAMS[line.form]}"
+    if line.form == ROW:
+        return _RIGHT | _DECIMAL | _FILE, f"^1 {wave_filters.file_of(ROW)}"
     return _RIGHT | _HEX | _FILE, f"^1 {wave_filters.file_of(line.form)}"

@@ -247,7 +247,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "waves": Command(
         "open the waves of a run",
-        (_TEST, Key("AT", "the whole run", "cycle:700, pc:131, stage:softmax, or wrong", "text")),
+        (_TEST, Key("AT", "the whole run", "cycle:700, pc:131, stage:batches, or wrong", "text")),
     ),
     "explain": Command(
         "say what a case is before it runs: tensors, addresses, the walk, what is skipped",

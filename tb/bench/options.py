@@ -111,7 +111,7 @@ class RunOptions:
         jitter: chance in 256 that a memory channel pauses in a cycle.
         beats: n/m: in m cycles the memory moves at most n beats of 64 bytes in each direction.
         waves: write waves.
-        waves_from: where they begin: cycle:700, pc:131 (its first pass) or stage:softmax; implies WAVES=1.
+        waves_from: where they begin: cycle:700, pc:131 (its first pass) or stage:batches; implies WAVES=1.
         waves_to: where they end, this cycle included; a stage, where the next one begins. It implies WAVES=1.
         x_seed: seed of the values that stand for unknown ones, or None to draw none.
         sim_timeout: wall-clock seconds after which the simulation is stopped, or None for an hour.

@@ -1,4 +1,4 @@
-"""Codes by name, and bf16 as numbers, in GTKWave: its translation files and its translation process."""
+"""Codes and rows by name, bf16 and f32 as numbers, in GTKWave: its translation files and processes."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from plena_ref.isa import instructions as isa
 from plena_ref.isa.counters import DISPATCH, QUEUE
 from plena_ref.isa.encoding import Unit
 from plena_ref.isa.operations import OPERATIONS
+from tb.bench.wave_views import ROW
 
-#: The translation process: numbers of 16 bits each become decimal fractions.
-NUMBERS_PROGRAM = "bf16_numbers.py"
+#: The translation processes, each with the hexadecimal digits of a number: they become decimal fractions.
+NUMBERS_PROGRAM, SUMS_PROGRAM = "bf16_numbers.py", "f32_numbers.py"
+_DIGITS = {NUMBERS_PROGRAM: 4, SUMS_PROGRAM: 8}
 _PROGRAM = '''#!{python}
-"""Translates what GTKWave shows: every four hexadecimal digits are a bf16, the lowest first."""
+"""Translates what GTKWave shows: every {digits} hexadecimal digits are a number, the lowest first."""
 import struct
 import sys
 
 for line in sys.stdin:
     text = line.strip()
     try:
-        words = [int(text[at - 4 if at > 4 else 0 : at], 16) for at in range(len(text), 0, -4)]
-        values = [struct.unpack("<f", struct.pack("<I", word << 16))[0] for word in words]
+        words = [int(text[max(at - {digits}, 0) : at], 16) for at in range(len(text), 0, -{digits})]
+        values = [struct.unpack("<f", struct.pack("<I", word << {shift}))[0] for word in words]
         shown = "  ".join(f"{{value:.4g}}" for value in values)
     except ValueError:
         shown = text
@@ -55,12 +57,16 @@ def file_of(form: str) -> str:
     return f"names_of_{form}.txt"
 
 
-def write(folder: Path) -> None:
-    """Leave the translation files and the process beside a wave file."""
+def write(folder: Path, rows: Mapping[int, str]) -> None:
+    """Leave the translation files and the processes beside a wave file; `rows` of VRAM have names."""
     for form, (bits, names) in translations().items():
         digits = -(-bits // 4)
         lines = [f"{code:0{digits}x} {name}\n" for code, name in sorted(names.items())]
         (folder / file_of(form)).write_text("".join(lines))
-    program = folder / NUMBERS_PROGRAM
-    program.write_text(_PROGRAM.format(python=sys.executable))
-    program.chmod(0o755)
+    # What is looked up here is decimal, and what has no name stays so.
+    named = [f"{row} {row} {name}\n" for row, name in sorted(rows.items())]
+    (folder / file_of(ROW)).write_text("".join(named))
+    for name, digits in _DIGITS.items():
+        program = folder / name
+        program.write_text(_PROGRAM.format(python=sys.executable, digits=digits, shift=32 - 4 * digits))
+        program.chmod(0o755)

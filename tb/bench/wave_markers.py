@@ -27,17 +27,14 @@ def trace_of(folder: Path) -> NDArray[np.uint32]:
     return np.load(file) if file.exists() else np.zeros((0, 3), np.uint32)
 
 
-def stages(folder: Path, most: int | None = MOST_STAGES) -> list[tuple[int, str]]:
-    """The cycle in which each outermost part of the program first retires an instruction, and its comment.
-
-    Of more than `most` parts every second, third, .. one is there; None: all are.
-    """
+def stages(folder: Path) -> list[tuple[int, str]]:
+    """The cycle in which each outermost part of the program first retires an instruction, and its comment."""
     listing, trace = folder / "program.lst", trace_of(folder)
     if not listing.exists() or not len(trace):
         return []
     first = dict(zip(trace[::-1, 0].tolist(), trace[::-1, 2].tolist(), strict=True))
     found = [(first[pc], name) for pc, name in wave_places.sections(listing.read_text()) if pc in first]
-    return found if most is None else found[:: -(-len(found) // most) or 1]
+    return found[:: -(-len(found) // MOST_STAGES) or 1]
 
 
 def first_wrong(folder: Path) -> int | None:
@@ -60,7 +57,7 @@ def unit_at(folder: Path, cycle: int) -> str:
 
 
 def cycle_of(folder: Path, text: str) -> int:
-    """The cycle of a place: `700` or `cycle:700`, `pc:131` (its first pass), `stage:softmax` or `wrong`.
+    """The cycle of a place: `700` or `cycle:700`, `pc:131` (its first pass), `stage:batches` or `wrong`.
 
     Raises:
         WavePlaceError: the run has no such place.
@@ -74,13 +71,12 @@ def cycle_of(folder: Path, text: str) -> int:
     if place.kind == "cycle":
         return place.number
     if place.kind == "pc":
-        rows = trace_of(folder)
-        hits = rows[rows[:, 0] == place.number, 2]
-        if not len(hits):
-            raise place.error(f"no instruction at pc {place.number} retired")
-        return int(hits[0])
-    known = stages(folder, None)
-    for cycle, title in known:
-        if place.name.lower() in title.lower():
-            return cycle
-    raise place.no_stage([title for _, title in known])
+        pc = place.number
+    else:
+        listing = folder / "program.lst"
+        pc = wave_places.part_of(place, listing.read_text() if listing.exists() else "").pc
+    rows = trace_of(folder)
+    hits = rows[rows[:, 0] == pc, 2]
+    if not len(hits):
+        raise place.error(f"no instruction at pc {pc} retired")
+    return int(hits[0])

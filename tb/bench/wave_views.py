@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 BENCH, CORE = "plena_tb", "plena_tb.u_core"
 #: Formats of a line besides the names of translation files (tb/bench/wave_filters.py).
-BIT, DECIMAL, HEX, COUNT, NUMBERS = "bit", "decimal", "hex", "count", "numbers"
+BIT, DECIMAL, HEX, COUNT = "bit", "decimal", "hex", "count"
+#: Numbers of bf16 and of f32, the lowest first; a row of VRAM with the tensor that lies there.
+NUMBERS, SUMS, ROW = "numbers", "sums", "row"
 
 
 @dataclass(frozen=True)
@@ -86,19 +88,19 @@ OVERVIEW = View(
 _FRONTEND = """
 running dispatching pc_q:decimal loop_pc:decimal loop_reg:decimal word_valid second_valid
 first_word:opcode_of_word second_word:opcode_of_word first_retire second_retire first_select:hex
-first_cause:cause unit_free:hex push:hex row_d:decimal row_a:decimal row_b:decimal fp_address:decimal
+first_cause:cause unit_free:hex push:hex row_d:row row_a:row row_b:row fp_address:decimal
 int_address:decimal gp_rs1:decimal gp_rs2:decimal f_read:hex f_write:hex slots_idle stop_now
 """
 _MATRIX = """
-head_valid head_issues head_waits head_refused waiting:count push push_op:matrix_op push_row:decimal
-push_tile:decimal rd_req rd_gnt rd_row:decimal ms_rd_en ms_rd_tile:decimal ms_rd_idx:decimal ms_rd_col pair
-advance macs:decimal drain drain_row:decimal writeout wo_row:decimal wr_req wr_gnt wr_row:decimal
+head_valid head_issues head_waits head_refused waiting:count push push_op:matrix_op push_row:row
+push_tile:decimal rd_req rd_gnt rd_row:row ms_rd_en ms_rd_tile:decimal ms_rd_idx:decimal ms_rd_col pair
+advance macs:decimal drain drain_row:decimal writeout wo_row:row wr_req wr_gnt wr_row:row
 """
 _VECTOR = """
 head_valid head_issues head_waits head_refused waiting:count op:vector_op s1_op_q:vector_op
-s2_op_q:vector_op issue rd_a_req rd_a_gnt rd_a_row:decimal rd_b_req rd_b_gnt rd_b_row:decimal pass_a
-s3_hit_a s4_hit_a from_s4_a_q from_s5_a_q s2_red_q s3_valid_q s3_row_q:decimal s4_valid_q s4_row_q:decimal
-f_wen f_wsel:decimal f_wdata:numbers wr_req wr_gnt wr_row:decimal
+s2_op_q:vector_op issue rd_a_req rd_a_gnt rd_a_row:row rd_b_req rd_b_gnt rd_b_row:row pass_a
+s3_hit_a s4_hit_a from_s4_a_q from_s5_a_q s2_red_q s3_valid_q s3_row_q:row s4_valid_q s4_row_q:row
+f_wen f_wsel:decimal f_wdata:numbers wr_req wr_gnt wr_row:row
 """
 _FLOAT = """
 head_valid head_issues head_waits head_refused waiting:count op:float_op issue fa:decimal fb:decimal
@@ -107,10 +109,10 @@ sfu2_valid_q sfu_result:numbers s_rd_en s_rd_gnt s_rd_addr:decimal s_rd_data:num
 wr_data:numbers
 """
 _HBM = """
-head_valid head_issues head_waits head_bus unbegun:count push push_op:hbm_op push_row:decimal
+head_valid head_issues head_waits head_bus unbegun:count push push_op:hbm_op push_row:row
 push_tile:decimal dma_req dma_gnt dma_addr:decimal m_axi_arvalid m_axi_arready m_axi_rvalid m_axi_rready
 m_axi_awvalid m_axi_wvalid m_axi_bvalid elem_valid scale_valid ms_wr_en ms_wr_tile:decimal ms_wr_idx:decimal
-wr_req wr_gnt wr_row:decimal rd_req rd_row:decimal
+wr_req wr_gnt wr_row:row rd_req rd_row:row
 """
 #: A group a unit, in the order of the pipeline.
 PIPELINE = (
@@ -132,6 +134,8 @@ ROWS = (
     ("row from HBM to VRAM", f"{CORE}.u_hbm.wr_data"),
     ("tile row from HBM to MSRAM", f"{CORE}.u_hbm.ms_wr_data"),
 )
+#: Rows of f32, of which the same is shown.
+ROWS_OF_SUMS = (("sums that leave the array, f32", f"{CORE}.u_matrix.row_data"),)
 #: Elements of a row that are shown.
 ROW_ELEMENTS = 4
 
@@ -140,4 +144,5 @@ def rows(mlen: int) -> View:
     """The first elements of each row of data."""
     count = min(ROW_ELEMENTS, mlen)
     lines = [Line(signal, NUMBERS, f"{label} [0:{count - 1}]", 0, 16 * count) for label, signal in ROWS]
-    return View("rows of data, bf16", tuple(lines))
+    lines += [Line(signal, SUMS, f"{label} [0:{count - 1}]", 0, 32 * count) for label, signal in ROWS_OF_SUMS]
+    return View("rows of data, as numbers", tuple(lines))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tb.bench.wave_places import Place, sections
+from tb.bench.wave_places import Place, part_of
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def resolve(
     """The window between two places of a program.
 
     Args:
-        start, end: the places; None: that of the run. A stage ends where the next one begins.
+        start, end: the places; None: that of the run. A stage ends with the first instruction after it.
         listing: of the program, numbered; empty if it has none.
         instructions: of the program.
         wrong: the cycle of its first wrong instruction, if that is known.
@@ -89,17 +89,14 @@ def resolve(
     Raises:
         WavePlaceError: the program has no such place, or the end comes before the start.
     """
-    parts = sorted(sections(listing))
-    first = None if start is None else _edge(start, parts, instructions, wrong, -AROUND)
-    last = None if end is None else _edge(end, parts, instructions, wrong, AROUND)
+    first = None if start is None else _edge(start, listing, instructions, wrong, -AROUND)
+    last = None if end is None else _edge(end, listing, instructions, wrong, AROUND)
     if first is not None and last is not None and first.kind == last.kind and first.number > last.number:
         raise first.place.error(f"it comes after {last.place.key}={last.place.text}")
     return WaveWindow(first, last)
 
 
-def _edge(
-    place: Place, parts: list[tuple[int, str]], instructions: int, wrong: int | None, around: int
-) -> Edge | None:
+def _edge(place: Place, listing: str, instructions: int, wrong: int | None, around: int) -> Edge | None:
     """A place without names of stages; None: the end of the last one. `around` is negative at the start."""
     if place.kind == "wrong":
         if wrong is None:
@@ -115,10 +112,7 @@ def _edge(
                 f"the program has {instructions} instructions, the last at pc {instructions - 1}"
             )
         return Edge(place, "pc", place.number)
-    for number, (pc, title) in enumerate(parts):
-        if place.name.lower() in title.lower():
-            if around < 0:
-                return Edge(place, "pc", pc)
-            following = [after for after, _ in parts[number + 1 :] if after > pc]
-            return Edge(place, "pc", following[0]) if following else None
-    raise place.no_stage([title for _, title in parts])
+    part = part_of(place, listing)
+    if around < 0:
+        return Edge(place, "pc", part.pc)
+    return None if part.end is None else Edge(place, "pc", part.end)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pywellen
 
-from tb.bench import gtkwave, surfer, wave_filters, wave_markers, wave_views
+from tb.bench import gtkwave, surfer, wave_filters, wave_markers, wave_rows, wave_views
 from tb.bench.gtkwave import Window
 from tb.bench.wave_views import BENCH, CORE, HEX, Line, View
 
@@ -44,7 +44,7 @@ def write_save_file(folder: Path, at: int | None = None) -> Path:
         folder: of the run; its listing, trace and result.json give the markers where they are there.
         at: the cycle at which it opens; None: the first wrong instruction, or the whole run if all is right.
     """
-    wave_filters.write(folder)
+    wave_filters.write(folder, wave_rows.names(folder))
     dump = pywellen.Waveform(str(folder / WAVE_FILE))
     signals = _signals(dump)
     rows = wave_views.rows(_row_elements(signals))
