@@ -62,6 +62,7 @@ class StageVerdict:
         elements: how many were judged.
         batch, row, column: where the ratio is largest.
         golden, got: the values there.
+        pcs: the instructions that made it: the first, and the one after the last.
     """
 
     stage: Stage
@@ -74,6 +75,7 @@ class StageVerdict:
     golden: float
     got: float
     elements: int
+    pcs: tuple[int, int] | None = None
 
     def joined(self, other: StageVerdict) -> StageVerdict:
         """The verdict on this part and another of the same stage."""
@@ -101,9 +103,10 @@ class StageVerdict:
         where = f"{layer}, {stage.name} ({stage.operator})"
         if self.vacuous:
             return f"{where}: a bound of {self.bound:.3g} says nothing of values of {self.size:.3g}"
+        made = "" if self.pcs is None else f"; pc {self.pcs[0]} to {self.pcs[1] - 1}"
         return (
             f"{where}: batch {self.batch}, row {self.row}, column {self.column} is {self.got:.6g}, "
-            f"float64 of what it read {self.golden:.6g}: {self.ratio:.3g} times the bound"
+            f"float64 of what it read {self.golden:.6g}: {self.ratio:.3g} times the bound{made}"
         )
 
 
@@ -159,6 +162,7 @@ class StageWatch:
         self._at = {pc: number for number, pc in enumerate(plan.starts)}
         self._visits = [0] * len(plan.starts)
         self._waiting: list[tuple[Stage, list[F64]]] = []
+        self._pcs: tuple[int, int] | None = None
         self.parts: list[StageVerdict] = []
 
     @property
@@ -185,12 +189,14 @@ class StageWatch:
     def _arrive(self, number: int) -> None:
         """Operator `number` begins: judge what ended, and take what it reads."""
         for stage, inputs in self._waiting:
-            self.parts.append(judge_stage(stage, inputs, stage.output(self._images)))
+            verdict = judge_stage(stage, inputs, stage.output(self._images))
+            self.parts.append(replace(verdict, pcs=self._pcs))
         self._waiting = []
         visit = self._visits[number]
         self._visits[number] += 1
         if number < len(self._plan.passes[visit]):
             stages = self._plan.passes[visit][number]
+            self._pcs = self._plan.starts[number], self._plan.starts[number + 1]
             self._waiting = [(stage, [read(self._images) for read in stage.inputs]) for stage in stages]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -37,7 +38,8 @@ from tb.bench.run_jobs import run_jobs
 from tb.diagnosis.account import Account
 from tb.diagnosis.account_text import print_account
 from tb.diagnosis.hints import Hints
-from tb.engine import simulate
+from tb.diagnosis.listing_lines import shown_path
+from tb.engine import paths, simulate
 
 #: The version of the form of ``result.json``.
 RESULT_SCHEMA = 1
@@ -77,9 +79,16 @@ class CaseOutcome:
     def ran(self) -> Ran:
         """The run, for whoever looks for the cause of a failure."""
         wrong = first_wrong(self.stages)
-        hints = Hints(self.case, None if wrong is None else wrong.reason)
+        hints = Hints(self.case, None if wrong is None else wrong.reason + self._written_by(wrong))
         got, wanted, case = self.got, self.wanted, self.case
         return Ran(self.workload, got, wanted, self.reference, self.simulator, case.seed, hints)
+
+    def _written_by(self, wrong: StageVerdict) -> str:
+        """The files of the kernel that wrote a stage's instructions, most of them first."""
+        first, stop = wrong.pcs or (0, 0)
+        files = Counter(file for file, _ in self.workload.sources[first:stop])
+        names = [str(shown_path(file, paths.REPO)) for file, _ in files.most_common()]
+        return f", written by {', '.join(names)}" if names else ""
 
     @cached_property
     def vacuity(self) -> Vacuity:

@@ -12,6 +12,12 @@ from plena_ref.isa.listing import instruction_lines
 AROUND = 5
 
 
+def shown_path(file: str, root: Path) -> Path:
+    """The path of a kernel's source, relative to a folder that holds it."""
+    path = Path(file)
+    return path.relative_to(root) if path.is_relative_to(root) else path
+
+
 class ListingLines:
     """The listing of a program.
 
@@ -39,9 +45,7 @@ class ListingLines:
         if pc >= len(self._sources):
             return None
         file, line = self._sources[pc]
-        path = Path(file)
-        shown = path.relative_to(self._root) if path.is_relative_to(self._root) else path
-        return f"{shown}:{line}"
+        return f"{shown_path(file, self._root)}:{line}"
 
     def comment(self, pc: int) -> str:
         """What the numbered listing says of an instruction."""

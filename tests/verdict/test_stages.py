@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -121,6 +122,8 @@ def test_every_stage_of_every_layer_passes() -> None:
     names = [(v.stage.layer, v.stage.name) for v in verdicts]
     assert len(names) == len(set(names)) == 2 * 17
     assert names[0] == (0, "attention norm") and names[-1] == (1, "mlp residual")
+    places = [verdict.pcs for verdict in verdicts if verdict.pcs is not None]
+    assert len(places) == len(names) and all(first < stop for first, stop in places)
 
 
 def test_bounds_are_tight() -> None:
@@ -138,6 +141,7 @@ def test_a_mutant_is_caught_by_its_own_stage(mutant: str, monkeypatch: pytest.Mo
     found = first_wrong(verdicts)
     assert found is not None and found.stage.name == stage
     assert found.reason.startswith(f"layer 0, {stage} (")
+    assert re.search(r" times the bound; pc \d+ to \d+$", found.reason)
 
 
 def constant(value: float, bound: float) -> Stage:
