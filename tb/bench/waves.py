@@ -59,7 +59,7 @@ def write_save_file(folder: Path, at: int | None = None) -> Path:
     closed += [_everything(title, instance, signals) for title, instance in UNITS]
     window = _window(dump, folder, place)
     path.write_text(gtkwave.text(WAVE_FILE, SAVE_FILE, signals, window, opened, closed))
-    (folder / SURFER_FILE).write_text(surfer.text(signals, chosen))
+    (folder / SURFER_FILE).write_text(surfer.text(signals, chosen, window.cursor))
     return path
 
 
