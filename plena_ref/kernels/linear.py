@@ -1,10 +1,9 @@
 """Linear layer Y = X W + b: X, b and Y in VRAM, W streamed from HBM through MSRAM, the array busy throughout.
 
 W goes by in panels: MLEN output features, all input features. In HBM each panel is a tensor of its own, so
-that a tile is one run of bytes. While the array works on one panel, the tiles of the next are fetched, one or
-a few for each block of results; MSRAM is a ring, in which a tile's place is taken again once its last product
-has been read. The bias of a panel is added while the next one is multiplied. docs/kernels.md explains the
-order.
+that a tile is one run of bytes. A tile holds few features of several blocks of input features, so that the
+first features of a panel wait for its first tiles only. Tiles are fetched ahead of the array; MSRAM is a
+ring, in which a tile's place is taken again once its last product has been read. See docs/kernels.md.
 """
 
 from __future__ import annotations
@@ -20,11 +19,13 @@ from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.kernels.padding import clear_last_block
 from plena_ref.kernels.program import GP0, Program, Register
 from plena_ref.kernels.rules import KernelError, check_fields, check_sizes
-from plena_ref.machine.hardware import Hardware
+from plena_ref.machine.hardware import HBM_BEAT_BYTES, Hardware
 from plena_ref.machine.regions import Region
 
 #: Products in the body of the loop over input features: three instructions each, and one for the loop.
 PRODUCTS_UNROLLED = 4
+#: Prefetches that the queue of the HBM unit takes (docs/microarchitecture.md, "Core").
+HBM_QUEUE = 4
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,17 @@ class Fetches:
     tiles: range
 
 
+def features_together(hw: Hardware, shape: LinearShape) -> int:
+    """Neighbouring output features that lie side by side in a tile: BLEN, or as many as share a scale.
+
+    Beside them lie those of the next blocks of input features. A panel that MSRAM does not hold keeps its
+    MLEN features together.
+    """
+    if -(-shape.in_features // hw.mlen) > hw.msram_tiles:
+        return hw.mlen
+    return max(hw.blen, hw.mx_block)
+
+
 def place_panels(hw: Hardware, shape: LinearShape, room: Room) -> list[HbmTensor]:
     """W in HBM: a tensor a panel of MLEN output features, all input features rounded up to whole tiles."""
     rows = round_up(shape.in_features, hw.mlen)
@@ -110,10 +122,16 @@ class LinearKernel:
         self.x, self.w, self.y, self.bias = x, w, y, bias
         self.panel_tiles = -(-shape.in_features // hw.mlen)
         self.row_groups = -(-shape.batch * shape.rows // hw.blen)
+        #: Output features that lie together in a tile, and how many such parts a tile has.
+        self.together = self._features_together()
+        self.parts = hw.mlen // self.together
         #: Whether MSRAM holds a panel; else its tiles go by anew for each block of results, in two buffers.
         self.resident = self.panel_tiles <= hw.msram_tiles
         self.buffers = min(2, hw.msram_tiles)
         self.buffer_tiles = hw.msram_tiles // self.buffers
+
+    def _features_together(self) -> int:
+        return features_together(self.hw, self.shape)
 
     @property
     def title(self) -> str:
@@ -128,7 +146,8 @@ class LinearKernel:
     def scratch(self) -> list[Region]:
         """The other words that the program may write: rows of Y up to a whole block, and tiles of W."""
         rows = self.shape.batch * self.shape.rows
-        tiles = min(len(self.w) * self.panel_tiles, self.hw.msram_tiles)
+        last = len(self.w) - 1
+        tiles = min(self._tiles(last, self._features(last) - 1).stop, self.hw.msram_tiles)
         tiles = tiles if self.resident else self.buffers * self.buffer_tiles
         tile_region = Region("msram", 0, tiles * self.hw.tile_elems, "tiles of W")
         others = range(rows, self.row_groups * self.hw.blen)
@@ -147,35 +166,21 @@ class LinearKernel:
     def emit(self, p: Program) -> None:
         """Write its instructions."""
         self.p = p
+        self._fetched = 0
         with (
             p.hbm_base("W") as self.w_base,
             p.gp("place of a tile") as self.place,
             p.gp("HBM offset of a tile") as self.offset,
         ):
             self._set_up()
-            if self.resident:
-                self._fetch_panel(range(self.panel_tiles))
             if self.bias and self.shape.out_features % self.hw.mlen:
                 clear_last_block(p, self.y.parent)
             for panel in range(len(self.w)):
                 p.comment(f"output features {panel * self.hw.mlen} and up")
-                left = self._resident_panel(panel) if self.resident else self._long_panel(panel)
+                (self._panel if self.resident else self._long_panel)(panel)
                 if panel:
                     self._add_bias(panel - 1)
-                self._fetch_panel(left)
             self._add_bias(len(self.w) - 1)
-
-    def _resident_panel(self, panel: int) -> range:
-        """Y for a panel that MSRAM holds; returns the tiles of the next one that had no room yet."""
-        ahead = range((panel + 1) * self.panel_tiles, (panel + 2) * self.panel_tiles)
-        if panel + 1 == len(self.w):
-            ahead = range(0)
-        else:
-            self._set_panel(panel + 1)
-        # The ring has room for some of the tiles now; the others take places of this panel.
-        room = self.hw.msram_tiles - self.panel_tiles
-        self._panel(panel, ahead[:room])
-        return ahead[room:]
 
     def _add_bias(self, panel: int) -> None:
         """The bias is added to a panel of Y."""
@@ -190,36 +195,54 @@ class LinearKernel:
                 p.add(row, row, mlen)
 
     def _set_up(self) -> None:
+        self._set_base(0)
+        self._set_scale()
+
+    def _set_scale(self) -> None:
         p = self.p
         with p.gp("a control register") as value:
             p.load_constant(value, self.w[0].scale_offset)
             p.C_SET_SCALE_REG(value)
-        self._set_panel(0)
 
-    def _set_panel(self, panel: int) -> None:
-        """The next tiles to be fetched are those of a panel."""
-        self.p.set_hbm_base(self.w_base, self.w[panel].base, self.w[panel].name)
+    # Tiles of W, numbered down the panels, and parts of them: the features that lie together
 
-    # Tiles of W, numbered down the panels
+    def _features(self, panel: int) -> int:
+        """Output features of a panel."""
+        return min(self.hw.mlen, self.shape.out_features - panel * self.hw.mlen)
 
-    def _slot(self, tile: int) -> int:
-        return tile % self.hw.msram_tiles
+    def _parts(self, panel: int, first: int) -> range:
+        """The parts with features `first` and up of a panel: one for each block of input features."""
+        start = panel * self.panel_tiles * self.parts + first // self.together * self.panel_tiles
+        return range(start, start + self.panel_tiles)
 
-    def _runs(self, tiles: range) -> Iterator[range]:
-        """`tiles` cut where the ring begins anew."""
-        ring = self.hw.msram_tiles
-        for turn in range(tiles.start // ring, -(-tiles.stop // ring)):
-            yield range(max(tiles.start, turn * ring), min(tiles.stop, (turn + 1) * ring))
+    def _tiles(self, panel: int, first: int) -> range:
+        """The tiles of these parts."""
+        parts = self._parts(panel, first)
+        return range(parts.start // self.parts, -(-parts.stop // self.parts))
+
+    @staticmethod
+    def _runs(numbers: range, turn: int) -> Iterator[range]:
+        """`numbers` cut at multiples of `turn`."""
+        for count in range(numbers.start // turn, -(-numbers.stop // turn)):
+            yield range(max(numbers.start, count * turn), min(numbers.stop, (count + 1) * turn))
 
     def _point_fetches(self, tile: int) -> None:
         """Tile `tile` is the next to be fetched."""
-        p, tile_elems = self.p, self.hw.tile_elems
-        p.load_constant(self.place, self._slot(tile) * tile_elems, f"place of tile {tile}")
-        self._point_offset(tile % self.panel_tiles)
+        p, hw = self.p, self.hw
+        p.load_constant(self.place, tile % hw.msram_tiles * hw.tile_elems, f"place of tile {tile}")
+        self._point_offset(tile)
 
     def _point_offset(self, tile: int) -> None:
-        """The HBM offset is that of a tile of the panel."""
-        self.p.load_constant(self.offset, tile * self._tile_step)
+        """The HBM address is that of a tile."""
+        panel, number = divmod(tile, self.panel_tiles)
+        if panel != self._base_panel:
+            self._set_base(panel)
+        self.p.load_constant(self.offset, number * self._tile_step)
+
+    def _set_base(self, panel: int) -> None:
+        """The next tiles to be fetched are those of a panel."""
+        self._base_panel = panel
+        self.p.set_hbm_base(self.w_base, self.w[panel].base, self.w[panel].name)
 
     @property
     def _tile_step(self) -> int:
@@ -233,35 +256,61 @@ class LinearKernel:
         p.add(self.place, self.place, self.hw.tile_elems)
         p.add(self.offset, self.offset, self._tile_step)
 
-    def _fetch_panel(self, tiles: range) -> None:
-        for run in self._runs(tiles) if tiles else ():
+    def _fetch_tiles(self, tiles: range) -> None:
+        """Fetch these tiles, all of one panel."""
+        for run in self._runs(tiles, self.hw.msram_tiles) if tiles else ():
             self._point_fetches(run.start)
             with self.p.repeat(len(run), "tiles of a panel"):
                 self._fetch()
 
+    def _next_tiles(self, stop: int) -> range:
+        """Tiles from the next on, below `stop`, and not past the panel of the next one."""
+        panel = self._fetched // self.panel_tiles
+        if panel == len(self.w):
+            return range(0)
+        # The last panel may need fewer tiles.
+        last = self._tiles(panel, self._features(panel) - 1).stop
+        taken = range(self._fetched, max(self._fetched, min(stop, last)))
+        self._fetched = (panel + 1) * self.panel_tiles if taken.stop == last else taken.stop
+        return taken
+
     # Products
 
-    def _panel(self, panel: int, ahead: range) -> None:
-        """Y for a panel of W, BLEN features at a time, fetching the tiles `ahead`."""
+    @property
+    def _lead(self) -> int:
+        """How many tiles further than those of the products at hand the fetches are.
+
+        Where tiles take longer to come (by their beats, or the latency of a queue of them) than to be
+        multiplied with, as many as the queue of the HBM unit takes: more would hold up the products.
+        """
+        tile = self.w[0].span(self.hw.tile_elems)
+        beats = (tile + self.w[0].form.scale_bytes(tile)) / HBM_BEAT_BYTES
+        waits = self.row_groups * self.hw.mlen < beats or self.row_groups == 1
+        return HBM_QUEUE if waits else self.panel_tiles
+
+    def _panel(self, panel: int) -> None:
+        """Y for a panel of W, BLEN features at a time, and the fetches beside it."""
         p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
-        features = min(mlen, self.shape.out_features - panel * mlen)
-        each = -(-len(ahead) // (features // blen * self.row_groups))
-        for first in range(0, features, blen):
-            share, ahead = ahead[: each * self.row_groups], ahead[each * self.row_groups :]
+        for first in range(0, self._features(panel), blen):
+            tiles = self._tiles(panel, first)
+            while self._fetched < tiles.stop:
+                self._fetch_tiles(self._next_tiles(tiles.stop))
+            even = panel * self.panel_tiles - (first + blen) * self.panel_tiles // -mlen
+            # Tiles before those at hand have been multiplied with: their places in the ring are free.
+            share = self._next_tiles(min(even + self._lead, tiles.start + self.hw.msram_tiles))
+            each = -(-len(share) // self.row_groups)
             with p.gp("BLEN rows of X") as rows, p.gp("block of Y") as target:
                 p.point(rows, self.x.parent)
                 p.point(target, self.y.parent, 0, panel * mlen + first)
                 for part in self._spread(share, each):
                     if part.tiles and part.blocks > 1:
                         self._point_fetches(part.tiles.start)
-                    with p.repeat(
-                        part.blocks, f"features {panel * mlen + first} and up, BLEN rows at a time"
-                    ):
+                    with p.repeat(part.blocks, f"features {panel * mlen + first} and up, BLEN rows each"):
                         for tile in part.tiles[: len(part.tiles) // part.blocks]:
                             if part.blocks == 1:
                                 self._point_fetches(tile)
                             self._fetch()
-                        self._block(panel, first * mlen, rows)
+                        self._block(panel, first, rows)
                         p.M_MM_WO(target, GP0, 0)
                         p.add(rows, rows, blen * mlen)
                         p.add(target, target, blen * mlen)
@@ -282,18 +331,23 @@ class LinearKernel:
             parts.append(Fetches(1, share))
         return parts
 
-    def _block(self, panel: int, offset: int, rows: Register) -> None:
-        """The accumulators += BLEN rows of X times BLEN columns of W, `offset` elements into each tile."""
-        p = self.p
-        tiles = range(panel * self.panel_tiles, (panel + 1) * self.panel_tiles)
-        with p.gp("X") as x, p.gp("W tile") as w:
+    def _block(self, panel: int, first: int, rows: Register) -> None:
+        """The accumulators += BLEN rows of X times features `first` and up of a panel."""
+        p, hw = self.p, self.hw
+        turn = hw.msram_tiles * self.parts
+        with p.gp("X") as x, p.gp("W") as w:
             p.add(x, rows, 0)
-            for run in self._runs(tiles):
-                p.load_constant(w, self._slot(run.start) * self.hw.tile_elems + offset)
-                self._products(w, x, len(run))
+            for run in self._runs(self._parts(panel, first), turn):
+                place = run.start % turn * self.together + first % self.together
+                p.load_constant(w, place * hw.mlen + self._skipped(panel))
+                self._products(w, x, len(run), self.together * hw.mlen)
 
-    def _products(self, w: Register, x: Register, count: int) -> None:
-        """The accumulators += products with `count` neighbouring tiles; the pointers move on."""
+    def _skipped(self, _panel: int) -> int:
+        """Elements of each of a panel's tiles before the first that is its own."""
+        return 0
+
+    def _products(self, w: Register, x: Register, count: int, step: int) -> None:
+        """The accumulators += `count` products; the pointers move on, that of W by `step` elements."""
         p = self.p
         whole, rest = divmod(count, PRODUCTS_UNROLLED)
         for passes, products in ((whole, PRODUCTS_UNROLLED), (min(rest, 1), rest)):
@@ -301,7 +355,7 @@ class LinearKernel:
                 with p.repeat(passes, "input features, MLEN at a time"):
                     for _ in range(products):
                         self._product(w, x)
-                        p.add(w, w, self.hw.tile_elems)
+                        p.add(w, w, step)
                         p.add(x, x, self.x.parent.block_stride)
 
     def _product(self, w: Register, x: Register) -> None:
@@ -310,38 +364,36 @@ class LinearKernel:
 
     # Panels that MSRAM does not hold
 
-    def _long_panel(self, panel: int) -> range:
+    def _long_panel(self, panel: int) -> None:
         """Y for a panel whose tiles go by for each block of results; nothing of the next is fetched."""
         p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
-        self._set_panel(panel)
-        features = min(mlen, self.shape.out_features - panel * mlen)
-        for first in range(0, features, blen):
+        for first in range(0, self._features(panel), blen):
             with p.gp("BLEN rows of X") as rows, p.gp("block of Y") as target:
                 p.point(rows, self.x.parent)
                 p.point(target, self.y.parent, 0, panel * mlen + first)
                 with p.repeat(
                     self.row_groups, f"features {panel * mlen + first} and up, BLEN rows at a time"
                 ):
-                    self._streamed_block(panel, first * mlen, rows)
+                    self._streamed_block(panel, first, rows)
                     p.M_MM_WO(target, GP0, 0)
                     p.add(rows, rows, blen * mlen)
                     p.add(target, target, blen * mlen)
-        return range(0)
 
-    def _streamed_block(self, panel: int, offset: int, rows: Register) -> None:
+    def _streamed_block(self, panel: int, first: int, rows: Register) -> None:
         """As `_block`: one buffer is fetched before the products with the tiles of the other."""
         p, starts = self.p, range(0, self.panel_tiles, self.buffer_tiles)
         chunks = [range(start, min(start + self.buffer_tiles, self.panel_tiles)) for start in starts]
         places = [n % self.buffers * self.buffer_tiles * self.hw.tile_elems for n in range(len(chunks))]
         ahead = self.buffers - 1
+        offset = first * self.hw.mlen + self._skipped(panel)
         with p.gp("X") as x, p.gp("W tile") as w:
             p.add(x, rows, 0)
             for number in range(len(chunks) + ahead):
                 if number < len(chunks):
                     p.load_constant(self.place, places[number])
-                    self._point_offset(chunks[number].start)
+                    self._point_offset(panel * self.panel_tiles + chunks[number].start)
                     with p.repeat(len(chunks[number]), "tiles of a panel"):
                         self._fetch()
                 if number >= ahead:
                     p.load_constant(w, places[number - ahead] + offset)
-                    self._products(w, x, len(chunks[number - ahead]))
+                    self._products(w, x, len(chunks[number - ahead]), self.hw.tile_elems)

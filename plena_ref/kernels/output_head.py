@@ -62,7 +62,6 @@ class OutputHeadKernel(LinearKernel):
         shape = LinearShape(logits.batch, logits.seq, table.features, table.vocabulary)
         panels = -(-table.vocabulary // hw.mlen)
         super().__init__(hw, shape, rows, [table.tensor] * panels, logits)
-        self._first_row = 0
 
     @property
     def title(self) -> str:
@@ -96,15 +95,14 @@ class OutputHeadKernel(LinearKernel):
 
     # Where the tiles lie
 
-    def _set_panel(self, panel: int) -> None:
-        """The next tiles to be fetched are those of a panel: its first row of the table."""
-        self._first_row = self._first_row_of(panel)
-        if panel == 0:
-            self.p.set_hbm_base(self.w_base, self.table.tensor.base, self.table.tensor.name)
+    def _features_together(self) -> int:
+        """A row of a tile is an output feature."""
+        return self.hw.mlen
 
     def _point_offset(self, tile: int) -> None:
-        """The HBM offset is that of a tile of the panel."""
-        offset = self._first_row * self.table.tensor.row_bytes + tile * self.table.block_bytes
+        """The HBM address is that of a tile of the table."""
+        panel, block = divmod(tile, self.panel_tiles)
+        offset = self._first_row_of(panel) * self.table.tensor.row_bytes + block * self.table.block_bytes
         self.p.load_constant(self.offset, offset)
 
     @property
@@ -115,14 +113,6 @@ class OutputHeadKernel(LinearKernel):
     def _product(self, w: Register, x: Register) -> None:
         """The accumulators += BLEN rows of X times BLEN rows of a tile."""
         self.p.M_TMM(x, w)
-
-    def _block(self, panel: int, offset: int, rows: Register) -> None:
-        """As of a linear layer; rows of the last tile that were multiplied before are skipped."""
-        super()._block(panel, offset + self._skipped(panel), rows)
-
-    def _streamed_block(self, panel: int, offset: int, rows: Register) -> None:
-        """Likewise."""
-        super()._streamed_block(panel, offset + self._skipped(panel), rows)
 
     def _skipped(self, panel: int) -> int:
         """Elements of a panel's tiles before the first row that is its own."""

@@ -20,6 +20,7 @@ from plena_ref.kernels.encoder_layer import EncoderLayer, EncoderShape, EncoderT
 from plena_ref.kernels.gelu import GeluKernel
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.rules import round_up
+from plena_ref.kernels.linear import features_together
 from plena_ref.kernels.rms_norm import EPSILON, INVERSE
 from plena_ref.machine.numerics import bf16_from_float
 from plena_ref.machine.state import MemoryImages
@@ -166,7 +167,8 @@ class EncoderProblem(LayerProblem[EncoderLayer]):
                 )
                 matrices.append(Part(matrix, size, columns))
                 biases.append(Part(one.bias[:, None], size, columns).spread()[0])
-            stage_parts(matrices, own.panels[name], images.hbm)
+            together = features_together(hw, shape.layers(hw)[name])
+            stage_parts(matrices, own.panels[name], together, images.hbm)
             bias = bf16_from_float(np.concatenate(biases).astype(np.float64))
             stage_rows(own.biases[name], images.vram, bias[None], 1)
         for name, norm in (("attention norm", weights.attention_norm), ("mlp norm", weights.mlp_norm)):

@@ -46,10 +46,16 @@ class Part:
         return grouped[:, : self.size].reshape(-1, spread.shape[0])
 
 
-def stage_parts(parts: list[Part], panels: list[HbmTensor], hbm: NDArray[np.uint8]) -> list[F64]:
-    """Matrices side by side into the panels of one; returns what the machine reads of each."""
+def stage_parts(
+    parts: list[Part], panels: list[HbmTensor], together: int, hbm: NDArray[np.uint8]
+) -> list[F64]:
+    """Matrices side by side into the panels of one; returns what the machine reads of each.
+
+    `together`: neighbouring columns that lie side by side in a tile (`kernels.linear`).
+    """
     spread = [part.spread() for part in parts]
-    read = stage_panels(panels, hbm, bf16_from_float(np.concatenate(spread, axis=1).astype(np.float64)))
+    matrix = bf16_from_float(np.concatenate(spread, axis=1).astype(np.float64))
+    read = stage_panels(panels, hbm, matrix, together)
     ends = np.cumsum([one.shape[1] for one in spread])[:-1]
     return [part.gathered(columns) for part, columns in zip(parts, np.split(read, ends, axis=1), strict=True)]
 

@@ -88,7 +88,7 @@ class Linear(Problem[LinearKernel]):
         hw, kernel = case.hardware, placed.operator
         x, w, bias = self.draw(case)
         stage_rows(kernel.x.parent, images.vram, x, round_up(len(x), hw.blen))
-        read = stage_panels(kernel.w, images.hbm, w)
+        read = stage_panels(kernel.w, images.hbm, w, kernel.together)
         values = bf16_to_f32(x).astype(np.float64)
         exact, bound = linear(values, read), product_error(values, read)
         if kernel.bias is not None:

@@ -88,7 +88,7 @@ class NormLinearResidual(NormProblem[OperatorSequence]):
         norm, *_, layer, _ = placed.operator.operators
         assert isinstance(norm, RmsNormKernel) and isinstance(layer, LinearKernel)
         stage_norm(inputs, norm, self.eps, images)
-        read = stage_panels(layer.w, images.hbm, w)
+        read = stage_panels(layer.w, images.hbm, w, layer.together)
         model = self.roundings(case)
         return Answer.within(model.exact, self._bound(model, read, case.hardware))
 

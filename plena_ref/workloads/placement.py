@@ -40,21 +40,40 @@ def stage_rows(tensor: VramTensor, vram: NDArray[np.uint16], values: NDArray[np.
 
 
 def stage_panels(
-    panels: Sequence[HbmTensor], hbm: NDArray[np.uint8], values: NDArray[np.uint16]
+    panels: Sequence[HbmTensor],
+    hbm: NDArray[np.uint8],
+    values: NDArray[np.uint16],
+    together: int | None = None,
 ) -> NDArray[np.float64]:
     """Put a raw bf16 matrix into HBM, a tensor a panel of columns, the padding 0.
+
+    Args:
+        panels: their rows are those of the matrix rounded up to whole tiles.
+        hbm: its bytes.
+        values: the matrix.
+        together: neighbouring columns that lie side by side in a tile, beside those of the next blocks of
+            rows (docs/kernels.md, "Linear layer"); None for all of a panel.
 
     Returns:
         What the machine reads, shaped as `values`.
     """
-    width = panels[0].cols
-    padded = np.zeros((panels[0].rows, len(panels) * width), np.uint16)
+    rows, width = panels[0].rows, panels[0].cols
+    padded = np.zeros((rows, len(panels) * width), np.uint16)
     padded[: values.shape[0], : values.shape[1]] = values
     read = []
     for tensor, panel in zip(panels, np.split(padded, len(panels), axis=1), strict=True):
-        tensor.store(hbm, panel)
+        tensor.store(hbm, panel if together is None else _in_tiles(panel, together))
         read.append(tensor.form.values(panel))
     return np.concatenate(read, axis=1)[: values.shape[0], : values.shape[1]]
+
+
+def _in_tiles(panel: NDArray[np.uint16], together: int) -> NDArray[np.uint16]:
+    """A panel as its tiles hold it: `together` columns of each block of rows, block by block."""
+    width = panel.shape[1]
+    # Block of rows, row, group of columns, column.
+    parts = panel.reshape(-1, width, width // together, together)
+    in_order = parts.transpose(2, 0, 1, 3).reshape(-1, width // together, width, together)
+    return in_order.transpose(0, 2, 1, 3).reshape(panel.shape)
 
 
 def stage_column_blocks(

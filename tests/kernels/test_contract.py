@@ -187,6 +187,6 @@ def test_an_operator_that_leaves_a_product_is_found(monkeypatch: pytest.MonkeyPa
 
 def test_an_operator_that_counts_on_scale_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The layer after another one of its size would find its SCALE set."""
-    monkeypatch.setattr(LinearKernel, "_set_up", lambda kernel: kernel._set_panel(0))
+    monkeypatch.setattr(LinearKernel, "_set_scale", lambda kernel: None)
     with pytest.raises(AssertionError):
         test_nothing_but_its_operands_reaches_an_operator("norm_linear_residual")
