@@ -24,8 +24,9 @@ override HOST := PATH LD_LIBRARY_PATH HOME TMPDIR LANG LC_ALL LC_CTYPE TERM COLU
 override TESTS := CI PLENA_FUZZ PLENA_EXTENDING
 passed_on = $(foreach v,$(1),$${$(v)+"$(v)=$$$(v)"})
 override PY := $(VENV)/bin/python -m
-override OURS := env -i $(call passed_on,$(HOST)) PYTHONPATH=$(ROOT) $(PY)
-override RUN_TESTS := cd $(ROOT) && env -i $(call passed_on,$(HOST) $(TESTS)) $(PY)
+# The shell becomes the program, so that a signal to make reaches it; PLENA_MAKE lets it end when make is killed.
+override OURS := exec env -i $(call passed_on,$(HOST)) PYTHONPATH=$(ROOT) PLENA_MAKE=$$PPID $(PY)
+override RUN_TESTS := cd $(ROOT) && exec env -i $(call passed_on,$(HOST) $(TESTS)) PLENA_MAKE=$$PPID $(PY)
 typed = $(filter command line,$(origin $(1)))
 override options = $(foreach v,$(filter-out PYTHON SHELL MAKEFLAGS $(1),$(.VARIABLES)),$(if \
   $(call typed,$(v)),$(call quote,$(v)=$(value $(v)))))
@@ -40,7 +41,7 @@ override BARE := help ready model lint bench cycles docs synth completion clean
 override wanted := $(or $(MAKECMDGOALS),help)
 override odd := $(firstword $(filter-out $(KEYED) $(BARE),$(wanted)))
 ifneq ($(odd),)
-  $(shell test -x $(VENV)/bin/python && $(OURS) scripts.word $(call quote,$(odd)) $(KEYED) $(BARE) >&2 || \
+  $(shell test -x $(VENV)/bin/python && ( $(OURS) scripts.word $(call quote,$(odd)) $(KEYED) $(BARE) >&2 ) || \
     printf 'error: %s is no target and no KEY=VALUE\n' $(call quote,$(odd)) >&2)
   $(error refused)
 endif

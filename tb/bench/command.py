@@ -17,7 +17,7 @@ from rich.console import Console
 
 from plena_ref.machine.reference import InstructionLimitError
 from tb.bench import options, progress
-from tb.engine import environment, interruption, paths
+from tb.engine import environment, interruption, parent, paths
 from tb.engine.tools import SimulationError
 
 
@@ -30,6 +30,7 @@ def run(main: Callable[[list[str]], int], arguments: list[str]) -> int:
             stream.reconfigure(errors="replace")
     try:
         with interruption.handled():
+            parent.end_with_make()
             for place in (paths.REPO, paths.BUILD, Path(sys.prefix)):
                 paths.check(place)
             with progress.shown():

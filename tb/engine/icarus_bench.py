@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tb.engine.paths import REPO, include_flags
+from tb.engine import scratch
+from tb.engine.paths import BUILD, REPO, include_flags
 from tb.engine.simulate import SimulationError, find_tool
 from tb.engine.tools import finished
 
@@ -58,7 +58,7 @@ def run(top: str, sources: Sequence[str | Path], *options: str, root: Path = REP
     """
     command = [*find_tool("icarus").command, "-g2012", *options, "-s", top, *include_flags()]
     command += [f"-P{top}.{name}={value}" for name, value in parameters.items()]
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch.folder(BUILD / "runs" / "unit", top) as folder:
         model = f"{folder}/model.vvp"
         compiled = finished([*command, "-o", model, *map(str, sources)], root, TIME_LIMIT)
         said = compiled.stdout + compiled.stderr

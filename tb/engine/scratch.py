@@ -46,6 +46,11 @@ def folder(parent: Path, what: str) -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
 
 
+def keep(made: Path) -> Path:
+    """Give a scratch folder a name that is not swept; the folder under it."""
+    return made.rename(made.with_name(made.name.removeprefix(_PREFIX)))
+
+
 def sweep(parent: Path) -> list[Path]:
     """Remove the scratch folders in `parent` whose process is gone; return them.
 

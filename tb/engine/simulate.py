@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from tb.engine import cache, paths, registry
+from tb.engine import cache, paths, registry, scratch
 from tb.engine.model import Model, Options
 from tb.engine.paths import ASSERTIONS, BUILD, INCLUDES, QUICK, REPO, rtl_sources
 from tb.engine.registry import SIMULATORS, default_simulator, find_tool
@@ -165,19 +163,13 @@ def run(
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         return run_in(folder, model, request)
-    runs = paths.BUILD / "runs" / "unit"
-    runs.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{model.top}-", dir=runs))
-    try:
-        seconds = run_in(folder, model, request)
-    except SimulationError:
-        # Its log stays.
-        raise
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
-    return seconds
+    with scratch.folder(paths.BUILD / "runs" / "unit", model.top) as made:
+        try:
+            return run_in(made, model, request)
+        except SimulationError as error:
+            # Its log stays.
+            kept = scratch.keep(made)
+            raise SimulationError(str(error).replace(str(made), str(kept))) from None
 
 
 def run_unit(

@@ -54,10 +54,14 @@ def need(simulator: str, programs: Sequence[str], packages: Sequence[str]) -> No
 def execute(command: Sequence[str], what: str, more: Mapping[str, str], folder: Path) -> None:
     """Run one step of a build in ``folder``; ``more`` are further variables of its environment.
 
+    Compilers keep their temporary files there too: when they are killed these go with the folder.
+
     Raises:
         SimulationError: it ended with another exit status than 0; the message begins with ``what``.
     """
-    status, printed = processes.captured(command, folder, environment.made(more))
+    status, printed = processes.captured(
+        command, folder, environment.made({"TMPDIR": str(folder.resolve()), **more})
+    )
     if status != 0:
         raise SimulationError("\n".join([f"{what} failed (exit {status}):", *printed.splitlines()[-60:]]))
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tb.bench import case_command
-from tb.engine import environment, processes, simulate
+from tb.engine import environment, processes, scratch, simulate
 from tb.mutants.table import Mutant
 
 _TREE = ("rtl", "tb", "plena_ref")
@@ -65,8 +64,7 @@ def tree_with(mutant: Mutant | None, quick: bool = True) -> Iterator[Path]:
     """
     models = simulate.BUILD / "models"
     models.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="mutant-", dir=simulate.BUILD) as name:
-        root = Path(name)
+    with scratch.folder(simulate.BUILD, "mutant") as root:
         for part in _TREE:
             shutil.copytree(simulate.REPO / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
         (root / "build").mkdir()

@@ -147,5 +147,3 @@ def _sweep_litter() -> None:
     """Remove what killed sweeps have left."""
     build = simulate.BUILD
     litter.remove(build, build / "runs", FOLDER, FOLDER / "results")
-    litter.remove_old(build, "mutant-*")
-    litter.remove_old(build / "models", "plena_tb-*.????????")

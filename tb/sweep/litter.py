@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
 import socket
-import time
 from pathlib import Path
 
-#: What does not name its process is litter after so many seconds; nothing works on it for longer.
-OLD_SECONDS = 3600.0
 _NAME = re.compile(r"sweep@(?P<host>[^@]*)@(?P<process>\d+)@")
 
 
@@ -21,26 +17,12 @@ def prefix() -> str:
 
 
 def remove(*folders: Path) -> list[Path]:
-    """Remove what processes of this host that are gone have left directly in these folders; says what.
-
-    Names without a process are left to :func:`remove_old`.
-    """
+    """Remove what processes of this host that are gone have left directly in these folders; says what."""
     gone = []
     for folder in folders:
         for path in _entries(folder):
             found = _NAME.search(path.name)
             if found and found["host"] == socket.gethostname() and not _alive(int(found["process"])):
-                _delete(path)
-                gone.append(path)
-    return gone
-
-
-def remove_old(folder: Path, pattern: str) -> list[Path]:
-    """Remove what matches in a folder and was not touched for an hour; says what."""
-    gone = []
-    for path in _entries(folder):
-        with contextlib.suppress(OSError):
-            if path.match(pattern) and time.time() - path.stat().st_mtime > OLD_SECONDS:
                 _delete(path)
                 gone.append(path)
     return gone

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,7 @@ import dask.config
 from distributed import LocalCluster
 
 from tb.bench import command, options
-from tb.engine import simulate
+from tb.engine import scratch, simulate
 from tb.mutants.swept import SWEPT
 from tb.mutants.table import Mutant
 from tb.sweep import matrix as matrices
@@ -136,10 +135,10 @@ def rehearse(
         speed: seconds of a sweep in a second.
         shared: workers share a cache of models.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch.folder(simulate.BUILD / "runs", "rehearsal") as folder:
         known = Seconds(seconds)
-        known.file = Path(folder) / "seconds.json"
-        store = Store(Path(folder) / "results", "rehearsal")
+        known.file = folder / "seconds.json"
+        store = Store(folder / "results", "rehearsal")
         text = matrices.MATRIX_FILE.read_text()
         plan = plans.make(text, matrices.load(), Fingerprint({}, {}), store, known, cells, mutants)
         least = bound(plan, workers)

@@ -7,14 +7,13 @@ state, they force that state, as a fault in it would.
 from __future__ import annotations
 
 import re
-import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tb.engine import icarus_bench
-from tb.engine.paths import REPO, rtl_sources
+from tb.engine import icarus_bench, scratch
+from tb.engine.paths import BUILD, REPO, rtl_sources
 
 _INCLUDE = re.compile(r'`include "(\w+\.svh)"')
 _PORT = re.compile(r"^\s*input\s+wire logic\s*(?:\[.*?\])?\s*(\w+)\s*[,/\n]", re.MULTILINE | re.DOTALL)
@@ -103,7 +102,7 @@ def fired(violation: Violation) -> str:
 
 def printed(text: str, *options: str) -> str:
     """Compile a bench with the RTL on Icarus, with more options, and run it; what both printed."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "violation.sv"
+    with scratch.folder(BUILD / "runs" / "unit", "violation") as folder:
+        file = folder / "violation.sv"
         file.write_text(text)
         return icarus_bench.run("violation", [*rtl_sources(), file], *options).text

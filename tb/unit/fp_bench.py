@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plena_ref.isa.formats import ELEMENT, FORMATS
-from tb.engine import simulate
+from tb.engine import scratch, simulate
 
 #: Raw bit patterns in words of any width.
 Bits = NDArray[np.integer]
@@ -66,10 +65,7 @@ def apply(
     pairs[:, 0] = a
     pairs[:, 1] = b
     unit = Path(__file__).resolve().parent
-    runs = simulate.BUILD / "runs" / "unit"
-    runs.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="fp_vectors-", dir=runs) as name:
-        folder = Path(name)
+    with scratch.folder(simulate.BUILD / "runs" / "unit", "fp_vectors") as folder:
         pairs.tofile(folder / "operands.bin")
         simulate.run(
             model, "cocotb_float", folder=folder, search=[unit], plusargs=[f"+op={FUNCTIONS.index(function)}"]

@@ -7,13 +7,12 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tb.engine import simulate
+from tb.engine import scratch, simulate
 from tests.extending.steps import Command, Step, StepError, Variant, apply, parse
 
 _TREE = ("rtl", "tb", "plena_ref", "scripts", "tests", "docs", "Makefile", "pyproject.toml", "README.md")
@@ -39,8 +38,7 @@ def copied_tree() -> Iterator[Path]:
     """A copy of the source tree with tests and docs, removed afterwards; it shares the cache of models."""
     models = simulate.BUILD / "models"
     models.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="extending-", dir=simulate.BUILD) as name:
-        root = Path(name)
+    with scratch.folder(simulate.BUILD, "extending") as root:
         for part in _TREE:
             source = simulate.REPO / part
             if source.is_dir():

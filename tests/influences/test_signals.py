@@ -94,6 +94,17 @@ def simulating(process: subprocess.Popen[str]) -> bool:
     return False
 
 
+def commanded(pid: int) -> bool:
+    """Whether a process is a command of ours that has begun to look after signals."""
+    try:
+        line = Path(f"/proc/{pid}/cmdline").read_bytes()
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    caught = int(status.split("SigCgt:")[1].split()[0], 16)
+    return b"\0scripts." in line and bool(caught >> (signal.SIGTERM - 1) & 1)
+
+
 def alive(pids: list[int]) -> list[int]:
     """Those that still run."""
     found = []
@@ -130,6 +141,22 @@ def test_a_killed_command(endless) -> None:
     process.kill()
     process.wait()
     assert waited_for(lambda: not alive(below), 5)
+
+
+@row(_SIGNALS, "`make` itself is ended (SIGTERM) or killed (SIGKILL)", "what it started is told to end")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_make_that_ends(number: signal.Signals, checkout: Path, tmp_path: Path) -> None:
+    write_program(tmp_path / "p.mem", assemble(_ENDLESS))
+    line = ["make", "run", f"PROGRAM={tmp_path / 'p.mem'}", f"OUT={tmp_path / 'out'}", "SIM=reference"]
+    make = subprocess.Popen(line, cwd=checkout, stderr=subprocess.DEVNULL)
+    try:
+        assert waited_for(lambda: any(commanded(pid) for pid in children(make.pid)))
+        below = children(make.pid)
+        make.send_signal(number)
+        make.wait(20)
+        assert waited_for(lambda: not alive(below), 10)
+    finally:
+        make.kill()
 
 
 @row(_SIGNALS, "a signal during a simulation with `WAVES=1`", "the waves so far are kept and can be read")

@@ -24,8 +24,8 @@ NAME = "mha_batch2_sub64"
 
 
 @cache
-def _original(case: Case) -> Path:
-    folder = Path(mkdtemp(prefix="plena-build-"))
+def _original(case: Case, parent: Path) -> Path:
+    folder = Path(mkdtemp(prefix="original-", dir=parent))
     write_directory(case, folder)
     return folder
 
@@ -33,7 +33,7 @@ def _original(case: Case) -> Path:
 def directory(tmp_path: Path, case: str | Case = NAME, name: str = "build") -> Path:
     """A fresh copy of a case's build directory below `tmp_path`."""
     chosen = CASES[case] if isinstance(case, str) else case
-    return Path(shutil.copytree(_original(chosen), tmp_path / name))
+    return Path(shutil.copytree(_original(chosen, tmp_path.parent), tmp_path / name))
 
 
 def small_case(name: str, kernel: str, **problem: object) -> Case:

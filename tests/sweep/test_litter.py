@@ -25,15 +25,6 @@ def test_only_litter_of_processes_that_are_gone_is_removed(tmp_path: Path) -> No
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([names[0], names[2], names[3]])
 
 
-def test_what_names_no_process_is_litter_after_an_hour(tmp_path: Path) -> None:
-    for name in ("mutant-old", "mutant-new", "kept-old"):
-        (tmp_path / name).mkdir()
-    for name in ("mutant-old", "kept-old"):
-        os.utime(tmp_path / name, (0, 0))
-    assert litter.remove_old(tmp_path, "mutant-*") == [tmp_path / "mutant-old"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept-old", "mutant-new"]
-
-
 def test_every_run_has_a_log_of_its_own_and_the_oldest_go(tmp_path: Path) -> None:
     for number in range(KEPT + 5):
         with RunLog(tmp_path) as log, RunLog(tmp_path) as at_the_same_time:
