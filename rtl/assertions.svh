@@ -6,11 +6,14 @@
 //   `PLENA_ASSERT(name, condition, "what is wrong when it does not hold")
 //   `PLENA_ASSERT_WHEN(name, when, condition, "...")
 //   `PLENA_ASSERT_STANDS(name, valid, ready, payload, "what is wrong when an offer goes or changes before it is taken")
+//   `PLENA_ASSERT_HERE(name, condition, "...")      a statement, in an always block of `clk` and not in its reset
 //
-// _WHEN evaluates its condition only in a cycle in which `when` is not 0, which costs a simulation least.
+// _WHEN evaluates its condition only in a cycle in which `when` is not 0, which costs a simulation least. _HERE costs
+// less still: it stands in a branch that the module has anyway. That branch must be taken too when what it tests is
+// unknown: write `!==`.
 // Nothing is checked while the reset lasts, nor, where registers begin unknown, before its first cycle; Verilator knows
-// no X, and its benches begin in reset. A condition that is unknown is broken. The test of the reset stands outermost,
-// since it is then made once for all contracts that Verilator puts side by side.
+// no X, and its benches begin in reset. A condition that is unknown is broken. The test of the reset stands innermost:
+// it is made only when a contract is broken.
 // Names are unique in rtl. No semicolon follows.
 `ifdef SYNTHESIS
 `define PLENA_NO_ASSERTIONS
@@ -20,6 +23,7 @@
 `define PLENA_ASSERT(NAME, CONDITION, MESSAGE)
 `define PLENA_ASSERT_WHEN(NAME, WHEN, CONDITION, MESSAGE)
 `define PLENA_ASSERT_STANDS(NAME, VALID, READY, PAYLOAD, MESSAGE)
+`define PLENA_ASSERT_HERE(NAME, CONDITION, MESSAGE)
 `else
 `ifdef VERILATOR
 `define PLENA_ASSERT_RESET(RESET) \
@@ -34,23 +38,30 @@
 `endif
 `define PLENA_ASSERT(NAME, CONDITION, MESSAGE) \
   always @(posedge clk) begin : NAME \
-    if (!assert_off) \
-      if ((CONDITION) !== 1'b1) $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE); \
+    if ((CONDITION) !== 1'b1) \
+      if (!assert_off) $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE); \
   end
 `define PLENA_ASSERT_WHEN(NAME, WHEN, CONDITION, MESSAGE) \
   always @(posedge clk) begin : NAME \
-    if (!assert_off) \
-      if ((WHEN) !== 1'b0) \
-        if ((CONDITION) !== 1'b1) $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE); \
+    if ((WHEN) !== 1'b0) \
+      if ((CONDITION) !== 1'b1) \
+        if (!assert_off) $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE); \
+  end
+`define PLENA_ASSERT_HERE(NAME, CONDITION, MESSAGE) \
+  begin : NAME \
+    if ((CONDITION) !== 1'b1) \
+      if (!assert_off) $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE); \
   end
 `define PLENA_ASSERT_STANDS(NAME, VALID, READY, PAYLOAD, MESSAGE) \
   always @(posedge clk) begin : NAME \
     reg waited; \
     reg [$bits(PAYLOAD)-1:0] offer; \
-    if (!assert_off) \
+    if (waited !== 1'b0 || VALID) begin \
       if (waited === 1'b1) \
-        if ((VALID && PAYLOAD == offer) !== 1'b1) $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE); \
-    waited = VALID && !(READY) && !assert_off; \
-    if (waited) offer = PAYLOAD; \
+        if ((VALID && PAYLOAD == offer) !== 1'b1) \
+          if (!assert_off) $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE); \
+      waited = VALID && !(READY) && !assert_off; \
+      if (waited) offer = PAYLOAD; \
+    end \
   end
 `endif

@@ -18,7 +18,7 @@ from tb.unit import contracts
 DOCUMENT = REPO / "docs" / "assertions.md"
 _BEGIN = "<!-- table: python -m scripts.assertions -->\n"
 _END = "<!-- end of table -->\n"
-_USE = re.compile(r"`PLENA_ASSERT(?:_STANDS|_WHEN)?\(\s*(\w+),(.*?)\"\s*\)\n", re.DOTALL)
+_USE = re.compile(r"`PLENA_ASSERT(?:_STANDS|_WHEN|_HERE)?\(\s*(\w+),(.*?)\"\s*\)\n", re.DOTALL)
 
 
 @dataclass(frozen=True)

@@ -272,8 +272,8 @@ module control_regs #(
                        "a write response goes or changes before it is taken")
   `PLENA_ASSERT_STANDS(axil_data_stands, s_axil_rvalid, s_axil_rready, ({s_axil_rdata, s_axil_rresp
                        }), "read data go or change before they are taken")
-  `PLENA_ASSERT(control_one_command, 2'(start) + 2'(resume) + 2'(abort) <= 2'd1,
-                "two commands are given in the same cycle")
+  `PLENA_ASSERT_WHEN(control_one_command, start || abort, !(resume || (start && abort)),
+                     "two commands are given in the same cycle")
   `PLENA_ASSERT_WHEN(control_start_rest, start || resume, !running,
                      "a program starts while one runs")
   `PLENA_ASSERT_WHEN(control_stop_running, stop, running, "a program stops that does not run")

@@ -24,21 +24,19 @@ module bank_arbiter #(
   assign pool = (starved != '0) ? starved : req;
   assign gnt  = pool & (~pool + 1'b1);
 
+  `PLENA_ASSERT_RESET(rst)
+
   always_ff @(posedge clk) begin
     if (rst) losses_q <= '0;
-    else if (req != '0 || losses_q != '0) begin
+    else if ((req | gnt) !== '0 || losses_q !== '0) begin
+      `PLENA_ASSERT_HERE(arbiter_grants, (req | gnt) == '0 || (gnt != '0 && (gnt & ((gnt - 1'b1) | ~req)) == '0),
+                         "not exactly one of the ports that ask is granted")
       for (int i = 0; i < N; i++) begin
         if (!req[i] || gnt[i]) losses_q[i*CW+:CW] <= '0;
         else if (!losses_q[i*CW+CW-1]) losses_q[i*CW+:CW] <= losses_q[i*CW+:CW] + 1'b1;
       end
     end
   end
-
-  `PLENA_ASSERT_RESET(rst)
-
-  `PLENA_ASSERT_WHEN(arbiter_grants, (req | gnt) != '0,
-                     gnt != '0 && (gnt & ((gnt - 1'b1) | ~req)) == '0,
-                     "not exactly one of the ports that ask is granted")
 endmodule
 
 `default_nettype wire
