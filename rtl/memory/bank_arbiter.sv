@@ -26,10 +26,12 @@ module bank_arbiter #(
 
   `PLENA_ASSERT_RESET(rst)
 
-  always_ff @(posedge clk) begin
+  // Not always_ff, in which Icarus warns of the assertion.
+  always @(posedge clk) begin
     if (rst) losses_q <= '0;
     else if ((req | gnt) !== '0 || losses_q !== '0) begin
-      `PLENA_ASSERT_HERE(arbiter_grants, (req | gnt) == '0 || (gnt != '0 && (gnt & ((gnt - 1'b1) | ~req)) == '0),
+      `PLENA_ASSERT_HERE(arbiter_grants,
+                         (req | gnt) == '0 || (gnt != '0 && (gnt & ((gnt - 1'b1) | ~req)) == '0),
                          "not exactly one of the ports that ask is granted")
       for (int i = 0; i < N; i++) begin
         if (!req[i] || gnt[i]) losses_q[i*CW+:CW] <= '0;

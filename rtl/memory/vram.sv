@@ -60,8 +60,6 @@ module vram #(
   logic [NR*3-1:0] rd_bank;
   logic [NW*3-1:0] wr_bank;
 
-  `PLENA_ASSERT_RESET(rst)
-
   for (genvar r = 0; r < NR; r++) begin : g_read
     // Bank whose output belongs to the port in the cycle after its grant.
     logic [2:0] from_q;
@@ -69,19 +67,11 @@ module vram #(
     assign rd_bank[r*3+:3] = bank_of(rd_row[r*VRW+:VRW]);
     assign rd_gnt[r] = rd_take[r*BANKS+:BANKS] != '0;
     assign rd_data[r*W+:W] = bank_q[from_q*W+:W];
-    if (ROWS != 2 ** VRW) begin : g_inside
-      `PLENA_ASSERT_WHEN(vram_read_inside, rd_req[r], int'(rd_row[r*VRW+:VRW]) < ROWS,
-                         "a row past VRAM is read")
-    end
   end
 
   for (genvar w = 0; w < NW; w++) begin : g_write
     assign wr_bank[w*3+:3] = bank_of(wr_row[w*VRW+:VRW]);
     assign wr_gnt[w] = wr_take[w*BANKS+:BANKS] != '0;
-    if (ROWS != 2 ** VRW) begin : g_inside
-      `PLENA_ASSERT_WHEN(vram_write_inside, wr_req[w], int'(wr_row[w*VRW+:VRW]) < ROWS,
-                         "a row past VRAM is written")
-    end
   end
 
   for (genvar i = 0; i < BANKS; i++) begin : g_bank
@@ -144,6 +134,19 @@ module vram #(
         .wr_data(row_data),
         .wr_mask(row_mask)
     );
+  end
+
+  // With a power of two of rows every row number is one of them.
+  if (ROWS != 2 ** VRW) begin : g_inside
+    `PLENA_ASSERT_RESET(rst)
+    for (genvar r = 0; r < NR; r++) begin : g_read
+      `PLENA_ASSERT_WHEN(vram_read_inside, rd_req[r], int'(rd_row[r*VRW+:VRW]) < ROWS,
+                         "a row past VRAM is read")
+    end
+    for (genvar w = 0; w < NW; w++) begin : g_write
+      `PLENA_ASSERT_WHEN(vram_write_inside, wr_req[w], int'(wr_row[w*VRW+:VRW]) < ROWS,
+                         "a row past VRAM is written")
+    end
   end
 endmodule
 
