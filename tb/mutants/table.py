@@ -54,8 +54,7 @@ _RTL = (
         file="rtl/matrix/matrix_unit.sv",
         old="assign product_fresh = fresh_q[sums] || (issue_wo && wo_sums == sums);",
         new="assign product_fresh = !per_head && (fresh_q[sums] || (issue_wo && wo_sums == sums));",
-        case="gqa_packed",
-        overrides=(("MLEN", "16"), ("BLEN", "4"), ("HLEN", "8"), ("HEAD_DIM", "8")),
+        case="gqa_packed_wide",
         reason="batch 0: ",
     ),
     Mutant(

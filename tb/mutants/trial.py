@@ -59,8 +59,9 @@ def mutated(mutant: Mutant, text: str) -> str:
 def tree_with(mutant: Mutant | None, quick: bool = True) -> Iterator[Path]:
     """A copy of the source tree with the fault in it (without one: None), removed afterwards.
 
-    The copy shares the cache of models, whose names depend on the text of the sources. Its models run once or
-    twice, so they are built without optimisation, unless `quick` is False.
+    The copy shares the cache of models, whose names depend on the text of the sources, so a fault in Python
+    runs on the models that are there. Those of a fault in RTL run once or twice and are built without
+    optimisation, unless `quick` is False.
     """
     models = simulate.BUILD / "models"
     models.mkdir(parents=True, exist_ok=True)
@@ -69,7 +70,7 @@ def tree_with(mutant: Mutant | None, quick: bool = True) -> Iterator[Path]:
             shutil.copytree(simulate.REPO / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
         (root / "build").mkdir()
         (root / "build" / "models").symlink_to(models)
-        if quick:
+        if quick and mutant is not None and mutant.file.endswith(".sv"):
             (root / simulate.QUICK).touch()
         if mutant is not None:
             file = root / mutant.file

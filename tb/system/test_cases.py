@@ -15,7 +15,7 @@ from plena_ref.workloads.build import build
 from plena_ref.workloads.registry import CASES
 from tb.bench import case_command
 from tb.engine import simulate
-from tb.system import schemas
+from tb.system import cycles, schemas
 
 pytestmark = pytest.mark.not_nightly("every case on its simulators and its machine")
 
@@ -65,6 +65,9 @@ def test_case_passes(
         worst = batch["worst"]
         assert worst["row"] in range(rows) and worst["column"] in range(columns)
         assert worst["head"] in range(heads)
+    if simulator == "verilator":
+        counts = {key: result[key] for key in ("cycles", "instructions")}
+        assert counts == cycles.read()[f"TEST={name}"], "if that is meant, run `make cycles`"
     # Two instructions a cycle at most.
     assert 2 * result["cycles"] > result["instructions"] > len(workload.words)
     assert 0 < result["bound_cycles"] < result["cycles"]

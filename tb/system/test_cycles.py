@@ -8,19 +8,23 @@ import pytest
 
 from plena_ref.workloads.registry import CASES
 from tb.system import cycles
+from tb.system.test_cases import REGRESSION
 
 pytestmark = pytest.mark.not_nightly("speed")
 
 
 def test_cycles_are_those_of_the_table() -> None:
-    """Every entry, to the cycle. A change that is meant is written down by `make cycles`."""
+    """Every entry, to the cycle: here those that test_cases.py does not run as cases, and compare.
+
+    A change that is meant is written down by `make cycles`.
+    """
     table = cycles.read()
     assert list(table) == cycles.entries(), "run `make cycles`"
     assert {f"TEST={name}" for name in CASES if name != "mha"} < set(table)
-    measured = cycles.measure(table)
+    measured = cycles.measure(set(table) - {f"TEST={name}" for name, sim in REGRESSION if sim == "verilator"})
     changed = {entry: (table[entry], now) for entry, now in measured.items() if now != table[entry]}
     assert not changed, "cycles differ from tb/system/cycles.json; if that is meant, run `make cycles`"
-    assert cycles.TABLE.read_text() == cycles.to_text(measured)
+    assert cycles.TABLE.read_text() == cycles.to_text(table)
 
 
 def test_the_plain_form_takes_less_than_a_cycle_an_instruction() -> None:

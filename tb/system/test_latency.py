@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from plena_ref.isa.assembler import assemble
-from plena_ref.machine.hardware import Hardware
 from plena_ref.workloads.build import build
 from plena_ref.workloads.case import Case, make_case
 from plena_ref.workloads.registry import CASES
@@ -14,7 +13,7 @@ from tb.bench.harness import Job, run
 from tb.system.equivalence import DIRECTED, bounded, check, random_images
 
 #: The machine of the attention programs in this folder that need no default sizes.
-ATTENTION = Hardware(16, 4, 8, vram_elems=1 << 16, msram_tiles=8, hbm_bytes=1 << 16)
+ATTENTION = CASES["gqa_packed_wide"].hardware
 
 
 @pytest.mark.parametrize(
