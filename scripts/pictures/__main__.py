@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from scripts.pictures import layout, machine, overlap, passes, slot, vram_hash
+from scripts.pictures import layout, machine, overlap, passes, slot, timeline, vram_hash
 from tb.bench import command, options
 from tb.engine.paths import REPO
 
@@ -15,6 +15,7 @@ PICTURES = {
     "overlap": overlap.draw,
     "passes": passes.draw,
     "slot": slot.draw,
+    "timeline": timeline.draw,
     "vram_hash": vram_hash.draw,
 }
 

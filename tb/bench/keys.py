@@ -168,6 +168,7 @@ _CHAT = (
     Key("TOKENS", "16", "tokens of an answer at most"),
     Key("TEMPERATURE", "0", "of the sampling; 0 takes the best token"),
     Key("SEED", "0", "seed of the sampling"),
+    Key("TRACE", "0", "1 leaves a timeline of every pass for the Perfetto viewer", FLAG),
     Key(
         "SIM", next(iter(SIMULATORS)), "where the passes run; reference is the numpy machine", _ALL_SIMULATORS
     ),

@@ -33,7 +33,12 @@ def stages(folder: Path) -> list[tuple[int, str]]:
     if not listing.exists() or not len(trace):
         return []
     first = dict(zip(trace[::-1, 0].tolist(), trace[::-1, 2].tolist(), strict=True))
-    found = [(first[pc], name) for pc, name in wave_places.sections(listing.read_text()) if pc in first]
+    return [(first[pc], name) for pc, name in wave_places.sections(listing.read_text()) if pc in first]
+
+
+def marked(folder: Path) -> list[tuple[int, str]]:
+    """The stages that have markers: all, or of too many every second, third, .. one."""
+    found = stages(folder)
     return found[:: -(-len(found) // MOST_STAGES) or 1]
 
 

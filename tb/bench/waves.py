@@ -82,7 +82,7 @@ def _window(dump: pywellen.Waveform, folder: Path, place: int | None) -> Window:
     first, last = min(times, default=0), max(times, default=0)
     wrong = wave_markers.first_wrong(folder)
     places = [] if wrong is None else [(wrong, "first wrong instruction")]
-    places += wave_markers.stages(folder)
+    places += wave_markers.marked(folder)
     markers = tuple((times[cycle], name) for cycle, name in places if cycle in times)
     if place is None or not first <= place <= last:
         return Window(times.get(first, 0), times.get(last, 1), None, markers)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -17,12 +19,15 @@ from plena_ref.machine.state import MemoryImages
 from plena_ref.models.staging import read_logits
 from plena_ref.models.tokenizer import Tokenizer
 from plena_ref.verdict.stages import StageVerdict, first_wrong
+from tb.bench import timeline
 from tb.bench.job import JobResult
 from tb.bench.session import Session
+from tb.chat import pass_timeline
 from tb.chat.judge import Judge, StepVerdict
 from tb.chat.machines import Pass, Reference, Rtl, differences, first_images, make_pass
 from tb.chat.progress import ProgressLine
 from tb.chat.settings import CHUNK, Settings
+from tb.engine import paths
 
 F64 = NDArray[np.float64]
 
@@ -153,7 +158,7 @@ class Conversation:
             yield None
             return
         with Session(self.memory.hw, self.settings.simulator) as session:
-            yield Rtl(self.memory, images, session)
+            yield Rtl(self.memory, images, session, self.settings.traced)
 
     def _steps(self, rtl: Rtl | None) -> Iterator[Step]:
         """The passes: the prompt in chunks, then a token each until the answer ends."""
@@ -204,6 +209,8 @@ class Conversation:
             got = running.result()
             rtl.end(got)
             cycles, seconds = got.cycles, got.seconds
+            if got.trace is not None:
+                self._leave_timeline(made, got.trace, cycles)
             self.progress.end(cycles)
             wrong = differences(self.memory, got, report, self.reference)
             logits = read_logits(self.memory, got.images.vram, len(tokens))
@@ -213,3 +220,12 @@ class Conversation:
         stages = tuple(self.reference.stages)
         step = Step(len(tokens), None, cycles, report.instructions, seconds, tuple(wrong), verdict, stages)
         return step, logits[-1], next_made
+
+    def _leave_timeline(self, made: Pass, trace: NDArray[np.uint32], cycles: int) -> None:
+        """Write the timeline of a pass, and say where."""
+        folder = paths.BUILD / "runs" / "chat"
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = made.shape.rows
+        path = folder / f"position{made.shape.position:03}_tokens{rows:02}{timeline.SUFFIX}"
+        pass_timeline.write(path, trace, made.marks, cycles)
+        print(f"timeline: {os.path.relpath(path)}", file=sys.stderr)

@@ -120,10 +120,13 @@ class Rtl:
         memory: where everything lies.
         images: memories before the first pass.
         session: where it runs.
+        traced: results have the trace of retired instructions.
     """
 
-    def __init__(self, memory: ModelMemory, images: MemoryImages, session: Session) -> None:
-        self.memory, self._session = memory, session
+    def __init__(
+        self, memory: ModelMemory, images: MemoryImages, session: Session, traced: bool = False
+    ) -> None:
+        self.memory, self._session, self._traced = memory, session, traced
         self._images, self._kept = replace(images, vram=images.vram.copy(), fpmem=images.fpmem.copy()), False
         self._images = replace(self._images, msram=images.msram.copy(), intmem=images.intmem.copy())
         self._thread = ThreadPoolExecutor(max_workers=1)
@@ -131,7 +134,7 @@ class Rtl:
     def start(self, made: Pass, tokens: Sequence[int], progress: Progress) -> Future[JobResult]:
         """Begin a pass; HBM is loaded for the first one only."""
         stage_pass(self.memory, tokens, made.shape.position, self._images)
-        job = Job(made.words, self._images, self.memory.limit, keep_hbm=self._kept)
+        job = Job(made.words, self._images, self.memory.limit, keep_hbm=self._kept, trace=self._traced)
         self._kept = True
         return self._thread.submit(self._session.run, job, progress)
 

@@ -29,6 +29,7 @@ class Settings:
         seed: of the sampling.
         simulator: where the passes run, or `reference`.
         scheduler: address of a dask scheduler whose workers answer the prompts; None: this host.
+        traced: leave a timeline of every pass.
     """
 
     prompts: tuple[str, ...]
@@ -39,6 +40,7 @@ class Settings:
     seed: int
     simulator: str
     scheduler: str | None
+    traced: bool
 
     @property
     def on_rtl(self) -> bool:
@@ -54,6 +56,7 @@ def parse(arguments: list[str]) -> Settings:
         HardwareError: there is no such machine.
     """
     given = keys.given("chat", arguments)
+    traced = _traced(given)
     number = options.take_integer
     mlen = number(given, "MLEN", 64, 1, 1 << 20)
     tiles = max(64, (512 // max(mlen, 1)) ** 2)
@@ -78,7 +81,23 @@ def parse(arguments: list[str]) -> Settings:
         seed,
         given.get("SIM", simulate.default_simulator()),
         given.get("SCHEDULER"),
+        traced,
     )
+
+
+def _traced(given: dict[str, str]) -> bool:
+    """Whether timelines are wanted.
+
+    Raises:
+        UsageError: of passes that have none.
+    """
+    traced = bool(options.take_integer(given, "TRACE", 0, 0, 1))
+    if traced and given.get("SIM") == REFERENCE:
+        raise options.UsageError("TRACE= means nothing to SIM=reference, which has no cycles")
+    for key in ("PROMPTS", "SCHEDULER"):
+        if traced and key in given:
+            raise options.UsageError(f"TRACE=1 is for one PROMPT on this machine, without {key}")
+    return traced
 
 
 def _prompts(given: dict[str, str]) -> tuple[str, ...]:

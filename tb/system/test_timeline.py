@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
-from perfetto.protos.perfetto.trace import perfetto_trace_pb2 as schema
 
 from plena_ref.isa.assembler import assemble
 from plena_ref.isa.disassembler import disassemble
 from plena_ref.kernels.attention.masks import ROWS_TOGETHER
 from plena_ref.workloads.registry import CASES
-from tb.bench import timeline
+from tb.bench import perfetto_tracks, timeline, timeline_slices
 from tb.bench.case_runner import CaseOutcome, run_case
 from tb.bench.options import RunOptions
-from tb.bench.perfetto_file import CYCLE_NS
+from tb.bench.perfetto_tracks import Track
 from tb.bench.retired import instructions
 from tb.bench.run_files import Asked, leave
 from tb.engine import simulate
@@ -28,45 +26,8 @@ SMALL = {
 }
 
 
-@dataclass
-class Decoded:
-    """Slices of a track as (begin, end, name, facts, depth), or values of a counter as (cycle, value)."""
-
-    slices: list[tuple[int, int, str, dict[str, object], int]] = field(default_factory=list)
-    values: list[tuple[int, float]] = field(default_factory=list)
-
-
-def decode(path: Path) -> dict[str, Decoded]:
-    """Every track by its name; slices are nested, and times never go back."""
-    trace = schema.Trace()
-    trace.ParseFromString(path.read_bytes())
-    names: dict[int, str] = {}
-    found: dict[str, Decoded] = defaultdict(Decoded)
-    stacks: dict[int, list[tuple[int, str, dict[str, object]]]] = defaultdict(list)
-    last = 0
-    for packet in trace.packet:
-        if packet.HasField("track_descriptor"):
-            names[packet.track_descriptor.uuid] = packet.track_descriptor.name
-            continue
-        event, cycle = packet.track_event, packet.timestamp // CYCLE_NS
-        assert cycle >= last and packet.timestamp % CYCLE_NS == 0
-        last, track = cycle, event.track_uuid
-        if event.type == event.TYPE_COUNTER:
-            found[names[track]].values.append((cycle, event.double_counter_value))
-        elif event.type == event.TYPE_SLICE_BEGIN:
-            facts = {one.name: one.string_value or one.int_value for one in event.debug_annotations}
-            stacks[track].append((cycle, event.name, facts))
-        else:
-            assert event.type == event.TYPE_SLICE_END
-            begin, name, facts = stacks[track].pop()
-            assert begin < cycle, "a slice has a cycle at least"
-            found[names[track]].slices.append((begin, cycle, name, facts, len(stacks[track])))
-    assert not any(stacks.values()), "every slice ends"
-    return found
-
-
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[CaseOutcome, dict[str, Decoded], Path]:
+def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[CaseOutcome, dict[str, Track], Path]:
     simulate.require("icarus")
     runs = tmp_path_factory.mktemp("runs")
     folder = runs / "run"
@@ -74,10 +35,10 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[CaseOutcome, dict[str
     case = CASES["mha_ragged"].override(**SMALL)
     outcome = run_case(case, RunOptions("icarus", waves=True), folder=folder)
     leave(folder, runs, Asked("make sim", RunOptions()), outcome)
-    return outcome, decode(timeline.write(folder, case.hardware)), folder
+    return outcome, perfetto_tracks.read(timeline.write(folder, case.hardware)), folder
 
 
-def test_retired_instructions(ran: tuple[CaseOutcome, dict[str, Decoded], Path]) -> None:
+def test_retired_instructions(ran: tuple[CaseOutcome, dict[str, Track], Path]) -> None:
     """Both tracks together are the trace: cycle, assembly, pc and number of each instruction."""
     outcome, tracks, _ = ran
     trace = outcome.got.trace
@@ -91,7 +52,7 @@ def test_retired_instructions(ran: tuple[CaseOutcome, dict[str, Decoded], Path])
 
 
 def test_every_instruction_of_a_unit_is_at_work_once(
-    ran: tuple[CaseOutcome, dict[str, Decoded], Path],
+    ran: tuple[CaseOutcome, dict[str, Track], Path],
 ) -> None:
     """Those of each queue, in the order of their numbers, after they were dispatched."""
     outcome, tracks, _ = ran
@@ -109,7 +70,7 @@ def test_every_instruction_of_a_unit_is_at_work_once(
         assert all(begin > one.cycle for (_, begin, _), one in zip(slices, by_unit[letter], strict=True))
 
 
-def test_stalls_are_those_of_the_counters(ran: tuple[CaseOutcome, dict[str, Decoded], Path]) -> None:
+def test_stalls_are_those_of_the_counters(ran: tuple[CaseOutcome, dict[str, Track], Path]) -> None:
     """Cycles by reason, of dispatch and of the head of each queue, are exact."""
     outcome, tracks, _ = ran
     counters = outcome.got.counters.to_json()
@@ -126,7 +87,7 @@ def test_stalls_are_those_of_the_counters(ran: tuple[CaseOutcome, dict[str, Deco
     assert waits > 100
 
 
-def _spent(track: Decoded, depth: int) -> dict[str, int]:
+def _spent(track: Track, depth: int) -> dict[str, int]:
     """Cycles of the slices of a depth by name."""
     spent: Counter[str] = Counter()
     for begin, end, name, _, at in track.slices:
@@ -134,7 +95,7 @@ def _spent(track: Decoded, depth: int) -> dict[str, int]:
     return {name: n for name, n in spent.items() if n}
 
 
-def test_loops_and_stages(ran: tuple[CaseOutcome, dict[str, Decoded], Path]) -> None:
+def test_loops_and_stages(ran: tuple[CaseOutcome, dict[str, Track], Path]) -> None:
     _, tracks, _ = ran
     passes = [
         facts["loops"]
@@ -151,7 +112,7 @@ def test_loops_and_stages(ran: tuple[CaseOutcome, dict[str, Decoded], Path]) -> 
     assert "triangle: row i sees columns 0..i+0" in stages
 
 
-def test_counters(ran: tuple[CaseOutcome, dict[str, Decoded], Path]) -> None:
+def test_counters(ran: tuple[CaseOutcome, dict[str, Track], Path]) -> None:
     """The averages come to the work that the machine counted."""
     outcome, tracks, _ = ran
     hw = outcome.case.hardware
@@ -165,17 +126,17 @@ def test_counters(ran: tuple[CaseOutcome, dict[str, Decoded], Path]) -> None:
 
 
 def test_a_long_run_is_sampled(
-    ran: tuple[CaseOutcome, dict[str, Decoded], Path], monkeypatch: pytest.MonkeyPatch
+    ran: tuple[CaseOutcome, dict[str, Track], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Blocks of instructions are left out, evenly; stages and counters are whole."""
     outcome, whole, folder = ran
-    monkeypatch.setattr(timeline, "MOST_INSTRUCTIONS", 200)
-    monkeypatch.setattr(timeline, "BLOCK", 50)
-    small = decode(timeline.write(folder, outcome.case.hardware))
+    monkeypatch.setattr(timeline_slices, "MOST_INSTRUCTIONS", 200)
+    monkeypatch.setattr(timeline_slices, "BLOCK", 50)
+    small = perfetto_tracks.read(timeline.write(folder, outcome.case.hardware))
     numbers = {facts["number"] for _, _, _, facts, _ in small["retired"].slices}
     assert outcome.got.trace is not None
-    every = -(-len(outcome.got.trace) // timeline.MOST_INSTRUCTIONS)
-    assert every > 1 and {int(str(number)) // timeline.BLOCK % every for number in numbers} == {0}
+    every = -(-len(outcome.got.trace) // timeline_slices.MOST_INSTRUCTIONS)
+    assert every > 1 and {int(str(number)) // timeline_slices.BLOCK % every for number in numbers} == {0}
     assert small["array"].values == whole["array"].values
     assert small["stage"].slices == whole["stage"].slices
 

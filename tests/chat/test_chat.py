@@ -13,7 +13,10 @@ import pytest
 from distributed import LocalCluster
 
 from plena_ref.configs.models import DECODERS
+from plena_ref.isa import instructions as isa
 from plena_ref.isa.assembler import assemble
+from plena_ref.isa.disassembler import disassemble
+from plena_ref.isa.encoding import Unit
 from plena_ref.kernels.language_model.decoder_layers import DecoderLayers
 from plena_ref.kernels.language_model.model_memory import ModelMemory
 from plena_ref.kernels.language_model.weight_tiles import Panel
@@ -22,10 +25,11 @@ from plena_ref.machine.state import MemoryImages
 from plena_ref.models.hbm_image import read_weights, write_weights
 from plena_ref.models.staging import stage_rotation
 from plena_ref.verdict.stages import first_wrong
+from tb.bench import perfetto_tracks
 from tb.bench.job import Job, JobResult
 from tb.bench.session import Session
-from tb.chat import command
-from tb.chat.machines import Reference, Rtl, differences, first_images, make_pass
+from tb.chat import command, pass_timeline
+from tb.chat.machines import Pass, Reference, Rtl, differences, first_images, make_pass
 from tb.engine import simulate
 from tests.models.files import drawn_weights, reduced_checkpoint
 from tests.models.packages import require_model_packages
@@ -69,11 +73,11 @@ def _altered(result: JobResult, what: str) -> JobResult:
     return replace(result, images=images)
 
 
-def test_passes_of_a_session_are_bit_exact_and_a_changed_bit_is_found() -> None:
+def test_passes_of_a_session_are_bit_exact_and_a_changed_bit_is_found(tmp_path: Path) -> None:
     memory, images = _memory()
     progress: list[int] = []
     with Session(HW) as session:
-        rtl, position = Rtl(memory, images, session), 0
+        rtl, position = Rtl(memory, images, session, traced=True), 0
         reference = Reference(memory, images, read_weights(memory, drawn_weights(memory.config), images.hbm))
         for tokens in ([3, 1, 4, 1, 5, 9, 2, 95], [0], [3, 5, 8]):
             made = make_pass(memory, len(tokens), position)
@@ -88,6 +92,28 @@ def test_passes_of_a_session_are_bit_exact_and_a_changed_bit_is_found() -> None:
         np.testing.assert_array_equal(rtl.whole_hbm(), images.hbm)
         for what in ("vram", "msram", "fpmem", "intmem", "hbm", "gp5"):
             assert len(differences(memory, _altered(got, what), report, reference)) == 1, what
+    _check_timeline(tmp_path / "pass", got, made)
+
+
+def _check_timeline(path: Path, got: JobResult, made: Pass) -> None:
+    """Layers with their steps, each of them once; every instruction in its cycle; counters that add up."""
+    assert got.trace is not None
+    pass_timeline.write(path, got.trace, made.marks, got.cycles)
+    tracks = perfetto_tracks.read(path)
+    layers = tracks["layer"].slices
+    first = dict(zip(got.trace[::-1, 0].tolist(), got.trace[::-1, 2].tolist(), strict=True))
+    assert {"layer 0", "layer 1"} <= {name for _, _, name, _, _ in layers}
+    begins = sorted(begin for begin, _, name, _, depth in layers if depth or not name.startswith("layer"))
+    assert begins == sorted({first[pc] for pc, _ in made.marks})
+    retired = [*tracks["retired"].slices, *tracks["retired beside it"].slices]
+    for begin, _, name, facts, _ in retired:
+        pc, word, cycle = got.trace[int(facts["number"])].tolist()
+        assert (begin, name, facts["pc"]) == (cycle, disassemble(word), pc)
+    assert sorted(int(facts["number"]) for *_, facts, _ in retired) == [*range(len(got.trace))]
+    matrix = sum(isa.BY_OPCODE[isa.opcode(word)].unit == Unit.M for word in got.trace[:, 1].tolist())
+    counter = tracks["to the matrix unit"].values
+    lengths = [min(pass_timeline.WINDOW, got.cycles - at) for at, _ in counter]
+    assert np.dot(lengths, [value for _, value in counter]) == pytest.approx(matrix)
 
 
 def test_what_a_job_does_not_write_is_no_part_of_its_dump() -> None:
