@@ -12,7 +12,7 @@ from plena_ref.isa.assembler import assemble
 from plena_ref.isa.disassembler import disassemble
 from plena_ref.kernels.attention.masks import ROWS_TOGETHER
 from plena_ref.workloads.registry import CASES
-from tb.bench import perfetto_tracks, timeline, timeline_slices
+from tb.bench import perfetto_tracks, timeline, timeline_slices, wave_rows
 from tb.bench.case_runner import CaseOutcome, run_case
 from tb.bench.options import RunOptions
 from tb.bench.perfetto_tracks import Track
@@ -110,6 +110,21 @@ def test_loops_and_stages(ran: tuple[CaseOutcome, dict[str, Track], Path]) -> No
     assert rows > ROWS_TOGETHER, "there is a loop"
     stages = [name for _, _, name, _, _ in tracks["stage"].slices]
     assert "triangle: row i sees columns 0..i+0" in stages
+
+
+def test_rows_of_vram_have_the_names_of_their_tensors(
+    ran: tuple[CaseOutcome, dict[str, Track], Path],
+) -> None:
+    """As waves show them; a folder that is no run has no names."""
+    outcome, _, folder = ran
+    names = wave_rows.names(folder)
+    placed = {one.name: one for one in outcome.workload.tensors if one.memory == "vram"}
+    mlen = SMALL["MLEN"]
+    for name in ("Q", "O"):
+        for row in (0, SMALL["SEQ"] - 1):
+            assert names[placed[name].base // mlen + row] == f"{name} row {row}"
+    assert max(names) < SMALL["VRAM_ELEMS"] // mlen and len(names) < SMALL["VRAM_ELEMS"] // mlen
+    assert wave_rows.names(folder / "images") == {}
 
 
 def test_counters(ran: tuple[CaseOutcome, dict[str, Track], Path]) -> None:
