@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tb.engine import parent
 
 
-def pytest_configure() -> None:
-    """Before workers start, which end with this process."""
-    parent.end_with_make()
+def pytest_configure(config: pytest.Config) -> None:
+    """pytest ends with make, and its workers end with it."""
+    if hasattr(config, "workerinput"):
+        parent.end_with_parent()
+    else:
+        parent.end_with_make()

@@ -1,4 +1,4 @@
-"""The end of `make`: a command that make started is told to end when make is gone, even when it was killed.
+"""The end of a parent: a command that make started is told to end when make is gone, even when it was killed.
 
 make says who it is in an environment variable (the Makefile's OURS). Nothing else that starts a command does:
 what runs under nohup goes on when its shell ends.
@@ -19,10 +19,16 @@ _SIGNAL_OF_THE_PARENTS_END = 1
 
 def end_with_make() -> None:
     """Have the system send SIGTERM to this process when the make that started it ends (Linux only)."""
-    if os.environ.pop(VARIABLE, "") != str(os.getppid()) or sys.platform != "linux":
+    if os.environ.pop(VARIABLE, "") == str(os.getppid()):
+        end_with_parent()
+
+
+def end_with_parent() -> None:
+    """Have the system send SIGTERM to this process when the one that started it ends (Linux only)."""
+    if sys.platform != "linux":
         return
-    make = os.getppid()
+    parent = os.getppid()
     ctypes.CDLL(None).prctl(_SIGNAL_OF_THE_PARENTS_END, int(signal.SIGTERM), 0, 0, 0)
-    if os.getppid() != make:
+    if os.getppid() != parent:
         # It ended before it could be watched.
         os.kill(os.getpid(), signal.SIGTERM)

@@ -22,10 +22,12 @@ _Test = TypeVar("_Test", bound=Callable[..., None])
 
 @dataclass(frozen=True)
 class Row:
-    """One influence: what it was tried with, what happens, and the test that shows it."""
+    """One influence: what it was tried with, what happens, and the place of the test that shows it."""
 
     influence: str
     outcome: str
+    file: str
+    line: int
     test: str
 
 
@@ -36,8 +38,9 @@ def row(group: str, influence: str, outcome: str) -> Callable[[_Test], _Test]:
     """Register the decorated test as what shows a row of a group's table."""
 
     def register(test: _Test) -> _Test:
-        where = f"{Path(test.__code__.co_filename).name}::{test.__name__}"
-        _rows.setdefault(group, {})[influence] = Row(influence, outcome, where)
+        code = test.__code__
+        place = (Path(code.co_filename).name, code.co_firstlineno, test.__name__)
+        _rows.setdefault(group, {})[influence] = Row(influence, outcome, *place)
         return test
 
     return register
@@ -52,8 +55,9 @@ def tables() -> str:
     for group in sorted(_rows):
         lines += ["", f"## {group}", "", "| what | what happens | what happened before | shown by |"]
         lines += ["|---|---|---|---|"]
-        for one in _rows[group].values():
-            lines.append(f"| {one.influence} | {one.outcome} | {before[one.influence]} | `{one.test}` |")
+        for one in sorted(_rows[group].values(), key=lambda row: (row.file, row.line)):
+            shown = f"`{one.file}::{one.test}`"
+            lines.append(f"| {one.influence} | {one.outcome} | {before[one.influence]} | {shown} |")
     return "\n".join(lines[1:]) + "\n\n"
 
 
