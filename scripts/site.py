@@ -16,6 +16,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 from tb.bench import command, options
+from tb.engine import scratch
 from tb.engine.paths import BUILD, REPO
 
 #: The first page, and the pages at the root of the tree.
@@ -121,7 +122,11 @@ def main(arguments: list[str]) -> int:
     """Build the site, and say what leads nowhere."""
     options.refuse_all(arguments)
     site = BUILD / "site"
-    broken = build(REPO, site)
+    # Whole or not at all: an interrupted command leaves the site as it was.
+    with scratch.folder(BUILD, "site") as made:
+        broken = build(REPO, made / "site")
+        shutil.rmtree(site, ignore_errors=True)
+        (made / "site").rename(site)
     for link in broken:
         print(f"error: {link} leads nowhere", file=sys.stderr)
     print(f"{len(pages(REPO))} pages: {site / 'index.html'}")

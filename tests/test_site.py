@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
+
 from scripts import site
 from scripts.pictures import __main__ as pictures
 from tb.engine.paths import REPO
@@ -31,6 +33,22 @@ def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
     (tmp_path / "docs" / "b.md").write_text("# B\n\n## Two `words`\n")
     broken = site.build(tmp_path, tmp_path / "site")
     assert broken == ["docs/README.md: none.md", "docs/README.md: docs/b.md#no"]
+
+
+def test_a_site_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(root: Path, place: Path) -> list[str]:
+        place.mkdir()
+        (place / "index.html").write_text("half")
+        raise KeyboardInterrupt
+
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "index.html").write_text("old")
+    monkeypatch.setattr(site, "BUILD", tmp_path)
+    monkeypatch.setattr(site, "build", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        site.main([])
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+    assert (tmp_path / "site" / "index.html").read_text() == "old"
 
 
 def test_the_pictures_are_up_to_date() -> None:
