@@ -87,6 +87,8 @@ def test_random_programs_are_bit_exact(shape: Shape, first: int, count: int) -> 
 def main(arguments: list[str]) -> int:
     """Run one program; the exit status."""
     try:
+        if len(arguments) != 7:
+            raise ValueError(f"{len(arguments)} of 7 values")
         mlen, blen, hlen, width, element, hbm_bf16, seed = arguments
         shape = (int(mlen), int(blen), int(hlen), int(width), element, hbm_bf16)
         if int(seed) < 0:
