@@ -56,7 +56,8 @@ def run_in(folder: Path, model: Model, request: Request) -> float:
         parameters=model.parameters,
         test_module=request.test_module,
         python_path=list(dict.fromkeys(python_path)),
-        log=folder / "simulation.log",
+        # Absolute: the simulation runs in that folder.
+        log=folder.absolute() / "simulation.log",
         timeout=default_timeout() if request.timeout is None else request.timeout,
         testcase=request.testcase,
         seed=request.seed,

@@ -67,8 +67,14 @@ def test_the_table_in_the_docs_is_that_of_the_classes() -> None:
 
 
 @pytest.mark.parametrize("simulator", simulate.SIMULATORS)
-def test_a_block_runs(simulator: str) -> None:
-    simulate.run_unit("ram_1r1w", *RAM, simulator)
+def test_a_block_runs(simulator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder that is named relative to the working directory."""
+    simulate.require(simulator)
+    sources, module, sizes = RAM
+    model = simulate.build("ram_1r1w", sources, parameters=sizes, simulator=simulator)
+    monkeypatch.chdir(tmp_path)
+    simulate.run(model, module, folder=Path("here"), search=[REPO / "tb" / "unit"])
+    assert (tmp_path / "here" / "simulation.log").exists()
 
 
 @pytest.mark.parametrize("simulator", simulate.SIMULATORS)
