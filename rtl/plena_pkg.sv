@@ -180,6 +180,12 @@ package plena_pkg;
   localparam logic [3:0] COUNT_LOGITS = 4'd7;
   localparam logic [3:0] COUNT_CHOSEN = 4'd8;
 
+  // V_TOPK by the value of its policy: the logits, and how many of them are chosen
+  localparam int TOPK_LOGITS_0 = 32;
+  localparam int TOPK_CHOSEN_0 = 4;
+  localparam int TOPK_LOGITS_1 = 128;
+  localparam int TOPK_CHOSEN_1 = 8;
+
   // Where in its row or tile an access may begin
   localparam logic [2:0] PLACE_ROW = 3'd0;
   localparam logic [2:0] PLACE_BLOCK = 3'd1;

@@ -25,6 +25,7 @@ from plena_ref.isa.encoding import (
     Operand,
     Unit,
 )
+from plena_ref.isa.policies import POLICIES
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,9 @@ _SCALAR = _f("fS", RS2, "scalar operand")
 _RMASK_ROLE = "1: only the lanes that V_MASK selects"
 _RMASK = _flag("rmask", RS3, _RMASK_ROLE, optional=True)
 _RORDER = _flag("rorder", FUNCT1, "0: row - f, 1: f - row")
-_POLICY = _flag("policy", RS3, "0: 4 of 32, 1: 8 of 128")
+_POLICY = _flag(
+    "policy", RS3, ", ".join(f"{value}: {one.chosen} of {one.logits}" for value, one in enumerate(POLICIES))
+)
 _CHOICE = (
     _gp("gpFP", RD, "FP_MEM address of the weights"),
     _gp("gpRow", RS1, "VRAM address of the logits"),

@@ -19,6 +19,7 @@ from plena_ref.isa.operations import (
     code_bits,
     no_operation,
 )
+from plena_ref.isa.policies import POLICIES
 
 #: Fields that may hold the gp register of an address, by the code that the RTL has for them.
 _ADDRESS_FIELDS = (RD, RS1, RS2)
@@ -95,6 +96,10 @@ def _constants() -> list[str]:
     out += [f"  localparam logic [1:0] AT_{f.name.upper()} = 2'd{n};" for n, f in enumerate(_ADDRESS_FIELDS)]
     out += ["", "  // How many rows or words an access covers"]
     out += [f"  localparam logic [3:0] COUNT_{count.name} = 4'd{n};" for n, count in enumerate(Count)]
+    out += ["", "  // V_TOPK by the value of its policy: the logits, and how many of them are chosen"]
+    for number, policy in enumerate(POLICIES):
+        out.append(f"  localparam int TOPK_LOGITS_{number} = {policy.logits};")
+        out.append(f"  localparam int TOPK_CHOSEN_{number} = {policy.chosen};")
     out += ["", "  // Where in its row or tile an access may begin"]
     return out + [f"  localparam logic [2:0] PLACE_{place.name} = 3'd{n};" for n, place in enumerate(Place)]
 

@@ -6,6 +6,7 @@ does NaN. Weights are the softmax over those that were chosen.
 
 from __future__ import annotations
 
+from plena_ref.isa.policies import POLICIES
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.rules import round_up
 from plena_ref.kernels.layout.vram import VramTensor
@@ -14,9 +15,6 @@ from plena_ref.kernels.rules import KernelError
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.regions import Region
 
-#: Policies of V_TOPK: the most experts, and how many are chosen.
-POLICIES = ((32, 4), (128, 8))
-
 
 def policy_of(experts: int) -> int:
     """The policy of V_TOPK for so many experts.
@@ -24,9 +22,19 @@ def policy_of(experts: int) -> int:
     Raises:
         KernelError: there are more than 128, or fewer than are chosen.
     """
-    if not POLICIES[0][1] <= experts <= POLICIES[-1][0]:
-        raise KernelError(f"a router has 4 to 128 experts (got {experts})")
-    return next(number for number, (most, _) in enumerate(POLICIES) if experts <= most)
+    least, most = POLICIES[0].chosen, POLICIES[-1].logits
+    if not least <= experts <= most:
+        raise KernelError(f"a router has {least} to {most} experts (got {experts})")
+    return next(number for number, policy in enumerate(POLICIES) if experts <= policy.logits)
+
+
+def chosen_of(experts: int) -> int:
+    """How many of so many experts V_TOPK chooses.
+
+    Raises:
+        KernelError: as `policy_of`.
+    """
+    return POLICIES[policy_of(experts)].chosen
 
 
 class MoeRouterKernel:
@@ -49,7 +57,7 @@ class MoeRouterKernel:
     ) -> None:
         self.hw, self.logits, self.weights, self.chosen = hw, logits, weights, chosen
         self.policy = policy_of(logits.cols)
-        self.most, self.count = POLICIES[self.policy]
+        self.most, self.count = POLICIES[self.policy].logits, POLICIES[self.policy].chosen
         rows = round_up(self.most, hw.mlen) // hw.mlen
         self.window = room.vram.tensor("logits of a token", rows, hw.mlen)
         self.mask = room.vram.tensor("-inf where there is no expert", 1, hw.mlen)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from plena_ref.isa.access import Access, Count
+from plena_ref.isa.policies import POLICIES
 from plena_ref.machine.hardware import Hardware
-from plena_ref.machine.topk import POLICIES
 
 
 def access_length(hw: Hardware, access: Access, policy: int) -> int:

@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from plena_ref.machine import numerics
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What one value of the policy field selects: the top `chosen` of `logits` elements."""
-
-    chosen: int
-    logits: int
-
-
-#: By the value of the policy field.
-POLICIES = (Policy(4, 32), Policy(8, 128))
 
 
 def top_k(logits: NDArray[np.uint16], chosen: int) -> tuple[NDArray[np.uint16], NDArray[np.uint32]]:

@@ -15,7 +15,7 @@ from plena_ref.analysis.top_k_roundings import top_k_rounding
 from plena_ref.golden.top_k import router_weights, top_k
 from plena_ref.kernels.layout.room import Room
 from plena_ref.kernels.layout.vram import VramTensor
-from plena_ref.kernels.moe_router import POLICIES, MoeRouterKernel, policy_of
+from plena_ref.kernels.moe_router import MoeRouterKernel, chosen_of, policy_of
 from plena_ref.kernels.top_k import TopKKernel
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.numerics import bf16_from_float
@@ -122,7 +122,7 @@ class MoeRouter(RowsProblem[MoeRouterKernel]):
 
     @property
     def _count(self) -> int:
-        return POLICIES[policy_of(self.features)][1]
+        return chosen_of(self.features)
 
     def check(self, case: Case) -> None:
         """Refuse numbers of experts that V_TOPK does not do.

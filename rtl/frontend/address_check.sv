@@ -41,12 +41,12 @@ module address_check #(
   localparam int LX = $clog2(MX_BLOCK);
   localparam int ROW_BYTES = MLEN;  // element bytes of a row in HBM; twice that where it lies as bf16
   localparam int LANES = MLEN / HLEN;
-  localparam int NARROW_ROWS = MLEN < 32 ? 32 / MLEN : 1;  // rows of the logits of V_TOPK, by policy
-  localparam int WIDE_ROWS = MLEN < 128 ? 128 / MLEN : 1;
+  localparam int NARROW_ROWS = (plena_pkg::TOPK_LOGITS_0 + MLEN - 1) / MLEN;  // rows of V_TOPK's logits, by policy
+  localparam int WIDE_ROWS = (plena_pkg::TOPK_LOGITS_1 + MLEN - 1) / MLEN;
   localparam logic [63:0] ROWS = 64'(VRAM_ELEMS / MLEN);
 
   logic [5:0] opcode;
-  logic wide;  // V_TOPK of the policy with 8 places
+  logic wide;  // the policy of V_TOPK
   assign opcode = plena_pkg::opcode_of(instr);
   assign wide   = plena_pkg::policy_of(instr);
 
@@ -60,7 +60,8 @@ module address_check #(
       plena_pkg::COUNT_VPREF: number = 64'(VPREF);
       plena_pkg::COUNT_VSTORE: number = 64'(VSTORE);
       plena_pkg::COUNT_LOGITS: number = wide_topk ? 64'(WIDE_ROWS) : 64'(NARROW_ROWS);
-      plena_pkg::COUNT_CHOSEN: number = wide_topk ? 64'd8 : 64'd4;
+      plena_pkg::COUNT_CHOSEN:
+      number = 64'(wide_topk ? plena_pkg::TOPK_CHOSEN_1 : plena_pkg::TOPK_CHOSEN_0);
       default: number = 64'd1;
     endcase
   endfunction

@@ -15,7 +15,7 @@ module decode (
     output logic reads_fp,  // reads FP_MEM words
     output logic writes_fp,  // writes FP_MEM words
     output logic [3:0] fp_count,  // how many: plena_pkg::COUNT_*
-    output logic wide_topk,  // V_TOPK of the policy with 8 places
+    output logic wide_topk,  // the policy of V_TOPK
     output logic vector_f,  // the second vector source is an f register
     output logic masked,  // only the lanes that V_MASK selects
     output logic [7:0] f_read,  // f registers read (never f0)

@@ -312,7 +312,8 @@ module frontend #(
       .n_p_write(writes_fp),
       .n_p_lo(fp_address),
       .n_p_hi(fp_address + (fp_count == plena_pkg::COUNT_MLEN ? FAW'(MLEN - 1) :
-          fp_count != plena_pkg::COUNT_CHOSEN ? '0 : wide_topk ? FAW'(7) : FAW'(3))),
+          fp_count != plena_pkg::COUNT_CHOSEN ? '0 :
+          FAW'((wide_topk ? plena_pkg::TOPK_CHOSEN_1 : plena_pkg::TOPK_CHOSEN_0) - 1))),
       .rd_done(slot_rd_done),
       .done(slot_done),
       .fault(hbm_fault),

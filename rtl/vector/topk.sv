@@ -1,5 +1,5 @@
-// V_TOPK: the largest of 32 or 128 logits in order, their softmax weights to FP_MEM and their places to INT_MEM.
-// Timing: a logit a cycle as rows arrive, then 3K+4 cycles for the top K (4 or 8); one instruction at a time.
+// V_TOPK: the largest of the logits in order, their softmax weights to FP_MEM and their places to INT_MEM.
+// Timing: a logit a cycle as rows arrive, then 3K+4 cycles for the K of the policy; one instruction at a time.
 // Specified in docs/isa.md, "Vector instructions"; docs/microarchitecture.md, "Vector unit".
 `timescale 1ns / 1ps
 `default_nettype none
@@ -13,7 +13,7 @@ module topk #(
     input  wire logic               clk,          // clock
     input  wire logic               rst,          // synchronous reset
     input  wire logic               start,        // an instruction begins; only when not busy
-    input  wire logic               start_wide,   // 0: the top 4 of 32, 1: the top 8 of 128
+    input  wire logic               start_wide,   // the policy
     input  wire logic [    FAW-1:0] start_fp,     // first FP_MEM word
     input  wire logic [    IAW-1:0] start_int,    // first INT_MEM word
     input  wire logic [     QW-1:0] start_slot,   // its slot
@@ -30,20 +30,17 @@ module topk #(
     output logic                    done,         // the last writes are accepted
     output logic      [     QW-1:0] done_slot     // slot of the instruction
 );
-  localparam int LOGITS = 128;  // the most logits of a policy
-  localparam int K = 8;  // the most places of a policy
+  localparam int LOGITS = plena_pkg::TOPK_LOGITS_1;  // the most logits of a policy
+  localparam int K = plena_pkg::TOPK_CHOSEN_1;  // the most places of a policy
+  localparam int IW = $clog2(LOGITS);  // bits of an index
+  localparam int PW = $clog2(K);  // bits of a place
   localparam int W = MLEN < LOGITS ? MLEN : LOGITS;  // elements of a row that may count
   localparam int LW = $clog2(W);
   localparam int N = LOGITS / W;  // rows of the most logits
   localparam logic [15:0] KEY_MINUS_INF = 16'h007F;
   localparam logic [15:0] KEY_ZERO = 16'h8000;
 
-  localparam logic [2:0] IDLE = 3'd0;
-  localparam logic [2:0] SORT = 3'd1;
-  localparam logic [2:0] EXP = 3'd2;
-  localparam logic [2:0] SUM = 3'd3;
-  localparam logic [2:0] RECI = 3'd4;
-  localparam logic [2:0] WRITE = 3'd5;
+  localparam logic [2:0] IDLE = 3'd0, SORT = 3'd1, EXP = 3'd2, SUM = 3'd3, RECI = 3'd4, WRITE = 3'd5;
 
   initial begin
     if (MLEN < 8 || (MLEN & (MLEN - 1)) != 0)
@@ -67,21 +64,21 @@ module topk #(
   logic wide_q;
   logic [FAW-1:0] fp_base_q;
   logic [IAW-1:0] int_base_q;
-  logic [3:0] places;  // K of the policy
-  logic [7:0] logits;  // logits of the policy
-  assign places = wide_q ? 4'd8 : 4'd4;
-  assign logits = wide_q ? 8'd128 : 8'd32;
+  logic [PW:0] places;  // K of the policy
+  logic [IW:0] logits;  // logits of the policy
+  assign places = wide_q ? (PW + 1)'(K) : (PW + 1)'(plena_pkg::TOPK_CHOSEN_0);
+  assign logits = wide_q ? (IW + 1)'(LOGITS) : (IW + 1)'(plena_pkg::TOPK_LOGITS_0);
   assign busy   = state_q != IDLE;
 
   // Rows of logits, and the logit to sort in.
   logic [W*16-1:0] rows[N];
-  logic [7:0] loaded_q, at_q;  // logits that have arrived, logits sorted in
+  logic [IW:0] loaded_q, at_q;  // logits that have arrived, logits sorted in
   logic [W*16-1:0] row_now;
   logic [15:0] logit, key;
   logic sorting;  // the logit is sorted in
   if (N > 1) begin : g_rows
-    assign row_now = rows[at_q[6:LW]];
-    always_ff @(posedge clk) if (row_valid) rows[loaded_q[6:LW]] <= row[W*16-1:0];
+    assign row_now = rows[at_q[IW-1:LW]];
+    always_ff @(posedge clk) if (row_valid) rows[loaded_q[IW-1:LW]] <= row[W*16-1:0];
   end else begin : g_row
     assign row_now = rows[0];
     always_ff @(posedge clk) if (row_valid) rows[0] <= row[W*16-1:0];
@@ -93,7 +90,7 @@ module topk #(
   // The best so far, in order. An equal one never passes, so that the lower index stays in front; an empty place has
   // key 0, below that of -infinity.
   logic [K*16-1:0] keys_q;
-  logic [ K*7-1:0] indices_q;
+  logic [K*IW-1:0] indices_q;
   logic [   K-1:0] passes;  // the logit goes before this place
   for (genvar j = 0; j < K; j++) begin : g_place
     assign passes[j] = key > keys_q[j*16+:16];
@@ -101,11 +98,11 @@ module topk #(
       if (start) keys_q[j*16+:16] <= '0;
       else if (sorting && passes[j]) begin
         if (j > 0 && passes[j>0?j-1 : 0]) begin
-          keys_q[j*16+:16]  <= keys_q[(j>0?j-1 : 0)*16+:16];
-          indices_q[j*7+:7] <= indices_q[(j>0?j-1 : 0)*7+:7];
+          keys_q[j*16+:16] <= keys_q[(j>0?j-1 : 0)*16+:16];
+          indices_q[j*IW+:IW] <= indices_q[(j>0?j-1 : 0)*IW+:IW];
         end else begin
-          keys_q[j*16+:16]  <= key;
-          indices_q[j*7+:7] <= at_q[6:0];
+          keys_q[j*16+:16] <= key;
+          indices_q[j*IW+:IW] <= at_q[IW-1:0];
         end
       end
     end
@@ -113,10 +110,10 @@ module topk #(
 
   // Exponentials are nodes 0..K-1 of the tree; node K+t is the sum of nodes 2t and 2t+1, and node 2K-2 that of all.
   logic [31:0] nodes  [2*K];
-  logic [ 3:0] step_q;
+  logic [PW:0] step_q;
   logic [15:0] distance_q, factor_q, weight_q;
   logic [plena_fp::SFU1_W-1:0] special_q;
-  logic [2:0] place_q;  // of the weight
+  logic [PW-1:0] place_q;  // of the weight
   logic pending_q;  // the weight waits for FP_MEM
 
   always_ff @(posedge clk) begin
@@ -134,49 +131,47 @@ module topk #(
         end
       end
       SORT: begin
-        if (row_valid) loaded_q <= loaded_q + 8'(W);
-        if (sorting) at_q <= at_q + 8'd1;
-        if (sorting && at_q == logits - 8'd1) state_q <= EXP;
+        if (row_valid) loaded_q <= loaded_q + (IW + 1)'(W);
+        if (sorting) at_q <= at_q + 1'b1;
+        if (sorting && at_q == logits - 1'b1) state_q <= EXP;
       end
       EXP: begin
-        step_q <= step_q + 4'd1;
+        step_q <= step_q + 1'b1;
         distance_q <= plena_fp::bf16_sub(
-            value_of(keys_q[{step_q[2:0], 4'd0}+:16]), value_of(keys_q[0+:16])
+            value_of(keys_q[{step_q[PW-1:0], 4'd0}+:16]), value_of(keys_q[0+:16])
         );
         special_q <= plena_fp::sfu_s1(plena_fp::SFU_EXP, distance_q);
-        if (step_q >= 4'd2)
-          nodes[step_q-4'd2] <= {plena_fp::sfu_s3(plena_fp::sfu_s2(special_q)), 16'd0};
-        if (step_q == places + 4'd1) begin
+        if (step_q >= (PW + 1)'(2))
+          nodes[step_q-(PW+1)'(2)] <= {plena_fp::sfu_s3(plena_fp::sfu_s2(special_q)), 16'd0};
+        if (step_q == places + 1'b1) begin
           step_q  <= '0;
           state_q <= SUM;
         end
       end
       SUM: begin
-        step_q <= step_q + 4'd1;
+        step_q <= step_q + 1'b1;
         nodes[places+step_q] <= plena_fp::f32_add(
-            nodes[{step_q[2:0], 1'b0}], nodes[{step_q[2:0], 1'b1}]
+            nodes[{step_q[PW-1:0], 1'b0}], nodes[{step_q[PW-1:0], 1'b1}]
         );
-        if (step_q == places - 4'd2) begin
+        if (step_q == places - (PW + 1)'(2)) begin
           step_q  <= '0;
           state_q <= RECI;
         end
       end
       RECI: begin
-        step_q <= step_q + 4'd1;
-        special_q <= plena_fp::sfu_s1(
-            plena_fp::SFU_RECI, plena_fp::f32_to_bf16(nodes[wide_q?14 : 6])
-        );
+        step_q <= step_q + 1'b1;
+        special_q <= plena_fp::sfu_s1(plena_fp::SFU_RECI, plena_fp::f32_to_bf16(nodes[2*places-2]));
         factor_q <= plena_fp::sfu_s3(plena_fp::sfu_s2(special_q));
-        if (step_q == 4'd1) begin
+        if (step_q == (PW + 1)'(1)) begin
           step_q  <= '0;
           state_q <= WRITE;
         end
       end
       default: begin
         if (!pending_q || fp_wr_gnt) begin
-          step_q <= step_q + 4'd1;
+          step_q <= step_q + 1'b1;
           pending_q <= step_q != places;
-          place_q <= step_q[2:0];
+          place_q <= step_q[PW-1:0];
           weight_q <= plena_fp::bf16_mul(nodes[step_q][31:16], factor_q);
           if (step_q == places) state_q <= IDLE;
         end
@@ -194,7 +189,7 @@ module topk #(
   assign fp_wr_data = weight_q;
   assign int_wr_en = pending_q && fp_wr_gnt;
   assign int_wr_addr = int_base_q + IAW'(place_q);
-  assign int_wr_data = {25'd0, indices_q[place_q*7+:7]};
+  assign int_wr_data = 32'(indices_q[place_q*IW+:IW]);
   assign done = pending_q && fp_wr_gnt && step_q == places;
 
   `PLENA_ASSERT_RESET(rst)

@@ -77,8 +77,8 @@ module vector_unit #(
   localparam int LM = $clog2(MLEN);
   localparam int SW = LM + 1;
   localparam int AHEAD = LM - (LM + 1) / 2;  // cycles by which a maximum is faster than a sum
-  localparam int NARROW_ROWS = MLEN < 32 ? 32 / MLEN : 1;  // rows of 32 logits
-  localparam int WIDE_ROWS = MLEN < 128 ? 128 / MLEN : 1;  // rows of 128 logits
+  localparam int NARROW_ROWS = (plena_pkg::TOPK_LOGITS_0 + MLEN - 1) / MLEN;  // rows of V_TOPK's logits, by policy
+  localparam int WIDE_ROWS = (plena_pkg::TOPK_LOGITS_1 + MLEN - 1) / MLEN;
 
   initial begin
     if (MLEN < 8 || (MLEN & (MLEN - 1)) != 0)

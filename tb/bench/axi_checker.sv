@@ -123,16 +123,20 @@ module axi_checker #(
       if ((awvalid === 1'b1 && (^awaddr) === 1'bx) || (arvalid === 1'b1 && (^araddr) === 1'bx))
         fail(KNOWN, "an address is unknown");
 
-      if (aw_stalled && (!awvalid || {awid, awaddr, awlen, awsize, awburst} !== aw_was))
-        fail(AW_STABLE, "AW changed before AWREADY");
-      if (w_stalled && (!wvalid || {wdata, wstrb, wlast} !== w_was))
-        fail(W_STABLE, "W changed before WREADY");
-      if (b_stalled && (!bvalid || {bid, bresp} !== b_was))
-        fail(B_STABLE, "B changed before BREADY");
-      if (ar_stalled && (!arvalid || {arid, araddr, arlen, arsize, arburst} !== ar_was))
-        fail(AR_STABLE, "AR changed before ARREADY");
-      if (r_stalled && (!rvalid || {rid, rdata, rresp, rlast} !== r_was))
-        fail(R_STABLE, "R changed before RREADY");
+      // Two tests and not one: else Verilator compares the payloads in every cycle.
+      if (aw_stalled)
+        if (!awvalid || {awid, awaddr, awlen, awsize, awburst} !== aw_was)
+          fail(AW_STABLE, "AW changed before AWREADY");
+      if (w_stalled)
+        if (!wvalid || {wdata, wstrb, wlast} !== w_was) fail(W_STABLE, "W changed before WREADY");
+      if (b_stalled)
+        if (!bvalid || {bid, bresp} !== b_was) fail(B_STABLE, "B changed before BREADY");
+      if (ar_stalled)
+        if (!arvalid || {arid, araddr, arlen, arsize, arburst} !== ar_was)
+          fail(AR_STABLE, "AR changed before ARREADY");
+      if (r_stalled)
+        if (!rvalid || {rid, rdata, rresp, rlast} !== r_was)
+          fail(R_STABLE, "R changed before RREADY");
       aw_stalled = awvalid && !awready;
       w_stalled  = wvalid && !wready;
       b_stalled  = bvalid && !bready;

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from plena_ref.isa import instructions as isa
 from plena_ref.isa.instructions import FUNCT1, IMM18, RD, RS1, RS2, RS3, Field
-from plena_ref.machine.topk import POLICIES
+from plena_ref.isa.policies import POLICIES
 from tb.diagnosis.provenance import CLEAN, Labels, Provenance, Rule, least
 
 Done = Callable[[], None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plena_ref.machine.topk import POLICIES
+from plena_ref.isa.policies import POLICIES
 from tb.fuzz.transfers import Transfers
 from tb.fuzz.writer import of_shapes
 

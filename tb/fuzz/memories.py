@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from plena_ref.isa.policies import POLICIES
 from plena_ref.machine.hardware import NO_CLASS, Hardware
 from plena_ref.machine.state import MemoryImages
-from plena_ref.machine.topk import POLICIES
 
 _SPECIAL_BF16 = (
     0x0000,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from plena_ref.isa import instructions as isa
 from plena_ref.isa.instructions import TrapCause
-from plena_ref.machine.topk import POLICIES
+from plena_ref.isa.policies import POLICIES
 from tb.fuzz.instructions import Instructions
 from tb.fuzz.transfers import Transfer
 from tb.fuzz.writer import WORD

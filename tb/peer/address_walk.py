@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from plena_ref.isa import instructions as isa
 from plena_ref.isa.access import Access, Space
+from plena_ref.isa.policies import POLICIES
 from plena_ref.machine.access_length import access_length
 from plena_ref.machine.hardware import Hardware
-from plena_ref.machine.topk import POLICIES
 
 #: Instructions that a walk takes at most: about half a second.
 STEPS = 300_000

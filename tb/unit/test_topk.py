@@ -6,7 +6,7 @@ import pytest
 
 from tb.engine import simulate
 
-SOURCES = ["rtl/float/plena_fp.sv", "rtl/vector/topk.sv"]
+SOURCES = ["rtl/plena_pkg.sv", "rtl/float/plena_fp.sv", "rtl/vector/topk.sv"]
 
 
 @pytest.mark.parametrize(("simulator", "mlen"), [("verilator", 8), ("verilator", 256), ("icarus", 16)])

@@ -1,4 +1,4 @@
-"""Literals in RTL that the tables of the instruction set have names for: field slices and operation codes."""
+"""Literals in RTL that the tables of the ISA have names for: field slices, operation codes, sizes."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ _RULES = (
         "a code has a constant besides the generated one",
     ),
     (re.compile(r"\b6'h[0-9a-fA-F]{1,2}\b"), "an opcode is a literal"),
+    (
+        re.compile(r"\bwide\w*\s*\?\s*(?:\w+'\()?(?:\d+'[bdh]\w+|\d+\b(?!'))"),
+        "a size of a policy of V_TOPK is a number",
+    ),
 )
 
 

@@ -30,6 +30,7 @@ def test_no_literal_code_or_slice() -> None:
         "localparam logic [3:0] RED_MAX = 4'd11;",
         "localparam logic [3:0] V_OP_ABS = 4'd14;",
         "      6'h34: stops = 1'b1;",
+        "assign logits = wide_q ? 8'd128 : 8'd32;",
     ],
 )
 def test_a_literal_is_found(line: str) -> None:

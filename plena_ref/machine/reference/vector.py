@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from plena_ref.isa import instructions as isa
 from plena_ref.isa.instructions import TrapCause
+from plena_ref.isa.policies import POLICIES
 from plena_ref.machine import numerics
 from plena_ref.machine.numerics import BF16_TO_F32
 from plena_ref.machine.reference.core import Core, Trap
 from plena_ref.machine.reference.step import F_SINK, Coded, Step
-from plena_ref.machine.topk import POLICIES, top_k
+from plena_ref.machine.topk import top_k
 
 Row = NDArray[np.uint16]
 
