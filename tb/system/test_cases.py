@@ -65,9 +65,8 @@ def test_case_passes(
         worst = batch["worst"]
         assert worst["row"] in range(rows) and worst["column"] in range(columns)
         assert worst["head"] in range(heads)
-    if simulator == "verilator":
-        counts = cycles.read()[f"TEST={name}"]
-        assert counts == {key: result[key] for key in counts}, "if that is meant, run `make cycles`"
+    counts = cycles.read()[f"TEST={name}"]
+    assert counts == {key: result[key] for key in counts}, "if that is meant, run `make cycles`"
     assert 2 * result["cycles"] > result["instructions"] > len(workload.words), "two a cycle at most"
     assert 0 < result["bound_cycles"] < result["cycles"]
     assert result["array_utilisation"] < 1 and (result["array_utilisation"] > 0) == _uses("M", workload)
