@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -145,10 +146,7 @@ def test_it_dies_with_whoever_wanted_the_result(how: str, tmp_path: Path) -> Non
         "    open('started', 'w').write(str(grandchild.pid))\n"
         "    time.sleep(100)\n"
     )
-    engine = tmp_path / "tb" / "engine"
-    engine.mkdir()
-    for name in ("sources.py", "paths.py"):
-        (engine / name).write_text((simulate.REPO / "tb/engine" / name).read_text())
+    shutil.copytree(simulate.REPO / "tb" / "engine", tmp_path / "tb" / "engine")
     sent = request(Fingerprint({}, fingerprint.take_of([]).tools))
     outer = (
         "import subprocess, sys, time\n"
