@@ -22,6 +22,7 @@ from plena_ref.analysis.attention_problem import (
     query_tiles,
     tile_sums,
 )
+from plena_ref.analysis.difference_rounding import difference_rounding
 from plena_ref.analysis.roundings import F64, relative_variance, round_to_bf16, sum_of, variance
 from plena_ref.golden.attention import softmax_scale
 
@@ -168,10 +169,17 @@ class _TileVariances:
             queries = variance(self.queries) @ step.keys.swapaxes(2, 3) ** 2
             self.variances["Qs"] += self._scattered(p**2 * queries, step.values)
         self.variances["S"] += self._scattered(p**2 * moved, step.values)
-        shifted = np.where(seen, step.scores - step.maximum, 0)
-        self.variances["S-m"] += self._scattered(p**2 * variance(shifted), step.values)
+        self._subtraction(p, scores, step)
         self.variances["P"] += self._scattered(variance(weights), step.values) * unit**2
         return self._apart(p * scores, step.values)
+
+    def _subtraction(self, p: F64, scores: F64, step: _Step) -> None:
+        """S-m: the rounded maximum is off the grids of the differences, by as much for every key."""
+        rounding = difference_rounding(scores, step.maximum)
+        self.variances["S-m"] += self._scattered(p**2 * rounding.own, step.values)
+        moved = p * np.sqrt(rounding.common)
+        for grid in np.unique(rounding.grid[moved > 0]):
+            self.variances["S-m"] += self._apart(moved * (rounding.grid == grid), step.values) ** 2
 
     def _rescaling(self, step: _Step) -> None:
         """r: the factor, as far as it moves what came before."""

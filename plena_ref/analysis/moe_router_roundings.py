@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from plena_ref.analysis.difference_rounding import difference_rounding
 from plena_ref.analysis.roundings import F64, OperatorRoundings, Rounder, relative_variance, variance
 from plena_ref.golden.top_k import router_weights, top_k
 
@@ -58,8 +59,15 @@ class MoeRouterRoundings(OperatorRoundings):
             result: F64 = weights**2 * ((1 - 2 * weights) * relative + of_sum)
             return result
 
+        values, _ = top_k(self.logits, self.count)
+        rounding = difference_rounding(values, values[..., :1])
+        distance = through_sum(rounding.own)
+        for grid in np.unique(rounding.grid[rounding.common > 0]):
+            error = np.sqrt(rounding.common) * (rounding.grid == grid)
+            distance += (weights * (error - (weights * error).sum(axis=-1, keepdims=True))) ** 2
+
         return {
-            "distance": through_sum(variance(self.distances)),
+            "distance": distance,
             "exp": through_sum(relative_variance(np.exp(self.distances))),
             "1/sum": weights**2 * (relative_variance(total) + relative_variance(1 / total)),
             "w": variance(weights),

@@ -73,10 +73,15 @@ def sum_of(variances: Iterable[F64]) -> F64:
     return functools.reduce(np.add, variances)
 
 
-def rounding_variance(x: F64) -> F64:
-    """Variance of the error of rounding `x` to bf16: uniform over a step of 2^(exponent - 7)."""
+def bf16_step(x: F64) -> F64:
+    """From `x` to the next bf16 value of its size, 2^(exponent - 7); 0 where `x` is 0."""
     _, exponent = np.frexp(np.where(x == 0, 1.0, x))
-    return np.where(x == 0, 0.0, np.ldexp(1.0, 2 * (exponent - 8)) / 12)
+    return np.where(x == 0, 0.0, np.ldexp(1.0, exponent - 8))
+
+
+def rounding_variance(x: F64) -> F64:
+    """Variance of the error of rounding `x` to bf16: uniform over a step."""
+    return bf16_step(x) ** 2 / 12
 
 
 def variance(x: F64) -> F64:

@@ -22,10 +22,10 @@ from plena_ref.kernels.layout.hbm import HbmTensor
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.numerics import bf16_to_f32
 from plena_ref.machine.state import MemoryImages
+from plena_ref.verdict import attention_tolerance
 from plena_ref.verdict.error_bound import UNIT
 from plena_ref.verdict.rounding_count import F32_UNIT, FLUSHED_OF_SUM, counted_error
 from plena_ref.verdict.stages import Reader
-from plena_ref.verdict.tolerance import element_tolerance
 from plena_ref.workloads.base import F64
 
 #: Inputs, output, golden and bound.
@@ -95,7 +95,7 @@ def store_parts(hw: Hardware, head_dim: int, columns: int, rows: Reader, cache: 
 
 
 def attention_parts(hw: Hardware, shape: AttentionShape, q: Reader, k: Reader, v: Reader, o: Reader) -> Parts:
-    """Attention on caches, an element at a time within what its roundings come to."""
+    """Attention on caches, an element at a time within what its roundings come to, as a case of attention."""
     sizes = Sizes(
         shape.batch,
         shape.seq,
@@ -118,7 +118,10 @@ def attention_parts(hw: Hardware, shape: AttentionShape, q: Reader, k: Reader, v
     def error(*rows: F64) -> F64:
         q, k, v = heads(rows)
         model = AttentionRoundings(AttentionProblem(q, k, v, shape.causal, None, None), schedule)
-        reach = element_tolerance(sum_of(model.variances().values()), model.exact)
-        return reach.reshape(rows[0].shape)
+        variance = sum_of(model.variances().values()).transpose(0, 2, 1, 3)
+        known = (q, k, v, shape.causal, -(-shape.kv_seq // hw.mlen), None, None)
+        lower, upper = attention_tolerance.interval(*known, variance, attention_tolerance.flush_error(*known))
+        exact = attention(q, k, v, shape.causal)
+        return rows_of_heads(np.maximum(upper - exact, exact - lower))
 
     return (q, k, v), o, mixed, error
