@@ -18,7 +18,7 @@ from tb.engine import steps
 from tb.engine.model import Model, Options
 from tb.engine.simulator import Simulator
 from tb.engine.tools import SimulatorMissing, Tool, asked, execute, need
-from tb.engine.verilator_runtime import compression_libraries, make_command, runtime_library
+from tb.engine.verilator_runtime import Runtime, compression_libraries, make_command
 
 #: Files besides Python that this module needs: the main program of every model, and stand-ins.
 DATA_FILES = ("tb/engine/main.cpp", "tb/engine/wave_stop.cpp", "tb/engine/compression/*.h")
@@ -104,18 +104,18 @@ class Verilator(Simulator):
             *(str(_visible(scratch, options)), str(_MAIN), *([str(_WAVE_STOP)] if options.waves else [])),
             *map(str, files),
         ]
-        # Verilator itself has one thread, so the library is compiled beside it.
+        shared = Runtime(tool, options, self.arguments, _MAIN)
+        # Verilator itself has one thread, so what models share is compiled beside it.
         with ThreadPoolExecutor(max_workers=1) as beside:
-            runtime = beside.submit(
-                runtime_library, tool, options, self.arguments, self.make_arguments(), _MAIN
-            )
+            runtime = beside.submit(shared.library, self.make_arguments())
+            headers = beside.submit(shared.headers, self.make_arguments(options.quick))
             with steps.step(f"{options.top}: Verilator", f"verilator {options.name}"):
                 execute(command, f"{self.name}: {options.top}", dict(tool.environment), scratch)
             with steps.step("Verilator's run-time library"):
-                library = runtime.result()
+                library, precompiled = runtime.result(), headers.result()
         for file in library.glob("verilated*.o"):
             shutil.copy(file, objects)
-        make = make_command(objects, self.make_arguments(options.quick))
+        make = make_command(objects, self.make_arguments(options.quick) + precompiled)
         if options.waves:
             make.append("LDLIBS=$(VM_USER_LDLIBS) -pthread " + compression_libraries())
         with steps.step(

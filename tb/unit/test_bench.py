@@ -121,14 +121,37 @@ def test_options() -> None:
         options.take_integer({"LATENCY": "x"}, "LATENCY", 5, 1, 9)
 
 
+def share_runtime(models: Path) -> None:
+    """What all models need, from the cache, in a cache of its own."""
+    models.mkdir(parents=True)
+    for name in ("verilated", "headers"):
+        for folder in (simulate.BUILD / "models").glob(f"{name}-{16 * '[0-9a-f]'}"):
+            (models / folder.name).symlink_to(folder)
+
+
+def spoil_headers(models: Path) -> int:
+    """Precompiled headers as if by another compiler, which g++ refuses; how many there were."""
+    folders = [*models.glob("headers-" + 16 * "[0-9a-f]")]
+    for folder in folders:
+        spoilt = folder.with_name("spoilt")
+        shutil.copytree(folder, spoilt, ignore=shutil.ignore_patterns("*.gch"))
+        for file in folder.glob("*.gch"):
+            (spoilt / file.name).write_bytes(b"by another compiler")
+        folder.unlink() if folder.is_symlink() else shutil.rmtree(folder)
+        spoilt.rename(folder)
+    return len(folders)
+
+
 @pytest.mark.parametrize("simulator", simulate.SIMULATORS)
 def test_builds_are_cached_by_content(
     simulator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same text builds once; another text, parameter or option is another model."""
+    """The same text builds once; another text, parameter or option is another model.
+
+    Where g++ refuses the precompiled headers it reads their text.
+    """
     simulate.require(simulator)
-    for runtime in (simulate.BUILD / "models").glob("verilated-" + 16 * "[0-9a-f]"):
-        shutil.copytree(runtime, tmp_path / "build" / "models" / runtime.name)
+    share_runtime(tmp_path / "build" / "models")
     monkeypatch.setattr(paths, "BUILD", tmp_path / "build")
     (tmp_path / "rtl").mkdir()
     shutil.copy(simulate.REPO / simulate.ASSERTIONS, tmp_path / simulate.ASSERTIONS)
@@ -140,6 +163,7 @@ def test_builds_are_cached_by_content(
     assert first.build_seconds > 0
     again = build()
     assert again.build_seconds == 0.0 and again.executable == first.executable
+    assert spoil_headers(tmp_path / "build" / "models") > 0 or simulator != "verilator"
     assert build(parameters={"STEP": 2}).executable != first.executable
     source.write_text(COUNTER + "\n")
     assert build().executable != first.executable
