@@ -166,16 +166,17 @@ class AttentionKernel(FlashSteps):
                     for fetch in fetches:
                         fetch(p)
                     fetches = []
-                self._step(step, following, partial(self._beside, fetches, left))
+                self._step(step, following, before, partial(self._beside, fetches, left))
                 before = step
                 left = partial(self._left_work, step, following)
                 if following is None or not self._flows(step):
+                    p.add(self.target, self.target, -self._taken_again(step) * self.hw.mlen)
                     self._do(left)
                     left, before = _nothing, None
                 if block.ends_run and block.runs > 1:
                     self._join_run(step)
                 if block.last:
-                    self._finish(step)
+                    self._finish(step, following)
 
     def _take_registers(self, stack: ExitStack, steps: list[Step]) -> None:
         """The registers that the steps of a head need; the others are gp0."""
@@ -214,22 +215,6 @@ class AttentionKernel(FlashSteps):
             for slot, key in zip(owner.slots, owner.block.tiles, strict=True)
         }
 
-    def _flows(self, step: Step) -> bool:
-        """Nothing but the array has to do with the results of a step, and not before the next one."""
-        block = step.block
-        if self._group_count(step) == 1:
-            return False
-        if self.softmax.weights_are_scaled(block):
-            return self._writes_output(step, last=True)
-        return not (block.last or block.ends_run)
-
-    def _finish(self, step: Step) -> None:
-        """The output of a query tile, where the array has not written it."""
-        if not self.softmax.weights_are_scaled(step.block):
-            self._normalise(step)
-        elif not self._writes_output(step, last=True):
-            self._copy_output(step)
-
     def _do(self, work: Left) -> None:
         """Work beside which no softmax is left."""
         p = self.p
@@ -244,11 +229,9 @@ class AttentionKernel(FlashSteps):
         So the array has the scores of shorter ones to make beside the longest softmax, and little is left for
         it after the last.
         """
-        longest = max(len(tile.key_tiles) for tile in self.tiles)
-        backwards = self.stages_scores and self.shape.causal and longest <= self.block_tiles
         return [
             Step(tile, block, tuple(self.kv.slot(key) for key in block.tiles))
-            for tile in (reversed(self.tiles) if backwards else self.tiles)
+            for tile in (reversed(self.tiles) if self._longest_first else self.tiles)
             for block in tile.key_blocks(self.block_tiles, self.run_blocks)
         ]
 
@@ -303,8 +286,8 @@ class AttentionKernel(FlashSteps):
             work += self._score_work(step, group, group * self.hw.blen * self.hw.mlen, at)
         return work
 
-    def _step(self, step: Step, following: Step | None, left: Left) -> None:
-        """Softmax of a step, beside what is left for the array of the step before.
+    def _step(self, step: Step, following: Step | None, before: Step | None, left: Left) -> None:
+        """Softmax of a step, beside what is left for the array of the step before, if anything is.
 
         From the second row group on, the array does P V of the row group before it and its scores of the
         following step.
@@ -317,6 +300,8 @@ class AttentionKernel(FlashSteps):
         offset = self.scores.base - self.q_scaled.base
         at = RowPointers(self.line, offset, self.line, 0, self.state_row)
         self._softmax(step.block, min(step.tile.rows, blen), at, left)
+        if before is not None:
+            self._finish_last_group(before)
         for fetch in self._fetches(step, following):
             fetch(p)
         self._point(step, following)
@@ -368,7 +353,8 @@ class AttentionKernel(FlashSteps):
         """What a step leaves for the array: the work for its last row group."""
         last, size = self._group_count(step) - 1, self.hw.blen * self.hw.mlen
         fed = 0 if following is None else self._group_count(following)
-        work = self._work(step, following if fed > last else None, last, last * size, at)
+        first = (self._last_group(step) - self._taken_again(step)) * self.hw.mlen
+        work = self._work(step, following if fed > last else None, last, first, at)
         if following is not None:
             # A query tile of more rows than the one before it.
             for group in range(last + 1, fed):

@@ -56,6 +56,10 @@ class FlashSteps(FlashMemory):
     def _group_count(self, step: Step) -> int:
         return -(-step.tile.rows // self.hw.blen)
 
+    def _last_group(self, step: Step) -> int:
+        """The first row of the last row group of a step."""
+        return (self._group_count(step) - 1) * self.hw.blen
+
     def _split(self, at: Addresses, base: Register, offset: int) -> tuple[Register, int]:
         """A register and an immediate that make `base` + `offset`."""
         high = offset - offset % IMM18_LIMIT if offset >= IMM18_LIMIT else 0
@@ -172,7 +176,26 @@ class FlashSteps(FlashMemory):
     def _writes_output(self, step: Step, last: bool) -> bool:
         """P V of a row group is what O is, and its rows are real ones."""
         whole = not last or step.tile.rows % self.hw.blen == 0
-        return whole and self.softmax.weights_are_scaled(step.block)
+        return self.softmax.weights_are_scaled(step.block) and (whole or self._reaches_back(step))
+
+    @property
+    def _longest_first(self) -> bool:
+        """The query tiles of a head go from the longest to the shortest."""
+        longest = max(len(tile.key_tiles) for tile in self.tiles)
+        return self.stages_scores and self.shape.causal and longest <= self.block_tiles
+
+    def _reaches_back(self, step: Step) -> bool:
+        """P V of the last row group takes rows of the one before again, so that all its rows are real ones.
+
+        Their P is still there where no step follows, whose scores would have taken its place.
+        """
+        final = len(self.tiles) == 1 or not self._longest_first
+        partial_group = step.tile.rows > self.hw.blen and step.tile.rows % self.hw.blen > 0
+        return final and partial_group and self.softmax.weights_are_scaled(step.block)
+
+    def _taken_again(self, step: Step) -> int:
+        """Rows of the row group before that the last one takes again."""
+        return -step.tile.rows % self.hw.blen if self._reaches_back(step) else 0
 
     def _rescale_output(self, rescaled: RescaledRow) -> None:
         """Oacc = (Oacc + PV of the block before)*rescale for a row; a run's first block needs no PV."""
@@ -194,6 +217,31 @@ class FlashSteps(FlashMemory):
             if rescaled.block.place > 1:
                 added = row.add(partial(add, block), ROW_LATENCY, vector=True)
             row.add(partial(scale, block), ROW_LATENCY, after, added, vector=True)
+
+    def _flows(self, step: Step) -> bool:
+        """What a step leaves for its last row group may go beside the next step's first softmax."""
+        block = step.block
+        if self._group_count(step) == 1:
+            return False
+        if self.softmax.weights_are_scaled(block):
+            return self._writes_output(step, last=True)
+        return block.completes or not block.ends_run
+
+    def _finish(self, step: Step, following: Step | None) -> None:
+        """The output of a query tile, where the array has not written it.
+
+        Where the work for its last row group is still to come, that group waits (`_finish_last_group`).
+        """
+        if not self.softmax.weights_are_scaled(step.block):
+            waits = following is not None and self._flows(step)
+            self._normalise(step, 0, self._last_group(step) if waits else step.tile.rows)
+        elif not self._writes_output(step, last=True):
+            self._copy_output(step)
+
+    def _finish_last_group(self, step: Step) -> None:
+        """The output of the row group whose P V lay beside the softmax of another step."""
+        if step.block.completes and not self.softmax.weights_are_scaled(step.block):
+            self._normalise(step, self._last_group(step), step.tile.rows)
 
     def _copy_output(self, step: Step) -> None:
         """O = Oacc for the rows of a query tile that fill no row group."""
@@ -230,15 +278,15 @@ class FlashSteps(FlashMemory):
             self.totals.join(p, rows, state, self.row_state, first, block.last)
         self.totals.add(p, self.accumulator, rows, first)
 
-    def _normalise(self, step: Step) -> None:
-        """O = (Oacc + PV)/l for the rows of a query tile."""
+    def _normalise(self, step: Step, first: int, end: int) -> None:
+        """O = (Oacc + PV)/l for rows first..end-1 of a query tile."""
         for head_block in range(self.blocks):
-            self._normalise_block(step, head_block)
+            self._normalise_block(step, head_block, first, end)
 
-    def _normalise_block(self, step: Step, head_block: int) -> None:
+    def _normalise_block(self, step: Step, head_block: int, first: int, end: int) -> None:
         p, mlen = self.p, self.hw.mlen
         view = self.operands.o.batch_view(0)
-        full, rest = divmod(step.tile.rows, ROWS_IN_FLIGHT)
+        full, rest = divmod(end - first, ROWS_IN_FLIGHT)
         with (
             p.gp("row of Oacc") as output,
             p.gp("row of PV") as product,
@@ -247,11 +295,12 @@ class FlashSteps(FlashMemory):
         ):
             joined = step.block.runs > 1
             add_product = not (joined or step.block.begins_run)
-            p.point(output, self.totals.output if joined else self.accumulator, 0, head_block * mlen)
+            p.point(output, self.totals.output if joined else self.accumulator, first, head_block * mlen)
             if add_product:
-                p.point(product, self.product, 0, head_block * mlen)
-            p.add(target, target, step.tile.index * mlen * mlen + head_block * view.block_stride)
-            p.load_constant(state, self.state + self.sum_offset)
+                p.point(product, self.product, first, head_block * mlen)
+            place = (step.tile.index * mlen + first) * mlen + head_block * view.block_stride
+            p.add(target, target, place)
+            p.load_constant(state, self.state + self.sum_offset + first)
             for passes, count in ((full, ROWS_IN_FLIGHT), (1, rest)):
                 if not passes * count:
                     continue

@@ -166,7 +166,7 @@ class PackedAttentionKernel(AttentionKernel):
             if step.block.ends_run and step.block.runs > 1:
                 self._join_run(step)
             if step.block.last:
-                self._normalise(step)
+                self._normalise_lanes(step)
 
     def _first_lane(self) -> None:
         """V_MASK selects lane 0 at the next `_next_lane`."""
@@ -366,7 +366,8 @@ class PackedAttentionKernel(AttentionKernel):
                 p.add(state, state, mlen - rows)
         self.totals.add(p, self.accumulator, rows, first)
 
-    def _normalise(self, step: Step) -> None:
+    def _normalise_lanes(self, step: Step) -> None:
+        """O = Oacc/l, a head at a time."""
         p, mlen, rows = self.p, self.hw.mlen, step.tile.rows
         tensor = self.totals.output if step.block.runs > 1 else self.accumulator
         with p.gp("row of Oacc") as output, p.gp("softmax state") as state, p.fp("1/l") as reciprocal:
