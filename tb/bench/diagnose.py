@@ -30,8 +30,8 @@ from tb.engine import paths
 
 F64 = NDArray[np.float64]
 
-#: Seconds that the search for the first wrong instruction may take, and how many times the run's own.
-BUDGET, TIMES = 60.0, 5.0
+#: Seconds that the search for the first wrong instruction may take, and how many times the run's own cycles.
+BUDGET, TIMES = 60.0, 5
 
 
 class Work(Judged, Runnable, Protocol):
@@ -154,4 +154,4 @@ def _first_wrong(ran: Ran, run: RunOptions) -> first_wrong.FirstWrong | None:
             job = Job(work.words, work.images, work.limit, run.latency, run.jitter, ran.seed, watchdog=cycle)
             return session.run(job)
 
-        return first_wrong.find(work, got, got.trace, run_to, max(BUDGET, TIMES * got.seconds))
+        return first_wrong.find(work, got, got.trace, run_to, BUDGET, TIMES * got.cycles)

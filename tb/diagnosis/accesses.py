@@ -5,6 +5,7 @@ The addresses of every instruction are those of `provenance_rules.py`.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from plena_ref.machine.hardware import Hardware
 from plena_ref.machine.reference import Machine
+from plena_ref.machine.reference.machine import InstructionLimitError
 from plena_ref.machine.reference.step import Step
 from plena_ref.machine.state import MemoryImages, memory_sizes
 from tb.diagnosis.provenance import CLEAN, Labels, Provenance, rule_of
@@ -47,8 +49,13 @@ class Accesses(Provenance):
         self.writer[memory][where] = self.number
 
 
-def of_run(hw: Hardware, words: Sequence[int], images: MemoryImages, limit: int) -> Accesses:
-    """The accesses of a whole run of a program on the reference machine; `images` are changed."""
+def of_run(
+    hw: Hardware, words: Sequence[int], images: MemoryImages, limit: int, instructions: int | None = None
+) -> Accesses:
+    """The accesses of a program's run on the reference machine, whole or its first `instructions`.
+
+    `images` are changed.
+    """
     machine = Machine(hw, images, limit)
     accesses = Accesses(machine)
 
@@ -70,5 +77,6 @@ def of_run(hw: Hardware, words: Sequence[int], images: MemoryImages, limit: int)
 
         return watched
 
-    machine.run(words, watch=watch)
+    with contextlib.suppress(InstructionLimitError):
+        machine.run(words, max_instructions=instructions, watch=watch)
     return accesses

@@ -26,12 +26,15 @@ from tb.diagnosis.state import Left, StateDifference, state_difference
 _START, _END = (INSTRUCTIONS[name].opcode for name in ("C_LOOP_START", "C_LOOP_END"))
 #: Products of a sum that are looked at, the last ones.
 _MOST_PRODUCTS = 16
+#: Effects that are looked at on both sides when there is no time to bisect.
+_AIMS = 2
 #: How a difference calls the pc of the next instruction.
 _NEXT_PC = "register pc"
 #: How an instruction was found.
 CONFIRMED = "the state before it is right, the state after it is wrong"
 PAIR = "dispatched in one cycle with the other; one of the two is wrong"
 EFFECT = "the earliest instruction whose result is still there at the end, and is wrong"
+STOPPED = "the earliest whose result is wrong at the last stop of a search that ran out of time"
 
 #: Runs the program to a cycle, drains, and returns what it left.
 RunTo = Callable[[int], Left]
@@ -90,24 +93,26 @@ class _Bisection:
         self.left: Left = end
         self.known: Known | None = None
         self.difference = StateDifference()
-        self.probes = 0
+        self.probes = self.simulated = 0
 
-    def search(self, deadline: float) -> bool:
-        """Bring the right and the wrong boundary together; False when the time is up."""
-        while self._close_in(deadline):
-            earlier = next(
-                (k for k in self._hidden() if time.monotonic() < deadline and self._is_wrong(k)), None
-            )
+    def search(self, deadline: float, cycles: int) -> bool:
+        """Bring the right and the wrong boundary together; False when time and cycles are up."""
+
+        def in_time() -> bool:
+            return self.simulated < cycles or time.monotonic() < deadline
+
+        while self._close_in(in_time):
+            earlier = next((k for k in self._hidden() if in_time() and self._is_wrong(k)), None)
             if earlier is None:
                 return True
             self.right = 0
             self.states.keep(self.start)
         return False
 
-    def _close_in(self, deadline: float) -> bool:
+    def _close_in(self, in_time: Callable[[], bool]) -> bool:
         """Bisect between the two boundaries; False when the time is up."""
         while self.wrong - self.right > 1:
-            if time.monotonic() > deadline:
+            if not in_time():
                 return False
             middle = (self.right + self.wrong) // 2
             if not self._is_wrong(middle):
@@ -115,10 +120,30 @@ class _Bisection:
                 self.states.keep(self.last)
         return True
 
+    def aim(self) -> bool:
+        """Look on both sides of the earliest effect, and of that before it; whether one is confirmed."""
+        for _ in range(_AIMS):
+            self.finish()
+            number = self.earliest_effect(self.states.kept.instructions)
+            if number is None:
+                return False
+            place = int(np.searchsorted(self.cycles, self.trace[number, 2]))
+            for boundary in (place, place + 1):
+                if not self.right < boundary < self.wrong:
+                    continue
+                if self._is_wrong(boundary):
+                    break
+                self.right = boundary
+                self.states.keep(self.last)
+            if self.wrong - self.right == 1:
+                return True
+        return False
+
     def _is_wrong(self, boundary: int) -> bool:
         """Whether the state at a boundary is wrong; it is the wrong one from then on."""
         left = self.run_to(int(self.cycles[boundary]))
         self.probes += 1
+        self.simulated += int(self.cycles[boundary])
         states = self.states
         if left.instructions < states.kept.instructions:
             states = KnownStates(*self.arguments)
@@ -155,9 +180,29 @@ class _Bisection:
             machine = self.known.machine
             self.difference = state_difference(self.end, machine.images, machine.registers)
 
+    def earliest_effect(self, first: int) -> int | None:
+        """The earliest from `first` on that, up to the wrong stop, wrote last a word that is wrong there."""
+        assert self.known is not None
+        program = self.program
+        images, stop = program.images.copy(), max(self.known.instructions, first + 1)
+        run = accesses.of_run(program.hardware, program.words, images, program.limit, stop)
+        found = [
+            int(writers.min())
+            for memory, addresses in self.difference.memories.items()
+            for written in [run.writer[memory][addresses[addresses < len(run.writer[memory])]]]
+            for writers in [written[written >= first]]
+            if len(writers)
+        ]
+        return min(found) if found else None
+
 
 def find(
-    program: Runnable, end: Left, trace: NDArray[np.uint32], run_to: RunTo, budget: float
+    program: Runnable,
+    end: Left,
+    trace: NDArray[np.uint32],
+    run_to: RunTo,
+    budget: float,
+    cycles: int = 0,
 ) -> FirstWrong | None:
     """The first wrong instruction of a run that left a wrong state; None where no instruction ran.
 
@@ -166,21 +211,25 @@ def find(
         end: what it left.
         trace: its retired instructions, (pc, word, cycle).
         run_to: runs it again, to a cycle.
-        budget: wall-clock seconds that the search may take; what is wrong at the end tells then.
+        budget: wall-clock seconds that the search may take.
+        cycles: simulated cycles that it may take, however long they take on a loaded host. When both are
+            used up, the writers of what is wrong at the last wrong stop are looked at, in a few runs more.
     """
     if not len(trace):
         return None
     started = time.monotonic()
     search = _Bisection(program, end, trace, run_to)
-    whole = search.search(started + budget)
+    whole = search.search(started + budget, cycles) or search.aim()
     search.finish()
     known = search.known
     assert known is not None
     first = search.states.kept.instructions
     candidates = range(first, max(known.instructions, first + 1))
-    number, how, other = _culprit(search, candidates) if whole else (None, EFFECT, None)
+    late = EFFECT if search.wrong == len(search.cycles) else STOPPED
+    number, how, other = _culprit(search, candidates) if whole else (None, late, None)
     if number is None:
-        number = _earliest_effect(program, search.difference)
+        # Stops may have hidden what is wrong at the end.
+        number = search.earliest_effect(0 if late == EFFECT else first)
     if number is None or number >= len(trace):
         number = min(first, len(trace) - 1)
     pc, word, cycle = (int(value) for value in trace[number])
@@ -250,18 +299,6 @@ def _changed(before: Machine, after: Machine) -> set[str]:
         name.upper(): (getattr(before, name), getattr(after, name)) for name in ("scale", "stride", "v_mask")
     }
     return {name for name, (left, right) in pairs.items() if left != right}
-
-
-def _earliest_effect(program: Runnable, difference: StateDifference) -> int | None:
-    """The earliest of the instructions that wrote, last of all, a word that is wrong at the end."""
-    run = accesses.of_run(program.hardware, program.words, program.images.copy(), program.limit)
-    found = [
-        int(writers[writers != accesses.NOBODY].min())
-        for memory, addresses in difference.memories.items()
-        for writers in [run.writer[memory][addresses[addresses < len(run.writer[memory])]]]
-        if (writers != accesses.NOBODY).any()
-    ]
-    return min(found) if found else None
 
 
 def open_loops(trace: NDArray[np.uint32], number: int) -> tuple[tuple[int, int], ...]:

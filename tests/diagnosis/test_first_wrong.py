@@ -21,7 +21,7 @@ from plena_ref.workloads.case import make_case
 from tb.diagnosis import account, first_wrong
 from tb.diagnosis.account import Culprit
 from tb.diagnosis.account_text import lines
-from tb.diagnosis.first_wrong import CONFIRMED, EFFECT, PAIR, FirstWrong
+from tb.diagnosis.first_wrong import CONFIRMED, EFFECT, PAIR, STOPPED, FirstWrong
 from tb.diagnosis.listing_lines import ListingLines
 from tb.diagnosis.names import Names
 from tests.diagnosis.faulty import FaultyMachine, Left
@@ -42,11 +42,11 @@ def base(name: str) -> int:
 
 
 def find(
-    number: int, fault: Callable[[Machine], None], width: int = 1, budget: float = 60.0
+    number: int, fault: Callable[[Machine], None], width: int = 1, budget: float = 60.0, cycles: int = 0
 ) -> tuple[FirstWrong, FaultyMachine]:
     """Look for a fault."""
     machine = FaultyMachine(work(), number, fault, width)
-    found = first_wrong.find(work(), machine.end, machine.trace, machine.run_to, budget)
+    found = first_wrong.find(work(), machine.end, machine.trace, machine.run_to, budget, cycles)
     assert found is not None
     return found, machine
 
@@ -153,17 +153,34 @@ def test_a_wrong_next_pc_is_that_of_the_last_of_a_cycle() -> None:
     assert found.difference.registers[0].startswith("register pc: got ")
 
 
-def test_without_time_the_earliest_wrong_result_tells() -> None:
-    """A wrong element of O stays to the end: its writer is found without a run."""
-    last = instructions("V_MUL_VF")[-1]
+@pytest.mark.parametrize(("mnemonic", "how"), [("V_MUL_VF", CONFIRMED), ("V_EXP_V", STOPPED)])
+def test_without_time_the_earliest_wrong_result_tells(mnemonic: str, how: str) -> None:
+    """A wrong element of O stays to the end: both sides of its writer are looked at, in three runs at most.
+
+    One of P in the first batch is overwritten: the earliest wrong result at a stop in between has the writer.
+    """
     machine = FaultyMachine(work(), -1, wrong_scores)
-    row = int(machine.trace[last, 1]) >> 6 & 15
+    number = instructions(mnemonic)[-1 if how == CONFIRMED else 3]
+    row = int(machine.trace[number, 1]) >> 6 & 15
 
     def fault(machine: Machine) -> None:
-        machine.images.vram[machine.gp[row]] ^= 1
+        machine.images.vram[machine.gp[row] + 1] ^= 0x0540
 
-    found, _ = find(last, fault, budget=-1.0)
-    assert (found.number, found.how, found.probes) == (last, EFFECT, 0)
+    found, _ = find(number, fault, budget=-1.0)
+    assert (found.number, found.how) == (number, how) and found.probes <= 3
+
+
+def test_cycles_that_may_be_simulated_are_no_matter_of_the_host() -> None:
+    """Its seconds are over at once; the cycles of a run suffice for an early fault."""
+    number = instructions("V_EXP_V")[3]
+    machine = FaultyMachine(work(), -1, wrong_scores)
+    row = int(machine.trace[number, 1]) >> 6 & 15
+
+    def fault(machine: Machine) -> None:
+        machine.images.vram[machine.gp[row] + 1] ^= 0x0540
+
+    found, _ = find(number, fault, budget=-1.0, cycles=int(machine.trace[-1, 2]))
+    assert (found.number, found.how) == (number, CONFIRMED) and found.probes > 5
 
 
 def test_a_fault_that_every_stop_hides_is_told_by_its_effect() -> None:
