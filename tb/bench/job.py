@@ -72,6 +72,7 @@ class Job:
         program_base: HBM byte address of the program; None means just above HBM's data.
         length: value of the length register; None means ``len(words)``.
         trace: record the retired instructions.
+        activity: record what the core does in each cycle, 24 bytes for each.
         timeout: cycles after which the bench gives up (status "hang").
         drain_limit: cycles that a drain may take once the watchdog has expired.
         stall: a channel of the memory that dies.
@@ -99,6 +100,7 @@ class Job:
     abort_at: int = 0
     keep_hbm: bool = False
     beats: Fraction = FULL_RATE
+    activity: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,7 @@ class JobResult:
         hbm_high_water: highest HBM byte address written since reset, or -1.
         control: every control register word by byte offset.
         trace: retired instructions as uint32[n, 3] of (pc, word, cycle), or None when not asked for.
+        activity: uint32[cycles + 1, 6] as docs/bench.md has `activity.out`, or None when not asked for.
         protocol_errors: violations that the AXI checker counted.
         seconds: wall-clock time from start to stop.
         undrained: the machine did not wait for its drain; memories are undefined.
@@ -144,3 +147,4 @@ class JobResult:
     seconds: float
     undrained: bool = False
     hbm_written: tuple[int, NDArray[np.uint8]] | None = None
+    activity: NDArray[np.uint32] | None = None

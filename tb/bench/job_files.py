@@ -54,7 +54,7 @@ def write_job(path: Path, hw: Hardware, job: Job, fill: int) -> None:
         word_order.hbm_words(program, fill).tofile(path / "program.in")
     error_low, error_high = job.error_range or (0, 0)
     flags = job.reset | (job.images is not None) << 1 | (job.resume_pc is not None) << 2 | job.trace << 3
-    flags |= job.abort_first << 4 | job.keep_hbm << 5
+    flags |= job.abort_first << 4 | job.keep_hbm << 5 | job.activity << 6
     stall = job.stall or Stall("ar", 0)
     channel = 0 if job.stall is None else 1 + CHANNELS.index(stall.channel)
     # In the order of read_settings in plena_tb.sv.
@@ -130,6 +130,7 @@ def read_job(path: Path, hw: Hardware, job: Job, fill: int, seconds: float) -> J
         hbm_high_water=high_water - 1,
         control=control,
         trace=np.fromfile(path / "trace.out", "<u4").reshape(-1, 3) if job.trace else None,
+        activity=np.fromfile(path / "activity.out", "<u4").reshape(-1, 6) if job.activity else None,
         protocol_errors=protocol_errors,
         seconds=seconds,
         undrained=bool(_field(control, "STATUS", "UNDRAINED")),

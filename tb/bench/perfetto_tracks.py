@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,3 +61,12 @@ def read(path: Path) -> dict[str, Track]:
     if any(stacks.values()):
         raise ValueError("a slice does not end")
     return found
+
+
+def spent(track: Track, depth: int) -> dict[str, int]:
+    """Cycles of the slices of a depth by name."""
+    cycles: Counter[str] = Counter()
+    for begin, end, name, _, at in track.slices:
+        if at == depth:
+            cycles[name] += end - begin
+    return dict(cycles)

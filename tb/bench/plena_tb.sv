@@ -38,7 +38,7 @@ module plena_tb #(
   logic do_reset;  // reset the core first
   logic do_load;  // load all memories first
   logic do_resume;  // CTRL.RESUME instead of CTRL.START
-  logic do_trace;  // write the retired instructions to a file
+  logic do_trace, do_activity;  // write trace.out, write activity.out
   logic do_abort;  // CTRL.ABORT first, then wait for the late writes
   logic keep_hbm;  // load no HBM but the program, dump of HBM what the job wrote
   logic [63:0] base;  // program base register
@@ -69,7 +69,7 @@ module plena_tb #(
       if (got != 1) $fatal(1, "job%0d/settings: word %0d is missing", job, k);
     end
     $fclose(file);
-    {keep_hbm, do_abort, do_trace, do_resume, do_load, do_reset} = setting[0][5:0];
+    {do_activity, keep_hbm, do_abort, do_trace, do_resume, do_load, do_reset} = setting[0][6:0];
     base = setting[1];
     length = setting[2][31:0];
     limit = setting[3];
@@ -97,8 +97,7 @@ module plena_tb #(
   wire [31:0] trace_pc;
   wire [63:0] trace_instr;
   wire [11:0] awaddr, araddr;
-  wire [31:0] wdata;
-  wire [31:0] rdata;
+  wire [31:0] wdata, rdata;
 
   wire [3:0] m_arid, m_rid, m_awid, m_bid;
   wire [63:0] m_araddr, m_awaddr, m_wstrb;
@@ -247,6 +246,8 @@ module plena_tb #(
       .cycle(32'(u_core.cycles))
   );
 
+  activity_file u_activity ();
+
   memory_files #(
       .MLEN(MLEN),
       .VRAM_ELEMS(VRAM_ELEMS),
@@ -335,13 +336,11 @@ module plena_tb #(
     int file;
     logic [31:0] value;
     done = 1'b0;
-    read_beats = 0;
-    write_beats = 0;
-    fetch_lines = 0;
-    open_cycles = 0;
+    {read_beats, write_beats, fetch_lines, open_cycles} = '0;
     for (int k = 0; k < 3; k++) withheld[k] = 0;
     read_settings();
     if (do_trace) u_trace.open(job);
+    if (do_activity) u_activity.open(job);
     if (do_reset) begin
       rst <= 1'b1;
       repeat (4) @(posedge clk);
@@ -377,6 +376,7 @@ module plena_tb #(
 
     u_files.dump(job, keep_hbm, low_water, high_water);
     if (do_trace) u_trace.close();
+    if (do_activity) u_activity.close();
     file = $fopen($sformatf("job%0d/registers", job), "w");
     $fwrite(file, "%h\n%h\n%h\n%h\n", !irq, low_water, high_water, protocol_errors);
     $fwrite(file, "%h\n%h\n%h\n%h\n", read_beats, write_beats, fetch_lines, open_cycles);

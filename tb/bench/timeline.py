@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -38,24 +39,52 @@ _ALL_UNITS = (*_UNITS, ("hbm", "H", "u_hbm", 3))
 _EMPTY, _ISSUE = 0, 1
 
 
+class Signals(Protocol):
+    """Signals of the core in every cycle of a run: `WaveSamples`, or `Activity`."""
+
+    def __len__(self) -> int:
+        """Cycles of the run."""
+
+    def width(self, name: str) -> int:
+        """Bits of a signal."""
+
+    def of(self, name: str, late: bool = False, word: int = 0) -> Samples:
+        """A signal in every cycle: its bits 32*word to 32*word + 31; `late`: as it is a cycle later."""
+
+
 def write(folder: Path, hw: Hardware) -> Path:
     """Write the timeline of a run beside its waves; the path."""
     samples = WaveSamples(folder / waves.WAVE_FILE)
     ran = [*retired.instructions(wave_markers.trace_of(folder))]
     stages = [*_stages(folder, len(samples))]
     path = folder / TIMELINE_FILE
-    timeline_slices.write(path, _tracks(samples, ran, stages), _counters(samples, hw))
+    timeline_slices.write(path, _tracks(samples, ran, stages), machine_counters(samples, hw, WINDOW))
     return path
 
 
 def _tracks(
-    samples: WaveSamples, ran: Sequence[Retired], stages: Sequence[Slice]
+    samples: Signals, ran: Sequence[Retired], stages: Sequence[Slice]
 ) -> Iterator[tuple[str, Sequence[Slice]]]:
     """Every track of slices with its title."""
-    kept = timeline_slices.kept(ran)
-    stage_of = stage_names(stages, len(samples))
     yield "stage", stages
-    yield "dispatch", _runs(samples.of("dispatch_state"), [one.name for one in DISPATCH], set())
+    yield from machine_tracks(samples, ran, stage_names(stages, len(samples)))
+
+
+def machine_tracks(
+    samples: Signals, ran: Sequence[Retired], stage_of: Sequence[str]
+) -> Iterator[tuple[str, Sequence[Slice]]]:
+    """Tracks of dispatch, of the retired instructions and of each unit, with their titles.
+
+    Args:
+        samples: signals of the core.
+        ran: the retired instructions.
+        stage_of: the stage of every cycle.
+    """
+    kept = timeline_slices.kept(ran)
+    spans = timeline_slices.spans(ran, kept, len(samples))
+    yield from timeline_slices.sampled(ran, kept, len(samples))
+    doing, names = samples.of("dispatch_state"), [one.name for one in DISPATCH]
+    yield "dispatch", [one for begin, end in spans for one in _runs(doing[begin:end], names, set(), begin)]
     for title, lane in (("retired", 0), ("retired beside it", 1)):
         yield title, [instruction(one, stage_of) for one in lane_of(ran, lane) if one.number in kept]
     for title, letter, instance, number in _ALL_UNITS:
@@ -87,14 +116,14 @@ def _runs(values: Samples, names: Sequence[str], without: set[int], begin: int =
     ]
 
 
-def _lives(samples: WaveSamples, instance: str, count: int) -> tuple[list[int | None], list[int | None]]:
+def _lives(samples: Signals, instance: str, count: int) -> tuple[list[int | None], list[int | None]]:
     """Of each instruction of a unit: the cycle after which it is the head no longer, and that of its end."""
     slots = samples.width(f"{instance}.slot_done")
     heads = np.maximum(samples.of(f"{instance}.head"), 0)
     steps = np.diff(heads, prepend=heads[:1]) % slots
     leaves: list[int | None] = [*np.repeat(np.arange(len(steps)), steps).tolist()[:count]]
-    done = np.maximum(samples.of(f"{instance}.slot_done"), 0)
-    ends: list[list[int]] = [(np.flatnonzero(done >> slot & 1) + 1).tolist() for slot in range(slots)]
+    done = [np.maximum(samples.of(f"{instance}.slot_done", word=k), 0) for k in range(-(-slots // 32))]
+    ends = [(np.flatnonzero(done[slot // 32] >> slot % 32 & 1) + 1).tolist() for slot in range(slots)]
     waiting = [deque(one) for one in ends]
     found = [waiting[k % slots].popleft() if waiting[k % slots] else None for k in range(count)]
     return leaves + [None] * (count - len(leaves)), found
@@ -141,10 +170,10 @@ def _works(
     return rows
 
 
-def _counters(samples: WaveSamples, hw: Hardware) -> Iterator[Counter]:
-    """Counters: shares of each window of cycles."""
+def machine_counters(samples: Signals, hw: Hardware, window: int) -> Iterator[Counter]:
+    """Use of the array and of the bus, as shares of each window of so many cycles."""
     macs = np.maximum(samples.of("macs"), 0) / (hw.blen * hw.mlen)
-    yield Counter("array", "% of its multiply-accumulates", averages(100 * macs, WINDOW))
+    yield Counter("array", "% of its multiply-accumulates", averages(100 * macs, window))
     for title, name in (("bus, read", "read_beat"), ("bus, written", "write_beat")):
         beats = 100.0 * np.maximum(samples.of(name), 0)
-        yield Counter(title, "% of cycles with a beat", averages(beats, WINDOW))
+        yield Counter(title, "% of cycles with a beat", averages(beats, window))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,21 +14,25 @@ from tb.bench.perfetto_file import PerfettoFile
 from tb.bench.retired import Retired
 
 #: Instructions of a run whose slices are all there. Of a longer one blocks of BLOCK instructions are, evenly
-#: spread, so many that this number is kept; stages and counters are whole.
+#: spread, so many that this number is kept, and dispatch in their cycles; stages and counters are whole.
 MOST_INSTRUCTIONS, BLOCK = 400_000, 1_000
 
 
-@dataclass(frozen=True, order=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class _Event:
     """What is written, in the order of time; ends come before beginnings, inner ends before outer ones."""
 
     cycle: int
     rank: int
     order: int
-    track: int = field(compare=False)
-    name: str | None = field(compare=False)
-    facts: Mapping[str, int | str] = field(compare=False, default_factory=dict)
-    value: float | None = field(compare=False, default=None)
+    track: int
+    name: str | None
+    facts: Mapping[str, int | str] = field(default_factory=dict)
+    value: float | None = None
+
+
+#: By what events are sorted; equal ones stay in the order of their tracks.
+_PLACE = operator.attrgetter("cycle", "rank", "order")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ def write(path: Path, tracks: Iterable[tuple[str, Sequence[Slice]]], counters: I
         for counter in counters:
             track = out.track(counter.title, unit=counter.unit)
             events += [_Event(cycle, 2, 0, track, None, value=value) for cycle, value in counter.values]
-        for event in sorted(events):
+        for event in sorted(events, key=_PLACE):
             _write(out, event)
 
 
@@ -99,6 +104,25 @@ def kept(ran: Sequence[Retired]) -> set[int] | range:
         return range(len(ran))
     every = -(-len(ran) // MOST_INSTRUCTIONS)
     return {one.number for one in ran if one.number // BLOCK % every == 0}
+
+
+def spans(ran: Sequence[Retired], kept: set[int] | range, cycles: int) -> list[tuple[int, int]]:
+    """First cycle and end of each run of instructions that have slices, in a run of so many cycles."""
+    begins = [
+        one.cycle if one.number else 0 for one in ran if one.number in kept and one.number - 1 not in kept
+    ]
+    ends = [one.cycle for one in ran if one.number not in kept and one.number - 1 in kept]
+    return list(zip(begins, [*ends, cycles][: len(begins)], strict=True))
+
+
+def sampled(
+    ran: Sequence[Retired], kept: set[int] | range, cycles: int
+) -> Iterator[tuple[str, Sequence[Slice]]]:
+    """A track that says where the slices of instructions are, if they are not everywhere."""
+    if len(kept) < len(ran):
+        every = -(-len(ran) // MOST_INSTRUCTIONS)
+        name = f"instructions have slices: a block of {BLOCK:,} of each {every * BLOCK:,}"
+        yield "sampled", [Slice(begin, end, name) for begin, end in spans(ran, kept, cycles) if end > begin]
 
 
 def stage_names(stages: Sequence[Slice], cycles: int) -> list[str]:

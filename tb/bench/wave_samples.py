@@ -35,14 +35,16 @@ class WaveSamples:
         """Bits of a signal of the core."""
         return int(self._signals[f"{CORE}.{name}"].bitwidth)
 
-    def of(self, name: str, late: bool = False) -> Samples:
-        """A signal of the core in every cycle; -1 where it is unknown. It has at most 63 bits.
+    def of(self, name: str, late: bool = False, word: int = 0) -> Samples:
+        """A signal of the core in every cycle: bits 32*word to 32*word + 31 of it; -1 where it is unknown.
 
         With `late` it is a register that holds in the next cycle what belongs to this one.
         """
         changes = self._changes(f"{CORE}.{name}")
         times = np.array([time for time, _ in changes], np.int64)
-        values = np.array([value for _, value in changes], np.int64)
+        values = np.array(
+            [value if value < 0 else value >> 32 * word & 0xFFFF_FFFF for _, value in changes], np.int64
+        )
         asked = self._times[1:] if late else self._times[:-1]
         return values[np.maximum(np.searchsorted(times, asked, side="right") - 1, 0)]
 

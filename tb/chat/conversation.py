@@ -209,8 +209,8 @@ class Conversation:
             got = running.result()
             rtl.end(got)
             cycles, seconds = got.cycles, got.seconds
-            if got.trace is not None:
-                self._leave_timeline(made, got.trace, cycles)
+            if got.trace is not None and got.activity is not None:
+                self._leave_timeline(made, got.trace, got.activity)
             self.progress.end(cycles)
             wrong = differences(self.memory, got, report, self.reference)
             logits = read_logits(self.memory, got.images.vram, len(tokens))
@@ -221,11 +221,11 @@ class Conversation:
         step = Step(len(tokens), None, cycles, report.instructions, seconds, tuple(wrong), verdict, stages)
         return step, logits[-1], next_made
 
-    def _leave_timeline(self, made: Pass, trace: NDArray[np.uint32], cycles: int) -> None:
+    def _leave_timeline(self, made: Pass, trace: NDArray[np.uint32], activity: NDArray[np.uint32]) -> None:
         """Write the timeline of a pass, and say where."""
         folder = paths.BUILD / "runs" / "chat"
         folder.mkdir(parents=True, exist_ok=True)
         rows = made.shape.rows
         path = folder / f"position{made.shape.position:03}_tokens{rows:02}{timeline.SUFFIX}"
-        pass_timeline.write(path, trace, made.marks, cycles)
+        pass_timeline.write(path, self.memory.hw, trace, activity, made.marks)
         print(f"timeline: {os.path.relpath(path)}", file=sys.stderr)

@@ -120,7 +120,7 @@ class Rtl:
         memory: where everything lies.
         images: memories before the first pass.
         session: where it runs.
-        traced: results have the trace of retired instructions.
+        traced: results have the trace of retired instructions, and what the core did in each cycle.
     """
 
     def __init__(
@@ -134,7 +134,8 @@ class Rtl:
     def start(self, made: Pass, tokens: Sequence[int], progress: Progress) -> Future[JobResult]:
         """Begin a pass; HBM is loaded for the first one only."""
         stage_pass(self.memory, tokens, made.shape.position, self._images)
-        job = Job(made.words, self._images, self.memory.limit, keep_hbm=self._kept, trace=self._traced)
+        job = Job(made.words, self._images, self.memory.limit, keep_hbm=self._kept)
+        job = replace(job, trace=self._traced, activity=self._traced)
         self._kept = True
         return self._thread.submit(self._session.run, job, progress)
 

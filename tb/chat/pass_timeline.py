@@ -1,7 +1,7 @@
-"""The timeline of a pass of a language model for the Perfetto viewer, from its trace of retired instructions.
+"""The timeline of a pass of a language model for the Perfetto viewer.
 
-A pass has no waves, which would take gigabytes, so no queues and no reasons of stalls; those of a layer alone
-are in the timeline of its case (docs/waves.md).
+A pass has no waves, which would take gigabytes: the bench writes the few signals that a timeline needs
+(tb/bench/activity_file.sv).
 """
 
 from __future__ import annotations
@@ -13,29 +13,39 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from plena_ref.isa.counters import QUEUE
 from plena_ref.isa.encoding import Unit
-from tb.bench import retired, timeline_slices
-from tb.bench.timeline_slices import Counter, Slice, averages, instruction, lane_of, stage_names
+from plena_ref.machine.hardware import Hardware
+from tb.bench import retired, timeline, timeline_slices
+from tb.bench.activity import Activity
+from tb.bench.timeline_slices import Counter, Slice, averages, stage_names
 
 #: Cycles over which a counter is averaged.
 WINDOW = 1024
 #: A step of a layer begins with the number of the layer.
 _LAYER = re.compile(r"layer (\d+)\b")
-_UNITS = (("matrix", Unit.M), ("vector", Unit.V), ("float", Unit.F), ("HBM", Unit.H))
+_UNITS = (("matrix", Unit.M), ("vector", Unit.V), ("float", Unit.F), ("hbm", Unit.H))
 
 
-def write(path: Path, trace: NDArray[np.uint32], marks: Sequence[tuple[int, str]], cycles: int) -> None:
-    """Write it: layers with their steps inside, retired instructions, and how many each unit is given.
+def write(
+    path: Path,
+    hw: Hardware,
+    trace: NDArray[np.uint32],
+    activity: NDArray[np.uint32],
+    marks: Sequence[tuple[int, str]],
+) -> None:
+    """Write it: layers with their steps inside, the tracks of a run, and graphs of work and of stalls.
 
     Args:
         path: of the file.
+        hw: machine shape.
         trace: of the pass, uint32[n, 3] of pc, word and cycle.
+        activity: of the pass, see `JobResult`.
         marks: pc and name of each step of the program, in order.
-        cycles: of the pass.
     """
-    ran = [*retired.instructions(trace)]
-    layers = [*_layers(_steps(trace, marks, cycles))]
-    timeline_slices.write(path, _tracks(ran, layers, cycles), _counters(ran, cycles))
+    ran, samples = [*retired.instructions(trace)], Activity(activity)
+    layers = [*_layers(_steps(trace, marks, len(samples)))]
+    timeline_slices.write(path, _tracks(samples, ran, layers), _counters(samples, ran, hw))
 
 
 def _steps(trace: NDArray[np.uint32], marks: Sequence[tuple[int, str]], cycles: int) -> Iterator[Slice]:
@@ -65,20 +75,22 @@ def _layers(steps: Iterator[Slice]) -> Iterator[Slice]:
 
 
 def _tracks(
-    ran: Sequence[retired.Retired], layers: Sequence[Slice], cycles: int
+    samples: Activity, ran: Sequence[retired.Retired], layers: Sequence[Slice]
 ) -> Iterator[tuple[str, Sequence[Slice]]]:
     """Every track of slices with its title."""
-    kept = timeline_slices.kept(ran)
-    stage_of = stage_names([step for layer in layers for step in layer.inner or [layer]], cycles)
+    steps = [step for layer in layers for step in layer.inner or [layer]]
     yield "layer", layers
-    for title, lane in (("retired", 0), ("retired beside it", 1)):
-        yield title, [instruction(one, stage_of) for one in lane_of(ran, lane) if one.number in kept]
+    yield from timeline.machine_tracks(samples, ran, stage_names(steps, len(samples)))
 
 
-def _counters(ran: Sequence[retired.Retired], cycles: int) -> Iterator[Counter]:
-    """How many instructions of each unit retire in a cycle."""
-    for title, unit in _UNITS:
-        counts = np.bincount([one.cycle for one in ran if one.unit == unit.name], minlength=cycles)
-        yield Counter(
-            f"to the {title} unit", "instructions a cycle", averages(counts.astype(np.float64), WINDOW)
-        )
+def _counters(samples: Activity, ran: Sequence[retired.Retired], hw: Hardware) -> Iterator[Counter]:
+    """Use of array and bus; of each unit how many instructions it is given, and why its head waits."""
+    yield from timeline.machine_counters(samples, hw, WINDOW)
+    states = samples.of("u_counters.state_q", late=True)
+    for number, (title, unit) in enumerate(_UNITS):
+        given = np.bincount([one.cycle for one in ran if one.unit == unit.name], minlength=len(samples))
+        yield Counter(f"{title}: given", "instructions a cycle", averages(given.astype(np.float64), WINDOW))
+        state = states >> 4 * number & 15
+        for code in np.unique(state).tolist():
+            share = 100.0 * (state == code)
+            yield Counter(f"{title}: {QUEUE[code].name}", "% of cycles", averages(share, WINDOW))

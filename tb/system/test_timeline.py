@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from plena_ref.workloads.registry import CASES
 from tb.bench import perfetto_tracks, timeline, timeline_slices, wave_rows
 from tb.bench.case_runner import CaseOutcome, run_case
 from tb.bench.options import RunOptions
-from tb.bench.perfetto_tracks import Track
+from tb.bench.perfetto_tracks import Track, spent
 from tb.bench.retired import instructions
 from tb.bench.run_files import Asked, leave
 from tb.engine import simulate
@@ -74,25 +74,17 @@ def test_stalls_are_those_of_the_counters(ran: tuple[CaseOutcome, dict[str, Trac
     """Cycles by reason, of dispatch and of the head of each queue, are exact."""
     outcome, tracks, _ = ran
     counters = outcome.got.counters.to_json()
-    assert _spent(tracks["dispatch"], 0) == {name: n for name, n in counters["dispatch"].items() if n}
+    assert spent(tracks["dispatch"], 0) == {name: n for name, n in counters["dispatch"].items() if n}
     waits = 0
     for title in ("matrix", "vector", "float", "hbm"):
-        spent = _spent(tracks[f"{title}: head of the queue"], 1)
+        seen = spent(tracks[f"{title}: head of the queue"], 1)
         wanted = {name: n for name, n in counters[title].items() if n and name not in ("empty", "issue")}
         if title in ("matrix", "vector"):
-            assert spent == wanted
+            assert seen == wanted
         # The float unit and the HBM unit work ahead of the head, which then waits for nothing.
-        assert all(n <= wanted[name] for name, n in spent.items())
-        waits += sum(spent.values())
+        assert all(n <= wanted[name] for name, n in seen.items())
+        waits += sum(seen.values())
     assert waits > 100
-
-
-def _spent(track: Track, depth: int) -> dict[str, int]:
-    """Cycles of the slices of a depth by name."""
-    spent: Counter[str] = Counter()
-    for begin, end, name, _, at in track.slices:
-        spent[name] += end - begin if at == depth else 0
-    return {name: n for name, n in spent.items() if n}
 
 
 def test_loops_and_stages(ran: tuple[CaseOutcome, dict[str, Track], Path]) -> None:
@@ -152,6 +144,12 @@ def test_a_long_run_is_sampled(
     assert outcome.got.trace is not None
     every = -(-len(outcome.got.trace) // timeline_slices.MOST_INSTRUCTIONS)
     assert every > 1 and {int(str(number)) // timeline_slices.BLOCK % every for number in numbers} == {0}
+    spans = [(begin, end) for begin, end, *_ in small["sampled"].slices]
+    dispatch = [(begin, end) for begin, end, *_ in small["dispatch"].slices]
+    assert sum(end - begin for begin, end in dispatch) == sum(end - begin for begin, end in spans)
+    assert all(any(low <= begin < end <= high for low, high in spans) for begin, end in dispatch)
+    assert len(spans) == len(range(0, len(outcome.got.trace), every * timeline_slices.BLOCK))
+    assert "sampled" not in whole
     assert small["array"].values == whole["array"].values
     assert small["stage"].slices == whole["stage"].slices
 

@@ -13,10 +13,9 @@ import pytest
 from distributed import LocalCluster
 
 from plena_ref.configs.models import DECODERS
-from plena_ref.isa import instructions as isa
 from plena_ref.isa.assembler import assemble
+from plena_ref.isa.counters import QUEUES
 from plena_ref.isa.disassembler import disassemble
-from plena_ref.isa.encoding import Unit
 from plena_ref.kernels.language_model.decoder_layers import DecoderLayers
 from plena_ref.kernels.language_model.model_memory import ModelMemory
 from plena_ref.kernels.language_model.weight_tiles import Panel
@@ -27,6 +26,7 @@ from plena_ref.models.staging import stage_rotation
 from plena_ref.verdict.stages import first_wrong
 from tb.bench import perfetto_tracks
 from tb.bench.job import Job, JobResult
+from tb.bench.perfetto_tracks import Track, spent
 from tb.bench.session import Session
 from tb.chat import command, pass_timeline
 from tb.chat.machines import Pass, Reference, Rtl, differences, first_images, make_pass
@@ -96,9 +96,9 @@ def test_passes_of_a_session_are_bit_exact_and_a_changed_bit_is_found(tmp_path: 
 
 
 def _check_timeline(path: Path, got: JobResult, made: Pass) -> None:
-    """Layers with their steps, each of them once; every instruction in its cycle; counters that add up."""
-    assert got.trace is not None
-    pass_timeline.write(path, got.trace, made.marks, got.cycles)
+    """Each step of the layers once; every instruction in its cycle; stalls and graphs as counted."""
+    assert got.trace is not None and got.activity is not None
+    pass_timeline.write(path, HW, got.trace, got.activity, made.marks)
     tracks = perfetto_tracks.read(path)
     layers = tracks["layer"].slices
     first = dict(zip(got.trace[::-1, 0].tolist(), got.trace[::-1, 2].tolist(), strict=True))
@@ -110,10 +110,35 @@ def _check_timeline(path: Path, got: JobResult, made: Pass) -> None:
         pc, word, cycle = got.trace[int(facts["number"])].tolist()
         assert (begin, name, facts["pc"]) == (cycle, disassemble(word), pc)
     assert sorted(int(facts["number"]) for *_, facts, _ in retired) == [*range(len(got.trace))]
-    matrix = sum(isa.BY_OPCODE[isa.opcode(word)].unit == Unit.M for word in got.trace[:, 1].tolist())
-    counter = tracks["to the matrix unit"].values
-    lengths = [min(pass_timeline.WINDOW, got.cycles - at) for at, _ in counter]
-    assert np.dot(lengths, [value for _, value in counter]) == pytest.approx(matrix)
+    counters = got.counters.to_json()
+    assert spent(tracks["dispatch"], 0) == {name: n for name, n in counters["dispatch"].items() if n}
+    for unit in QUEUES:
+        waits = {name: n for name, n in counters[unit].items() if n and name not in ("empty", "issue")}
+        seen = spent(tracks[f"{unit}: head of the queue"], 1)
+        # The float unit and the HBM unit work ahead of the head, which then waits for nothing.
+        assert (
+            seen == waits if unit in ("matrix", "vector") else all(n <= waits[of] for of, n in seen.items())
+        )
+        rows = [one.slices for name, one in tracks.items() if name.startswith(f"{unit}: at work")]
+        assert sum(map(len, rows)) == counters["totals"][f"{unit}_instructions"]
+    _check_graphs(tracks, got)
+
+
+def _check_graphs(tracks: dict[str, Track], got: JobResult) -> None:
+    """The windows of each graph together are what the machine counted."""
+    counters = got.counters.to_json()
+    totals = counters["totals"]
+    wanted = {"array": 100 * totals["macs"] / (HW.mlen * HW.blen)}
+    wanted |= {"bus, read": 100 * totals["read_beats"], "bus, written": 100 * totals["write_beats"]}
+    for unit in QUEUES:
+        wanted |= {f"{unit}: {name}": 100 * n for name, n in counters[unit].items() if n}
+        wanted[f"{unit}: given"] = totals[f"{unit}_instructions"]
+    graphs = {title: track.values for title, track in tracks.items() if track.values}
+    sums = {
+        title: sum(min(pass_timeline.WINDOW, got.cycles - at) * value for at, value in values)
+        for title, values in graphs.items()
+    }
+    assert sums == pytest.approx(wanted)
 
 
 def test_what_a_job_does_not_write_is_no_part_of_its_dump() -> None:
