@@ -8,16 +8,18 @@ over key tiles in the accumulators. Products are made a row at a time (M_TMV, M_
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from plena_ref.kernels.attention.constants import FP_SCALE
-from plena_ref.kernels.attention.decode_steps import ROWS_AT_ONCE, DecodeSteps
+from plena_ref.kernels.attention.decode_stacked import StackedDecode
+from plena_ref.kernels.attention.decode_steps import ROWS_AT_ONCE
 from plena_ref.kernels.attention.runs import add_rows
 from plena_ref.kernels.padding import clear_last_block
 from plena_ref.kernels.program import GP0, Program, Register
 
 
-class DecodeAttentionKernel(DecodeSteps):
+class DecodeAttentionKernel(StackedDecode):
     """One decode step on given tensors: the walk over heads of K and V and over chunks of their tiles."""
 
     def emit(self, p: Program) -> None:
@@ -66,6 +68,7 @@ class DecodeAttentionKernel(DecodeSteps):
         if self.operands.has_idle_groups(self.hw):
             for tensor in filter(None, (self.accumulator, self._product)):
                 clear_last_block(p, tensor, self.q_batch)
+        self._clear_around_weights()
 
     def _batch(self, next_batch: int | None) -> None:
         """All heads of a batch; `next_batch`: HBM distance to the batch whose keys are to be fetched."""
@@ -78,18 +81,23 @@ class DecodeAttentionKernel(DecodeSteps):
     def _head(self, head: int, following: int | None) -> None:
         """One head of K and V; `following`: HBM offset, from this batch's, of the next one if any."""
         self._scale_queries(head)
-        for chunk in range(len(self.chunks)):
-            self._score_chunk(head, chunk)
-        self._softmax(head)
-        for chunk in range(len(self.chunks)):
-            self._value_chunk(head, chunk, following)
+        if self.stacking is not None:
+            self._score_tiles(head)
+            self._softmax(head, self._values_beside_softmax(head))
+            self._value_tiles(head, following)
+        else:
+            for chunk in range(len(self.chunks)):
+                self._score_chunk(head, chunk)
+            self._softmax(head)
+            for chunk in range(len(self.chunks)):
+                self._value_chunk(head, chunk, following)
         self._normalise(head)
 
     def _first_keys(self) -> None:
         p = self.p
         with p.gp("MSRAM tile") as tile, p.gp("HBM offset") as offset:
             self._point_at_tiles(tile, offset, 0, 0, 0)
-            with p.repeat(self.chunks[0], "first tiles of K"):
+            with p.repeat(self.ahead if self.stacking else self.chunks[0], "first tiles of K"):
                 self._prefetch(tile, offset, self.k_base)
 
     def _scale_queries(self, head: int) -> None:
@@ -115,13 +123,13 @@ class DecodeAttentionKernel(DecodeSteps):
                 for purpose in ("MSRAM tile", "HBM offset", "K tile", "S of the tile")
             )
             if chunk > 0:
-                self._point_at_tiles(tile, offset, chunk, head_offset, 0)
+                self._point_at_tiles(tile, offset, chunk * self.slots, head_offset, 0)
                 with p.repeat(self.chunks[chunk], "more tiles of K"):
                     self._prefetch(tile, offset, self.k_base)
             else:
                 self._point_at_tiles(tile, offset, 0, head_offset, self.slots * self.blocks)
             p.load_constant(keys, 0)
-            p.point(target, self.scores, chunk * self.slots * self.rows)
+            p.point(target, self.scores, self.score_row(chunk * self.slots))
             with p.repeat(self.chunks[chunk], "S = Qs K^T, a key tile at a time"):
                 if chunk == 0:
                     self._prefetch(tile, offset, self.v_base)
@@ -129,44 +137,25 @@ class DecodeAttentionKernel(DecodeSteps):
                 p.add(keys, keys, (self.blocks - 1) * self.hw.tile_elems)
                 p.add(target, target, self.rows * mlen - mlen)
 
-    def _scores(self, keys: Register, target: Register) -> None:
-        """Scores of one key tile; `keys` and `target` move by a matrix tile and by a row."""
-        p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
-        passes = self.rows // self.step
-        with p.gp("queries") as queries:
-            p.point(queries, self.queries)
-            with p.repeat(mlen // blen, "BLEN keys at a time"):
-                if passes == 1:
-                    self._multiply_key_blocks(queries, keys)
-                    self._write_out(target)
-                else:
-                    with p.gp("their scores") as scores:
-                        p.point(queries, self.queries)
-                        p.add(scores, target, 0)
-                        with p.repeat(passes, "rows"):
-                            self._multiply_key_blocks(queries, keys)
-                            self._write_out(scores)
-                            p.add(queries, queries, self.step * mlen)
-                            p.add(scores, scores, self.step * mlen)
-                p.add(keys, keys, blen * mlen)
-                p.add(target, target, blen)
+    def _softmax(self, head: int, beside: Callable[[], None] | None = None) -> None:
+        """P = exp(S - m) over all key tiles, and 1/l into FP_MEM, a few rows at a time.
 
-    def _softmax(self, head: int) -> None:
-        """P = exp(S - m) over all key tiles, and 1/l into FP_MEM, a few rows at a time."""
+        `beside` writes what comes between maximum and weights of rows that are in no loop (`rows_apart`).
+        """
         p, group = self.p, self.shape.group
         for number, mask in self.masks.items():
             self._add_mask(number, mask)
         with p.gps("row of S", "1/l", "sink") as (row, state, sink):
-            p.point(row, self.scores)
+            p.point(row, self.scores, self.score_row(0))
             p.load_constant(state, self.state)
             if self.operands.sinks is not None:
                 p.load_constant(sink, self.operands.sinks + head * group)
             whole, rest = divmod(group, ROWS_AT_ONCE)
             if whole:
                 with p.repeat(whole, f"softmax, {ROWS_AT_ONCE} rows at a time"):
-                    self._softmax_rows(ROWS_AT_ONCE, row, state, sink)
+                    self._softmax_rows(ROWS_AT_ONCE, row, state, sink, beside if whole == 1 else None)
             if rest:
-                self._softmax_rows(rest, row, state, sink)
+                self._softmax_rows(rest, row, state, sink, beside)
 
     def _value_chunk(self, head: int, chunk: int, following: int | None) -> None:
         """P V over a chunk of key tiles; beside the last one the first keys of the next head are fetched."""
@@ -177,7 +166,8 @@ class DecodeAttentionKernel(DecodeSteps):
         with p.gp("MSRAM tile") as tile, p.gp("HBM offset") as offset:
             if chunk > 0:
                 head_offset = head * self.operands.k.span(self.operands.head_cols)
-                self._point_at_tiles(tile, offset, chunk, head_offset, self.slots * self.blocks)
+                slot = self.slots * self.blocks
+                self._point_at_tiles(tile, offset, chunk * self.slots, head_offset, slot)
                 with p.repeat(self.chunks[chunk], "more tiles of V"):
                     self._prefetch(tile, offset, self.v_base)
             fetches = 0
@@ -211,7 +201,7 @@ class DecodeAttentionKernel(DecodeSteps):
         """BLEN columns of P V, summed over the chunk's key tiles; both registers step on."""
         p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
         passes = self.rows // self.step
-        first_row = chunk * self.slots * self.rows
+        first_row = self.score_row(chunk * self.slots)
         if passes == 1:
             with p.gp("P of a tile") as weights:
                 p.point(weights, self.scores, first_row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from plena_ref.kernels.attention.base import AttentionBase
@@ -10,6 +11,7 @@ from plena_ref.kernels.attention.operands import AttentionOperands
 from plena_ref.kernels.attention.products import multiply_key_blocks
 from plena_ref.kernels.attention.runs import run_length
 from plena_ref.kernels.attention.shape import AttentionShape
+from plena_ref.kernels.attention.stacking import FEWEST_TILES, Stacking
 from plena_ref.kernels.attention.tile_sums import TileSums
 from plena_ref.kernels.attention.tiling import query_tiles
 from plena_ref.kernels.layout.allocators import VramAllocator
@@ -48,7 +50,10 @@ class DecodeSteps(AttentionBase):
 
     p: Program
     scale: Register
+    q_batch: Register
     kv_batch: Register
+    k_base: Register
+    v_base: Register
 
     def __init__(self, hw: Hardware, shape: AttentionShape, operands: AttentionOperands, room: Room) -> None:
         self.hw = hw
@@ -83,8 +88,12 @@ class DecodeSteps(AttentionBase):
         mlen, cols, tiles = self.hw.mlen, self.operands.head_cols, len(self.key_tiles)
         self.rows = round_up(self.shape.group, self.step)
         self.queries = vram.tensor("Qs", self.rows, cols)
-        self.scores = vram.tensor("S", tiles * self.rows, mlen)
+        self.stacking = self._stacking(vram)
+        #: Rows of zeros before the scores.
+        self.lead = self.stacking.lead if self.stacking else 0
+        self.scores = vram.tensor("S", self.lead + tiles * self.rows, mlen)
         self.accumulator = vram.tensor("Oacc", self.rows, cols)
+        self.stack = vram.tensor("stacked products", self.rows, mlen) if self.stacking else None
         self._product = vram.tensor("PV", self.rows, cols) if len(self.chunks) > 1 else None
         runs = len(self.chunks) > self.run_chunks
         self.total = vram.tensor("O of all runs", self.rows, cols) if runs else None
@@ -95,6 +104,21 @@ class DecodeSteps(AttentionBase):
             if key.mask(mlen) is not None
         }
 
+    def _stacking(self, vram: VramAllocator) -> Stacking | None:
+        """How column groups of P V share the accumulator; None where they do not."""
+        tiles = len(self.key_tiles)
+        groups = tuple(self.shape.column_groups(self.hw, block) for block in range(self.blocks))
+        found = Stacking(self.hw, self.shape.group, groups)
+        if self.one_row or len(self.chunks) > 1 or tiles < FEWEST_TILES or not found.fits:
+            return None
+        masks = sum(key.mask(self.hw.mlen) is not None for key in self.key_tiles)
+        scratch = (2 * self.blocks + tiles + 1) * self.rows + found.lead + masks
+        return found if vram.next_free + scratch * self.hw.mlen <= self.hw.vram_elems else None
+
+    def score_row(self, number: int) -> int:
+        """The first row of a key tile's scores, in the tensor of them."""
+        return self.lead + number * self.rows
+
     @property
     def product(self) -> VramTensor:
         """Where P V goes when it is added up; there is none where that is not done."""
@@ -103,7 +127,7 @@ class DecodeSteps(AttentionBase):
 
     def scratch(self) -> list[Region]:
         """Every other word that the program may write."""
-        tensors = [self.queries, self.scores, self.accumulator, self._product, self.total]
+        tensors = [self.queries, self.scores, self.accumulator, self.stack, self._product, self.total]
         tensors += self.masks.values()
         regions = [Region("vram", t.base, t.base + t.elems, t.name) for t in tensors if t is not None]
         msram = (self.slots + self.chunks[0]) * self.blocks * self.hw.tile_elems
@@ -134,11 +158,11 @@ class DecodeSteps(AttentionBase):
         return head_offset + row * self.operands.k.row_bytes
 
     def _point_at_tiles(
-        self, tile: Register, offset: Register, chunk: int, head_offset: int, first: int
+        self, tile: Register, offset: Register, number: int, head_offset: int, place: int
     ) -> None:
-        """tile, offset = MSRAM and HBM place of the first tile of a chunk; `first`: MSRAM tile of a slot."""
-        self.p.load_constant(tile, first * self.hw.tile_elems)
-        self.p.add(offset, self.kv_batch, self._tile_offset(head_offset, chunk * self.slots))
+        """tile, offset = MSRAM tile `place`, and the HBM place of key tile `number` of a head."""
+        self.p.load_constant(tile, place * self.hw.tile_elems)
+        self.p.add(offset, self.kv_batch, self._tile_offset(head_offset, number))
 
     def _prefetch(self, tile: Register, offset: Register, base: Register) -> None:
         """Fetch a tile of K or V, all its column blocks, and step both registers to the next one."""
@@ -170,17 +194,41 @@ class DecodeSteps(AttentionBase):
         walk = (self.blocks, self.queries.block_stride, self.hw.tile_elems)
         multiply_key_blocks(self.p, self._multiply_keys, queries, keys, *walk)
 
+    def _scores(self, keys: Register, target: Register) -> None:
+        """Scores of one key tile; `keys` and `target` move by a matrix tile and by a row."""
+        p, mlen, blen = self.p, self.hw.mlen, self.hw.blen
+        passes = self.rows // self.step
+        with p.gp("queries") as queries:
+            p.point(queries, self.queries)
+            with p.repeat(mlen // blen, "BLEN keys at a time"):
+                if passes == 1:
+                    self._multiply_key_blocks(queries, keys)
+                    self._write_out(target)
+                else:
+                    with p.gp("their scores") as scores:
+                        p.point(queries, self.queries)
+                        p.add(scores, target, 0)
+                        with p.repeat(passes, "rows"):
+                            self._multiply_key_blocks(queries, keys)
+                            self._write_out(scores)
+                            p.add(queries, queries, self.step * mlen)
+                            p.add(scores, scores, self.step * mlen)
+                p.add(keys, keys, blen * mlen)
+                p.add(target, target, blen)
+
     def _add_mask(self, number: int, mask: VramTensor) -> None:
         p, mlen = self.p, self.hw.mlen
         with p.gp("row of S") as row, p.gp("mask row") as hidden:
-            p.point(row, self.scores, number * self.rows)
+            p.point(row, self.scores, self.score_row(number))
             p.point(hidden, mask)
             with p.repeat(self.shape.group, f"S += {mask.name}"):
                 p.V_ADD_VV(row, row, hidden)
                 p.add(row, row, mlen)
 
-    def _softmax_rows(self, rows: int, row: Register, state: Register, sink: Register) -> None:
-        """`rows` rows of S side by side; the registers step on."""
+    def _softmax_rows(
+        self, rows: int, row: Register, state: Register, sink: Register, beside: Callable[[], None] | None
+    ) -> None:
+        """`rows` rows of S side by side; the registers step on. `beside` writes what comes before P."""
         p, mlen, tiles = self.p, self.hw.mlen, len(self.key_tiles)
         with ExitStack() as stack:
             places = [stack.enter_context(p.gp(f"row {number}")) for number in range(rows)]
@@ -206,6 +254,8 @@ class DecodeSteps(AttentionBase):
                 elif self.sums.in_register:
                     p.S_ADD_FP(total, F0, F0)
                 p.add(places[number], row, number * mlen)
+            if beside is not None:
+                beside()
 
             def add_tile() -> None:
                 for place, maximum in zip(places, maxima, strict=True):

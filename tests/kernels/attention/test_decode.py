@@ -76,6 +76,23 @@ def test_query_heads_of_a_group_share_blocks() -> None:
 
 
 @pytest.mark.parametrize(
+    ("heads", "head_dim", "kv_seq", "write_outs"),
+    [(4, 16, 75, 1), (6, 24, 75, 3), (2, 40, 75, 1), (4, 16, 64, 2)],
+)
+def test_column_groups_share_an_accumulator(heads: int, head_dim: int, kv_seq: int, write_outs: int) -> None:
+    """Two heads of K and V at BLEN 8: they share where all groups fit, from 5 key tiles on."""
+    shape = {"heads": heads, "kv_heads": 2, "head_dim": head_dim, "kv_seq": kv_seq, "batch": 2}
+    case = replace(DECODE, hardware=replace(HARDWARE, blen=8)).override(
+        kernel="decode_attention_blocks", window=None, sinks=True, **shape
+    )
+    counts = check(case)
+    key_tiles, groups, blocks = -(-kv_seq // 16), -(-head_dim // 8), -(-head_dim // 16)
+    assert counts["H_PREFETCH_M"] == 2 * 2 * 2 * key_tiles * blocks
+    assert counts["M_MM"] == 2 * 2 * key_tiles * groups
+    assert counts["M_MM_WO"] == 2 * 2 * (key_tiles * 2 + write_outs)
+
+
+@pytest.mark.parametrize(
     ("values", "rule"),
     [
         ({"seq": 2}, "decode attention: SEQ must be 1"),
