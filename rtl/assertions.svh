@@ -8,9 +8,9 @@
 //   `PLENA_ASSERT_STANDS(name, valid, ready, payload, "what is wrong when an offer goes or changes before it is taken")
 //   `PLENA_ASSERT_HERE(name, condition, "...")      a statement, in an always block of `clk` and not in its reset
 //
-// _WHEN evaluates its condition only in a cycle in which `when` is not 0, which costs a simulation least. _HERE costs
-// less still: it stands in a branch that the module has anyway. That branch must be taken too when what it tests is
-// unknown: write `!==`.
+// _WHEN evaluates its condition only in a cycle in which `when` is not 0, which costs a simulation little. Several _HERE
+// in one branch cost less, with one test for all, and least in a branch that the module has anyway. The branch must be
+// taken too when what it tests is unknown: write `!==`.
 // Nothing is checked while the reset lasts, nor, where registers begin unknown, before its first cycle; Verilator knows
 // no X, and its benches begin in reset. A condition that is unknown is broken. The test of the reset stands innermost:
 // it is made only when a contract is broken.
@@ -36,32 +36,36 @@
   initial assert_armed = 1'b0; \
   always @(posedge clk) if (assert_reset === 1'b1) assert_armed <= 1'b1;
 `endif
+`define PLENA_ASSERT_BROKEN(NAME, MESSAGE) \
+  if (!assert_off) $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE);
 `define PLENA_ASSERT(NAME, CONDITION, MESSAGE) \
   always @(posedge clk) begin : NAME \
     if ((CONDITION) !== 1'b1) \
-      if (!assert_off) $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE); \
+      `PLENA_ASSERT_BROKEN(NAME, MESSAGE) \
   end
 `define PLENA_ASSERT_WHEN(NAME, WHEN, CONDITION, MESSAGE) \
   always @(posedge clk) begin : NAME \
     if ((WHEN) !== 1'b0) \
       if ((CONDITION) !== 1'b1) \
-        if (!assert_off) $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE); \
+        `PLENA_ASSERT_BROKEN(NAME, MESSAGE) \
   end
 `define PLENA_ASSERT_HERE(NAME, CONDITION, MESSAGE) \
   begin : NAME \
     if ((CONDITION) !== 1'b1) \
-      if (!assert_off) $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE); \
+      `PLENA_ASSERT_BROKEN(NAME, MESSAGE) \
   end
 `define PLENA_ASSERT_STANDS(NAME, VALID, READY, PAYLOAD, MESSAGE) \
   always @(posedge clk) begin : NAME \
     reg waited; \
     reg [$bits(PAYLOAD)-1:0] offer; \
-    if (waited !== 1'b0 || VALID) begin \
+    if ((VALID) !== 1'b0) begin \
       if (waited === 1'b1) \
-        if ((VALID && PAYLOAD == offer) !== 1'b1) \
-          if (!assert_off) $fatal(1, "assertion %0s: %0s", `"NAME`", MESSAGE); \
+        if ((VALID && PAYLOAD == offer) !== 1'b1) `PLENA_ASSERT_BROKEN(NAME, MESSAGE) \
       waited = VALID && !(READY) && !assert_off; \
       if (waited) offer = PAYLOAD; \
+    end else if (waited !== 1'b0) begin \
+      if (waited === 1'b1) `PLENA_ASSERT_BROKEN(NAME, MESSAGE) \
+      waited = 1'b0; \
     end \
   end
 `endif

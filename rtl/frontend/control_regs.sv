@@ -272,10 +272,13 @@ module control_regs #(
                        "a write response goes or changes before it is taken")
   `PLENA_ASSERT_STANDS(axil_data_stands, s_axil_rvalid, s_axil_rready, ({s_axil_rdata, s_axil_rresp
                        }), "read data go or change before they are taken")
-  `PLENA_ASSERT_WHEN(control_one_command, start || abort, !(resume || (start && abort)),
-                     "two commands are given in the same cycle")
-  `PLENA_ASSERT_WHEN(control_start_rest, start || resume, !running,
-                     "a program starts while one runs")
+  always @(posedge clk)
+    if ((start || resume || abort) !== 1'b0) begin
+      `PLENA_ASSERT_HERE(control_one_command, 2'(start) + 2'(resume) + 2'(abort) == 2'd1,
+                         "two commands are given in the same cycle")
+      `PLENA_ASSERT_HERE(control_start_rest, !(start || resume) || !running,
+                         "a program starts while one runs")
+    end
   `PLENA_ASSERT_WHEN(control_stop_running, stop, running, "a program stops that does not run")
   `PLENA_ASSERT_WHEN(control_one_end, stopped_q, !trapped_q, "a program has ended in two ways")
 endmodule

@@ -81,9 +81,12 @@ module run_state (
 
   `PLENA_ASSERT_RESET(rst)
 
-  `PLENA_ASSERT_WHEN(run_retire_running, retire != 2'd0, dispatching,
-                     "an instruction retires while none may")
-  `PLENA_ASSERT(run_second_alone, retire != 2'b10, "the second of a pair retires without the first")
+  always @(posedge clk)
+    if ((retire != 2'd0) !== 1'b0) begin
+      `PLENA_ASSERT_HERE(run_retire_running, dispatching, "an instruction retires while none may")
+      `PLENA_ASSERT_HERE(run_second_alone, retire[0],
+                         "the second of a pair retires without the first")
+    end
   `PLENA_ASSERT_WHEN(run_stop_running, stop_now, dispatching, "dispatch ends that has not begun")
 endmodule
 

@@ -374,19 +374,25 @@ NM
 
   `PLENA_ASSERT_RESET(rst)
 
-  `PLENA_ASSERT_WHEN(scoreboard_push_one, push != 4'd0, (push & (push - 1'b1)) == 4'd0,
-                     "an instruction goes to two units")
-  `PLENA_ASSERT_WHEN(scoreboard_push_free, push != 4'd0, (push & ~free) == 4'd0,
-                     "an instruction takes a slot that is live")
-  `PLENA_ASSERT_WHEN(scoreboard_done_live, done != '0, (done & ~live_q) == '0,
-                     "a slot is done that is not live")
-  `PLENA_ASSERT_WHEN(scoreboard_read_once, rd_done != '0, (rd_done & ~reading_q) == '0,
-                     "a slot has read its sources twice")
+  always @(posedge clk)
+    if ((push != 4'd0) !== 1'b0) begin
+      `PLENA_ASSERT_HERE(scoreboard_push_one, (push & (push - 1'b1)) == 4'd0,
+                         "an instruction goes to two units")
+      `PLENA_ASSERT_HERE(scoreboard_push_free, (push & ~free) == 4'd0,
+                         "an instruction takes a slot that is live")
+      `PLENA_ASSERT_HERE(scoreboard_one_result,
+                         !push_v || int'(n_w) + int'(n_p_write) + int'(n_f_write != '0) <= 1,
+                         "a vector instruction writes two of row, FP_MEM and f register")
+    end
+  always @(posedge clk)
+    if (((done | rd_done) != '0) !== 1'b0) begin
+      `PLENA_ASSERT_HERE(scoreboard_done_live, (done & ~live_q) == '0,
+                         "a slot is done that is not live")
+      `PLENA_ASSERT_HERE(scoreboard_read_once, (rd_done & ~reading_q) == '0,
+                         "a slot has read its sources twice")
+    end
   `PLENA_ASSERT_WHEN(scoreboard_fault_live, fault != '0, (fault & ~live_q[H0+:NH]) == '0,
                      "a transfer fails that is not live")
-  `PLENA_ASSERT_WHEN(scoreboard_one_result, push_v,
-                     int'(n_w) + int'(n_p_write) + int'(n_f_write != '0) <= 1,
-                     "a vector instruction writes two of row, FP_MEM and f register")
 endmodule
 
 `default_nettype wire

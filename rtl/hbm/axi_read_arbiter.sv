@@ -53,11 +53,13 @@ module axi_read_arbiter #(
   `PLENA_ASSERT_STANDS(read_address_stands, m_axi_arvalid, m_axi_arready, ({
                        m_axi_arid, m_axi_araddr, m_axi_arlen}),
                        "a read address goes or changes before it is taken")
-  `PLENA_ASSERT_WHEN(read_address_aligned, m_axi_arvalid, m_axi_araddr[5:0] == 6'd0,
-                     "a read does not begin at a multiple of 64")
-  `PLENA_ASSERT_WHEN(read_address_page, m_axi_arvalid,
-                     15'({m_axi_araddr[11:6]}) + 15'(m_axi_arlen) <= 15'd63,
-                     "a read burst crosses a multiple of 4 KiB")
+  always @(posedge clk)
+    if (m_axi_arvalid !== 1'b0) begin
+      `PLENA_ASSERT_HERE(read_address_aligned, m_axi_araddr[5:0] == 6'd0,
+                         "a read does not begin at a multiple of 64")
+      `PLENA_ASSERT_HERE(read_address_page, 15'({m_axi_araddr[11:6]}) + 15'(m_axi_arlen) <= 15'd63,
+                         "a read burst crosses a multiple of 4 KiB")
+    end
 endmodule
 
 `default_nettype wire

@@ -216,9 +216,12 @@ module dma_write #(
   `PLENA_ASSERT_STANDS(store_chunk_stands, out_valid_q, out_ready, ({out_first_q, out_last_q,
                                                                      out_scale_q, out_addr_q}),
                        "a chunk goes or changes before it is taken")
-  `PLENA_ASSERT_WHEN(store_rows, state_q == CAPTURE, left_q != '0,
-                     "a store reads more rows than it has")
-  `PLENA_ASSERT_WHEN(store_ends, end_valid, left_q == '0, "a store ends before its last row")
+  always @(posedge clk)
+    if ((state_q != IDLE) !== 1'b0) begin
+      `PLENA_ASSERT_HERE(store_rows, state_q != CAPTURE || left_q != '0,
+                         "a store reads more rows than it has")
+      `PLENA_ASSERT_HERE(store_ends, !end_valid || left_q == '0, "a store ends before its last row")
+    end
 endmodule
 
 `default_nettype wire

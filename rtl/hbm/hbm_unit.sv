@@ -377,17 +377,22 @@ module hbm_unit #(
 
   `PLENA_ASSERT_RESET(rst || abort)
 
-  `PLENA_ASSERT_WHEN(hbm_operation, push, plena_pkg::h_op_legal(push_op),
-                     "the HBM unit is given an operation that it does not know")
-  `PLENA_ASSERT_WHEN(
-      hbm_slot_free, push,
-      {todo_request_q[push_ptr_q], todo_scale_q[push_ptr_q], todo_elem_q[push_ptr_q]} == 3'd0,
-      "a transfer enters a slot that has not begun its own")
+  always @(posedge clk)
+    if (push !== 1'b0) begin
+      `PLENA_ASSERT_HERE(hbm_operation, plena_pkg::h_op_legal(push_op),
+                         "the HBM unit is given an operation that it does not know")
+      `PLENA_ASSERT_HERE(
+          hbm_slot_free,
+          {todo_request_q[push_ptr_q], todo_scale_q[push_ptr_q], todo_elem_q[push_ptr_q]} == 3'd0,
+          "a transfer enters a slot that has not begun its own")
+    end
   `PLENA_ASSERT_WHEN(hbm_flush_idle, flush, idle, "transfers are dropped that are under way")
-  `PLENA_ASSERT_WHEN(hbm_beat_owed, read_beat, owed_q != '0,
-                     "a data beat comes that nobody asked for")
-  `PLENA_ASSERT_WHEN(hbm_read_id, own_read, m_axi_rid[1:0] != 2'd3,
-                     "a beat comes with an id that is not in use")
+  always @(posedge clk)
+    if (read_beat !== 1'b0) begin
+      `PLENA_ASSERT_HERE(hbm_beat_owed, owed_q != '0, "a data beat comes that nobody asked for")
+      `PLENA_ASSERT_HERE(hbm_read_id, m_axi_rid[1:0] != 2'd3,
+                         "a beat comes with an id that is not in use")
+    end
   `PLENA_ASSERT_WHEN(hbm_one_end, read_end, !(store_end && read_end_slot == store_slot_q),
                      "a transfer ends twice")
 endmodule

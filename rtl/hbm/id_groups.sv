@@ -61,16 +61,19 @@ module id_groups #(
 
   `PLENA_ASSERT_RESET(rst)
 
-  `PLENA_ASSERT_WHEN(groups_read_asked, read_end, reads_q[read_group] != '0,
-                     "a read burst ends that nobody asked for")
-  `PLENA_ASSERT_WHEN(groups_write_asked, write_end, writes_q[write_group] != '0,
-                     "a write response comes that nobody waits for")
-  `PLENA_ASSERT_WHEN(groups_reads_most, read_step, reads_q[group] != RW'(READS),
-                     "more read bursts are unanswered than can be counted")
-  `PLENA_ASSERT_WHEN(groups_writes_most, write_step, writes_q[group] != WW'(WRITES),
-                     "more write bursts are unanswered than can be counted")
-  `PLENA_ASSERT_WHEN(groups_ready, read_step || write_step, ready,
-                     "a burst begins in a group with late answers")
+  always @(posedge clk)
+    if ((read_step || read_end || write_step || write_end) !== 1'b0) begin
+      `PLENA_ASSERT_HERE(groups_read_asked, !read_end || reads_q[read_group] != '0,
+                         "a read burst ends that nobody asked for")
+      `PLENA_ASSERT_HERE(groups_write_asked, !write_end || writes_q[write_group] != '0,
+                         "a write response comes that nobody waits for")
+      `PLENA_ASSERT_HERE(groups_reads_most, !read_step || reads_q[group] != RW'(READS),
+                         "more read bursts are unanswered than can be counted")
+      `PLENA_ASSERT_HERE(groups_writes_most, !write_step || writes_q[group] != WW'(WRITES),
+                         "more write bursts are unanswered than can be counted")
+      `PLENA_ASSERT_HERE(groups_ready, !(read_step || write_step) || ready,
+                         "a burst begins in a group with late answers")
+    end
 endmodule
 
 `default_nettype wire

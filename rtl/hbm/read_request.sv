@@ -174,13 +174,17 @@ module read_request #(
 
   `PLENA_ASSERT_STANDS(request_stands, ar_req, ar_gnt, ({ar_scale, ar_addr, ar_len}),
                        "a burst goes or changes before it is taken")
-  `PLENA_ASSERT_WHEN(request_beats, produce, beats != '0, "a segment has no beats")
-  `PLENA_ASSERT_WHEN(request_block, ar_req, {1'b0, seg_beat_q[BW-1:0]} + burst <= (BW + 1)'(BURST),
-                     "a burst goes past a multiple of the longest one")
-  `PLENA_ASSERT(request_elem_asked, elem_free_q <= EW'(ELEM_BEATS),
-                "an element beat is used that nobody asked for")
-  `PLENA_ASSERT(request_scale_asked, scale_free_q <= CW'(SCALE_BEATS),
-                "a scale beat is used that nobody asked for")
+  always @(posedge clk)
+    if (idle !== 1'b1) begin
+      `PLENA_ASSERT_HERE(request_beats, !produce || beats != '0, "a segment has no beats")
+      `PLENA_ASSERT_HERE(request_block,
+                         !ar_req || {1'b0, seg_beat_q[BW-1:0]} + burst <= (BW + 1)'(BURST),
+                         "a burst goes past a multiple of the longest one")
+      `PLENA_ASSERT_HERE(request_elem_asked, elem_free_q <= EW'(ELEM_BEATS),
+                         "an element beat is used that nobody asked for")
+      `PLENA_ASSERT_HERE(request_scale_asked, scale_free_q <= CW'(SCALE_BEATS),
+                         "a scale beat is used that nobody asked for")
+    end
 endmodule
 
 `default_nettype wire

@@ -122,18 +122,21 @@ module row_scatter #(
   `PLENA_ASSERT_STANDS(write_data_stands, m_axi_wvalid, m_axi_wready, ({m_axi_wdata, m_axi_wstrb,
                                                                         m_axi_wlast}),
                        "write data go or change before they are taken")
-  `PLENA_ASSERT_WHEN(scatter_page, burst_step, 7'(beat[5:0]) + 7'(seg) <= 7'd64,
-                     "a write burst crosses a multiple of 4 KiB")
   `PLENA_ASSERT_WHEN(scatter_answer, b_step, open_q != 6'd0,
                      "a response comes that no burst waits for")
-  `PLENA_ASSERT_WHEN(scatter_beats, step, owing || total != 4'd0,
-                     "a run goes on behind its last beat")
-  `PLENA_ASSERT_WHEN(scatter_burst_ends, step, owing || total != 4'd1 || seg == 4'd1,
-                     "a run ends inside a burst")
-  `PLENA_ASSERT_WHEN(scatter_low_bytes, in_valid, (in_strb & (in_strb + 64'd1)) == 64'd0,
-                     "the bytes of a chunk have a gap")
-  `PLENA_ASSERT_WHEN(scatter_whole_chunks, in_valid, in_last || in_strb == '1,
-                     "a chunk that is not the last has fewer than 64 bytes")
+  always @(posedge clk)
+    if (step !== 1'b0) begin
+      `PLENA_ASSERT_HERE(scatter_page, !burst_step || 7'(beat[5:0]) + 7'(seg) <= 7'd64,
+                         "a write burst crosses a multiple of 4 KiB")
+      `PLENA_ASSERT_HERE(scatter_beats, owing || total != 4'd0,
+                         "a run goes on behind its last beat")
+      `PLENA_ASSERT_HERE(scatter_burst_ends, owing || total != 4'd1 || seg == 4'd1,
+                         "a run ends inside a burst")
+      `PLENA_ASSERT_HERE(scatter_low_bytes, !in_valid || (in_strb & (in_strb + 64'd1)) == 64'd0,
+                         "the bytes of a chunk have a gap")
+      `PLENA_ASSERT_HERE(scatter_whole_chunks, !in_valid || in_last || in_strb == '1,
+                         "a chunk that is not the last has fewer than 64 bytes")
+    end
 endmodule
 
 `default_nettype wire

@@ -54,8 +54,8 @@ module stream_fifo #(
   `PLENA_ASSERT_RESET(rst)
 
   `PLENA_ASSERT_WHEN(fifo_pop_valid, out_pop, out_valid, "a word is taken that is not there")
-  `PLENA_ASSERT(fifo_words, wr_ptr_q - rd_ptr_q <= (AW + 1)'(DEPTH),
-                "a queue holds more words than it has places")
+  `PLENA_ASSERT_WHEN(fifo_words, push, wr_ptr_q - rd_ptr_q < (AW + 1)'(DEPTH),
+                     "a queue holds more words than it has places")
 endmodule
 
 `default_nettype wire

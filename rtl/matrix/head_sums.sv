@@ -219,10 +219,13 @@ module head_sums #(
 
   `PLENA_ASSERT_RESET(rst)
 
-  `PLENA_ASSERT_WHEN(heads_one_writeout, turn, !hold, "a write-out takes its turn during another")
-  `PLENA_ASSERT_WHEN(heads_held, enter, !hold, "a pass enters during a write-out")
-  `PLENA_ASSERT_WHEN(heads_one_read, row_valid, !read,
-                     "a row of sums comes while a write-out reads")
+  always @(posedge clk)
+    if (hold !== 1'b0) begin
+      `PLENA_ASSERT_HERE(heads_one_writeout, !turn, "a write-out takes its turn during another")
+      `PLENA_ASSERT_HERE(heads_held, !enter, "a pass enters during a write-out")
+      `PLENA_ASSERT_HERE(heads_one_read, !(row_valid && read),
+                         "a row of sums comes while a write-out reads")
+    end
   `PLENA_ASSERT_WHEN(heads_landed, landed, flying_q != '0, "more passes end than have begun")
 endmodule
 

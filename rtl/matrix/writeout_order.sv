@@ -73,8 +73,8 @@ module writeout_order #(
   `PLENA_ASSERT_WHEN(writeout_turn_waits, turn, pending,
                      "a write-out takes its turn that does not wait for it")
   `PLENA_ASSERT_WHEN(writeout_done_turned, done, turned, "a write-out is done before its turn")
-  `PLENA_ASSERT(writeout_places, int'(pending_q) + int'(turned_q) <= Q,
-                "more write-outs are on their way than slots")
+  `PLENA_ASSERT_WHEN(writeout_places, issue, int'(pending_q) + int'(turned_q) - int'(done) < Q,
+                     "more write-outs are on their way than slots")
 endmodule
 
 `default_nettype wire
