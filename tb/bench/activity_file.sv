@@ -5,22 +5,14 @@
 `default_nettype none
 
 module activity_file ();
-  int file = 0;  // 0 while no job is written
   bit ran = 1'b0;  // a program ran in the cycle before
 
-  task automatic open(input int job);
-    file = $fopen($sformatf("job%0d/activity.out", job), "wb");
-  endtask
-
-  task automatic close;
-    $fclose(file);
-    file = 0;
-  endtask
+  job_file #(.NAME("activity.out")) u_file ();
 
   always @(posedge plena_tb.clk) begin
-    if (file != 0 && (plena_tb.u_core.running || ran))
+    if (u_file.file != 0 && (plena_tb.u_core.running || ran))
       $fwrite(
-          file,
+          u_file.file,
           "%u",
           {
             96'(plena_tb.u_core.slot_done),

@@ -339,8 +339,8 @@ module plena_tb #(
     {read_beats, write_beats, fetch_lines, open_cycles} = '0;
     for (int k = 0; k < 3; k++) withheld[k] = 0;
     read_settings();
-    if (do_trace) u_trace.open(job);
-    if (do_activity) u_activity.open(job);
+    if (do_trace) u_trace.u_file.open(job);
+    if (do_activity) u_activity.u_file.open(job);
     if (do_reset) begin
       rst <= 1'b1;
       repeat (4) @(posedge clk);
@@ -375,8 +375,8 @@ module plena_tb #(
     if (abort_at != 0) u_host.write(plena_pkg::CSR_CTRL, 32'd1 << plena_pkg::CSR_CTRL_ABORT_LSB);
 
     u_files.dump(job, keep_hbm, low_water, high_water);
-    if (do_trace) u_trace.close();
-    if (do_activity) u_activity.close();
+    if (do_trace) u_trace.u_file.close();
+    if (do_activity) u_activity.u_file.close();
     file = $fopen($sformatf("job%0d/registers", job), "w");
     $fwrite(file, "%h\n%h\n%h\n%h\n", !irq, low_water, high_water, protocol_errors);
     $fwrite(file, "%h\n%h\n%h\n%h\n", read_beats, write_beats, fetch_lines, open_cycles);

@@ -10,20 +10,11 @@ module trace_file (
     input wire [63:0] instr,  // their words
     input wire [31:0] cycle   // cycle of the run
 );
-  int file = 0;  // 0 while no job is traced
-
-  task automatic open(input int job);
-    file = $fopen($sformatf("job%0d/trace.out", job), "wb");
-  endtask
-
-  task automatic close;
-    $fclose(file);
-    file = 0;
-  endtask
+  job_file #(.NAME("trace.out")) u_file ();
 
   always @(posedge clk) begin
-    if (file != 0 && valid[0]) $fwrite(file, "%u", {cycle, instr[31:0], pc});
-    if (file != 0 && valid[1]) $fwrite(file, "%u", {cycle, instr[63:32], pc + 32'd1});
+    if (u_file.file != 0 && valid[0]) $fwrite(u_file.file, "%u", {cycle, instr[31:0], pc});
+    if (u_file.file != 0 && valid[1]) $fwrite(u_file.file, "%u", {cycle, instr[63:32], pc + 32'd1});
   end
 endmodule
 `default_nettype wire

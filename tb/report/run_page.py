@@ -17,9 +17,11 @@ _FOLDER = Path(__file__).parent
 _PARTS = ("batches", "cause", "errors", "stages", "mask", "cycles", "memory", "listing")
 
 
-def style() -> str:
-    """What the pages of runs and of sweeps look alike by."""
-    return (_FOLDER / "style.css").read_text(encoding="utf-8")
+def head(title: str) -> str:
+    """What the pages of runs and of sweeps begin with, up to the styles that each has for itself."""
+    template = Template((_FOLDER / "head.html").read_text(encoding="utf-8"))
+    style = (_FOLDER / "style.css").read_text(encoding="utf-8")
+    return template.substitute(title=text(title), style=style)
 
 
 def page(title: str, parts: Sequence[str]) -> str:
@@ -33,7 +35,7 @@ def page(title: str, parts: Sequence[str]) -> str:
     links = "".join(f'<a href="#{name}">{name}</a>' for name in _PARTS if f'id="{name}"' in body)
     template = Template((_FOLDER / "page.html").read_text(encoding="utf-8"))
     bar = f'<nav aria-label="parts of the page">{links}</nav>'
-    return template.substitute(title=text(title), style=style(), body=f"<h1>{text(title)}</h1>{bar}{body}")
+    return template.substitute(head=head(title), body=f"<h1>{text(title)}</h1>{bar}{body}")
 
 
 def verdict(passed: bool, facts: Sequence[tuple[str, str]], lines: Sequence[str], command: str) -> str:

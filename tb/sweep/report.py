@@ -16,7 +16,7 @@ from typing import cast
 
 from tb.mutants.swept import SWEPT
 from tb.mutants.table import Mutant
-from tb.report.run_page import style
+from tb.report.run_page import head
 from tb.sweep import cell_page, litter, problems
 from tb.sweep.cell import CellResult
 from tb.sweep.error_verdict import EXPECTED_FACTOR, PREDICTION_FACTOR
@@ -28,7 +28,7 @@ from tb.sweep.store import Store
 from tb.sweep.unit import Result
 
 _TEMPLATE = Path(__file__).with_name("report.html")
-_PLACE, _STYLE = "/*DATA*/", "/*STYLE*/"
+_PLACE, _HEAD = "/*DATA*/", "<!--HEAD-->\n"
 #: Folder of the pages of cells, beside the report.
 _PAGES = "cells"
 
@@ -141,7 +141,9 @@ def write(content: Report, folder: Path, beside: Mapping[str, str]) -> list[Path
     """Write `report.json`, `report.html` and the pages `beside` them into `folder`; returns the first two."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(content, allow_nan=False)
-    page = _TEMPLATE.read_text().replace(_STYLE, style()).replace(_PLACE, text.replace("</", "<\\/"))
+    page = (
+        _TEMPLATE.read_text().replace(_HEAD, head("PLENA sweep")).replace(_PLACE, text.replace("</", "<\\/"))
+    )
     shutil.rmtree(folder / _PAGES, ignore_errors=True)
     for name, body in beside.items():
         (folder / name).parent.mkdir(exist_ok=True)

@@ -120,6 +120,14 @@ def alive(pids: list[int]) -> list[int]:
     return found
 
 
+def all_end(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """A signal ends a process, and then all that it had started."""
+    below = children(process.pid)
+    process.send_signal(number)
+    process.wait(20)
+    assert waited_for(lambda: not alive(below), 10)
+
+
 @row(
     _SIGNALS,
     "Ctrl-C, SIGTERM or SIGHUP during a simulation",
@@ -154,10 +162,7 @@ def test_make_that_ends(number: signal.Signals, checkout: Path, tmp_path: Path) 
     make = subprocess.Popen(line, cwd=checkout, stderr=subprocess.DEVNULL)
     try:
         assert waited_for(lambda: any(commanded(pid) for pid in children(make.pid)))
-        below = children(make.pid)
-        make.send_signal(number)
-        make.wait(20)
-        assert waited_for(lambda: not alive(below), 10)
+        all_end(make, number)
     finally:
         make.kill()
 
@@ -189,10 +194,7 @@ def test_compilers(number: signal.Signals, tmp_path: Path) -> None:
     process = subprocess.Popen(line, cwd=REPO, stderr=subprocess.DEVNULL)
     try:
         assert waited_for(lambda: len(children(process.pid)) >= 4, 20), children(process.pid)
-        below = children(process.pid)
-        process.send_signal(number)
-        process.wait(20)
-        assert waited_for(lambda: not alive(below), 5)
+        all_end(process, number)
     finally:
         process.kill()
 
