@@ -100,7 +100,7 @@ def test_the_command_of_a_cell_runs_its_case() -> None:
 def test_the_page_stands_alone(tmp_path: Path) -> None:
     """One file without a reference to another, and data cannot end its script."""
     content, page = reported(tmp_path)
-    assert not re.search(r"https?:|\bsrc\s*=|<link(?! rel="icon" href="data:,">)|@import|url\(", page)
+    assert not re.search(r'https?:|\bsrc\s*=|<link(?! rel="icon" href="data:,">)|@import|url\(', page)
     assert page.count("</script>") == 1
     data = re.search(r"^const data = (.*);$", page, re.MULTILINE)
     assert data and json.loads(data[1]) == content
