@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pywellen
 
-from tb.bench import gtkwave, surfer, wave_filters, wave_markers, wave_rows, wave_views
+from tb.bench import gtkwave, surfer, surfer_state, wave_filters, wave_markers, wave_rows, wave_views
 from tb.bench.gtkwave import Window
 from tb.bench.wave_views import BENCH, CORE, HEX, Line, View
 
 WAVE_FILE = "dump.fst"
 SAVE_FILE = "plena.gtkw"
-#: The same lines for Surfer: `surfer -c plena.sucl dump.fst`.
-SURFER_FILE = "plena.sucl"
+#: The same lines for Surfer, as commands and as a state.
+SURFER_FILE, SURFER_STATE = "plena.sucl", "plena.surf.ron"
 #: Cycles that are visible around a place that was asked for.
 AROUND = 32
 #: Groups of the rest: title and the instance inside the core whose own signals it shows.
@@ -60,6 +60,9 @@ def write_save_file(folder: Path, at: int | None = None) -> Path:
     window = _window(dump, folder, place)
     path.write_text(gtkwave.text(WAVE_FILE, SAVE_FILE, signals, window, opened, closed))
     (folder / SURFER_FILE).write_text(surfer.text(signals, chosen, window.cursor))
+    others = [view for view in chosen if view not in opened]
+    state = surfer_state.text(WAVE_FILE, _last_time(dump), signals, window, opened, others)
+    (folder / SURFER_STATE).write_text(state)
     return path
 
 
@@ -102,6 +105,14 @@ def _times_of_cycles(dump: pywellen.Waveform) -> dict[int, int]:
         if variable.full_name == f"{CORE}.cycles":
             return {int(value): int(time) for time, value in variable.tv if isinstance(value, int)}
     return {}
+
+
+def _last_time(dump: pywellen.Waveform) -> int:
+    """The time of the last change of the clock."""
+    for variable in dump.all_vars():
+        if variable.full_name == f"{BENCH}.clk":
+            return max((int(time) for time, _ in variable.tv), default=1)
+    return 1
 
 
 def retired_opcodes(wave_file: Path) -> list[int]:

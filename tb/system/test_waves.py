@@ -78,6 +78,10 @@ def _check_save_file(folder: Path) -> None:
     assert names[f"{isa.INSTRUCTIONS['M_MM_WO'].opcode:02x}"] == "M_MM_WO"
     surfer = re.findall(r"^variable_add (\S+)$", (folder / waves.SURFER_FILE).read_text(), re.MULTILINE)
     assert set(surfer) <= known
+    state = (folder / waves.SURFER_STATE).read_text()
+    named = re.findall(r'strs: \[([^]]*)\], id: Wellen\(\(1\)\)\), name: "([^"]*)"', state)
+    paths = {".".join([*re.findall(r'"([^"]*)"', scopes), name]) for scopes, name in named}
+    assert paths == set(surfer)
     _check_window(folder)
 
 
