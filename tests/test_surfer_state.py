@@ -90,7 +90,7 @@ def state(*given: Any) -> dict[str, Any]:
 def test_every_field_and_every_line() -> None:
     views = [wave_views.OVERVIEW, *wave_views.PIPELINE, wave_views.rows(64)]
     signals = {line.signal: 64 for view in views for line in view.lines}
-    waves = state("dump.fst", 4000, signals, Window(1000, 3000, 1 << 40), views[:1], views[1:])
+    waves = state(signals, views[:1], views[1:], Window(1000, 3000, 1 << 40), "dump.fst", 4000)
     assert set(WAVES) <= waves.keys() and waves["source"] == ("File", "dump.fst")
     assert waves["cursor"] == ("Some", ("1", ["0", "256"]))
     (viewport,) = waves["viewports"]
@@ -120,7 +120,7 @@ def test_labels_formats_and_signals_that_the_dump_does_not_hold() -> None:
         Line("t.n", DECIMAL),
         Line("t.w", HEX, "low", 0, 4),
     )
-    waves = state("d.fst", 1, {"t.a": 1, "t.n": 8, "t.w": 9}, Window(0, 1), [View("some data", lines)], [])
+    waves = state({"t.a": 1, "t.n": 8, "t.w": 9}, [View("some data", lines)], [], Window(0, 1), "d.fst", 1)
     (_, (kind, group)), *rows = waves["displayed_items"]
     assert (kind, group["name"], waves["cursor"]) == ("Group", "some data", "None")
     found = [(row["variable_ref"]["name"], row["manual_name"], row["format"]) for _, (_, row) in rows]

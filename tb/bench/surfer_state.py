@@ -34,21 +34,21 @@ class _Word(str):
 
 
 def text(
-    dump: str,
-    last: int,
     signals: Mapping[str, int],
-    window: Window,
     opened: Sequence[View],
     closed: Sequence[View],
+    window: Window,
+    dump: str,
+    last: int,
 ) -> str:
     """The state file.
 
     Args:
-        dump: name of the wave file.
-        last: the last time of the dump.
-        signals: width in bits of every signal of the dump by its full name; lines about others are left out.
-        window: where it opens, and its cursor.
+        signals: of the dump: widths in bits by full names; lines about others are left out.
         opened, closed: groups that are open and groups that are closed, in this order.
+        window: where it opens, and its cursor.
+        dump: name of the wave file.
+        last: the last time in it.
     """
     items = [
         *(item for view in opened for item in _group(view, signals, True)),

@@ -61,7 +61,7 @@ def write_save_file(folder: Path, at: int | None = None) -> Path:
     path.write_text(gtkwave.text(WAVE_FILE, SAVE_FILE, signals, window, opened, closed))
     (folder / SURFER_FILE).write_text(surfer.text(signals, chosen, window.cursor))
     others = [view for view in chosen if view not in opened]
-    state = surfer_state.text(WAVE_FILE, _last_time(dump), signals, window, opened, others)
+    state = surfer_state.text(signals, opened, others, window, WAVE_FILE, _last_time(dump))
     (folder / SURFER_STATE).write_text(state)
     return path
 
