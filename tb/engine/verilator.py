@@ -68,7 +68,7 @@ class Verilator(Simulator):
         """
         return [
             *("--cc", "--exe", "--vpi", "--prefix", "Vtop", "--top-module", options.top, "-o", "model"),
-            *("-O3", "--output-split-cfuncs", "1000", "--assert"),
+            *("-O3", "--output-split-cfuncs", "3000", "--assert"),
             *("--x-assign", "fast", "--x-initial", "fast"),
             *("-Wno-fatal", "-Wno-lint", "-Wno-style", "--quiet", "-CFLAGS", "-std=c++20"),
             "--timing" if options.timing else "--no-timing",
