@@ -7,7 +7,7 @@
 module activity_file ();
   bit ran = 1'b0;  // a program ran in the cycle before
 
-  job_file #(.NAME("activity.out")) u_file ();
+  job_file u_file ();
 
   always @(posedge plena_tb.clk) begin
     if (u_file.file != 0 && (plena_tb.u_core.running || ran))

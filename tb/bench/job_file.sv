@@ -3,13 +3,11 @@
 `timescale 1ns / 1ps
 `default_nettype none
 
-module job_file #(
-    parameter NAME = "file"  // of the file
-) ();
+module job_file ();
   int file = 0;  // 0 while no job writes it
 
-  task automatic open(input int job);
-    file = $fopen($sformatf("job%0d/%0s", job, NAME), "wb");
+  task automatic open(input int job, input string name);
+    file = $fopen($sformatf("job%0d/%s", job, name), "wb");
   endtask
 
   task automatic close;

@@ -339,8 +339,8 @@ module plena_tb #(
     {read_beats, write_beats, fetch_lines, open_cycles} = '0;
     for (int k = 0; k < 3; k++) withheld[k] = 0;
     read_settings();
-    if (do_trace) u_trace.u_file.open(job);
-    if (do_activity) u_activity.u_file.open(job);
+    if (do_trace) u_trace.u_file.open(job, "trace.out");
+    if (do_activity) u_activity.u_file.open(job, "activity.out");
     if (do_reset) begin
       rst <= 1'b1;
       repeat (4) @(posedge clk);

@@ -10,7 +10,7 @@ module trace_file (
     input wire [63:0] instr,  // their words
     input wire [31:0] cycle   // cycle of the run
 );
-  job_file #(.NAME("trace.out")) u_file ();
+  job_file u_file ();
 
   always @(posedge clk) begin
     if (u_file.file != 0 && valid[0]) $fwrite(u_file.file, "%u", {cycle, instr[31:0], pc});
