@@ -177,9 +177,8 @@ class _TileVariances:
         """S-m: the rounded maximum is off the grids of the differences, by as much for every key."""
         rounding = difference_rounding(scores, step.maximum)
         self.variances["S-m"] += self._scattered(p**2 * rounding.own, step.values)
-        moved = p * np.sqrt(rounding.common)
-        for grid in np.unique(rounding.grid[moved > 0]):
-            self.variances["S-m"] += self._apart(moved * (rounding.grid == grid), step.values) ** 2
+        for error in rounding.shared_errors():
+            self.variances["S-m"] += self._apart(p * error, step.values) ** 2
 
     def _rescaling(self, step: _Step) -> None:
         """r: the factor, as far as it moves what came before."""

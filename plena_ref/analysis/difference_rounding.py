@@ -7,6 +7,7 @@ Derived in docs/accuracy.md.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,11 @@ class DifferenceRounding:
     own: F64
     common: F64
     grid: F64
+
+    def shared_errors(self) -> Iterator[F64]:
+        """The standard deviation of each common error, 0 where an x does not have it."""
+        for grid in np.unique(self.grid[self.common > 0]):
+            yield np.sqrt(self.common) * (self.grid == grid)
 
 
 def difference_rounding(x: F64, y: F64) -> DifferenceRounding:

@@ -62,8 +62,7 @@ class MoeRouterRoundings(OperatorRoundings):
         values, _ = top_k(self.logits, self.count)
         rounding = difference_rounding(values, values[..., :1])
         distance = through_sum(rounding.own)
-        for grid in np.unique(rounding.grid[rounding.common > 0]):
-            error = np.sqrt(rounding.common) * (rounding.grid == grid)
+        for error in rounding.shared_errors():
             distance += (weights * (error - (weights * error).sum(axis=-1, keepdims=True))) ** 2
 
         return {
