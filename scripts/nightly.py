@@ -37,7 +37,8 @@ def main(arguments: list[str]) -> int:
     except options.UsageError as error:
         return options.fail(error)
     failed = []
-    line = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-m", "not not_nightly", "tb/system"]
+    line = [sys.executable, "-m", "pytest", "-v", "-n", "2", "--durations=10"]
+    line += ["-m", "not not_nightly", "tb/system"]
     for settings in passes:
         title = " ".join(f"{name}={value}" for name, value in settings.items())
         print(f"== {title}", flush=True)
