@@ -14,7 +14,7 @@ from pathlib import Path
 
 import cocotb_tools.config
 
-from tb.engine import steps
+from tb.engine import steps, verilator_alignment
 from tb.engine.model import Model, Options
 from tb.engine.simulator import Simulator
 from tb.engine.tools import SimulatorMissing, Tool, asked, execute, need
@@ -87,8 +87,12 @@ class Verilator(Simulator):
         return self.arguments(options) + self.make_arguments(options.quick)
 
     def inputs(self, options: Options) -> list[Path]:
-        """The main program; with waves also how they end early, and the stand-ins for compression."""
-        return [_MAIN, *([_WAVE_STOP, *sorted(_COMPRESSION.glob("*.h"))] if options.waves else [])]
+        """The main program, what changes the C++; with waves how they end early, stand-ins for compression."""
+        return [
+            _MAIN,
+            Path(verilator_alignment.__file__),
+            *([_WAVE_STOP, *sorted(_COMPRESSION.glob("*.h"))] if options.waves else []),
+        ]
 
     def compile(self, tool: Tool, scratch: Path, files: list[Path], root: Path, options: Options) -> None:
         """Compile into ``scratch/model``; everything but that program is removed again."""
@@ -113,6 +117,7 @@ class Verilator(Simulator):
                 execute(command, f"{self.name}: {options.top}", dict(tool.environment), scratch)
             with steps.step("Verilator's run-time library"):
                 library, precompiled = runtime.result(), headers.result()
+        verilator_alignment.align(objects)
         for file in library.glob("verilated*.o"):
             shutil.copy(file, objects)
         make = make_command(objects, self.make_arguments(options.quick) + precompiled)
