@@ -19,13 +19,11 @@ from plena_ref.kernels.layout.vram import VramTensor
 from plena_ref.kernels.padding import clear_last_block
 from plena_ref.kernels.program import GP0, Program, Register
 from plena_ref.kernels.rules import KernelError, check_fields, check_sizes
-from plena_ref.machine.hardware import HBM_BEAT_BYTES, Hardware
+from plena_ref.machine.hardware import HBM_BEAT_BYTES, HBM_QUEUE, Hardware
 from plena_ref.machine.regions import Region
 
 #: Products in the body of the loop over input features: three instructions each, and one for the loop.
 PRODUCTS_UNROLLED = 4
-#: Prefetches that the queue of the HBM unit takes (docs/microarchitecture.md, "Core").
-HBM_QUEUE = 4
 
 
 @dataclass(frozen=True)

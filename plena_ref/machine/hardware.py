@@ -17,6 +17,8 @@ LANES_MAX = 32
 MX_BLOCK_MIN, MX_BLOCK_MAX = 8, 64
 VRAM_BANKS = 8
 HBM_BEAT_BYTES = 64
+#: Transfers that the queue of the HBM unit holds (rtl/queue_parameters.svh).
+HBM_QUEUE = 4
 #: Most elements of VRAM and of MSRAM, and bytes of HBM: the bench addresses files and arrays with 32 bits.
 MEMORY_ELEMS_MAX = 1 << 29
 HBM_BYTES_MAX = 1 << 30

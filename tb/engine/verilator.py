@@ -87,12 +87,9 @@ class Verilator(Simulator):
         return self.arguments(options) + self.make_arguments(options.quick)
 
     def inputs(self, options: Options) -> list[Path]:
-        """The main program, what changes the C++; with waves how they end early, stand-ins for compression."""
-        return [
-            _MAIN,
-            Path(verilator_alignment.__file__),
-            *([_WAVE_STOP, *sorted(_COMPRESSION.glob("*.h"))] if options.waves else []),
-        ]
+        """The main program, what aligns variables, and with waves how they end early, and compression."""
+        of_waves = [_WAVE_STOP, *sorted(_COMPRESSION.glob("*.h"))] if options.waves else []
+        return [_MAIN, Path(verilator_alignment.__file__), *of_waves]
 
     def compile(self, tool: Tool, scratch: Path, files: list[Path], root: Path, options: Options) -> None:
         """Compile into ``scratch/model``; everything but that program is removed again."""

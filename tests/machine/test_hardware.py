@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 
-from plena_ref.machine.hardware import Hardware, HardwareError
+from plena_ref.machine.hardware import HBM_QUEUE, Hardware, HardwareError
+from tb.engine import paths
 from tests.refusals import refusals
 
 
@@ -17,6 +19,11 @@ def test_defaults() -> None:
     assert (hardware.fp_words, hardware.int_words, hardware.hbm_bytes) == (1024, 1024, 64 << 20)
     assert (hardware.vpref, hardware.vstore, hardware.mx_block, hardware.loop_depth) == (16, 16, 8, 8)
     assert (hardware.p, hardware.lanes, hardware.tile_elems, hardware.vram_rows) == (4, 1, 4096, 16384)
+
+
+def test_the_queue_of_the_hbm_unit_is_that_of_the_rtl() -> None:
+    text = (paths.REPO / "rtl" / "queue_parameters.svh").read_text()
+    assert [int(depth) for depth in re.findall(r"int NH = (\d+)", text)] == [HBM_QUEUE]
 
 
 def test_dependent_defaults_follow_the_shape() -> None:

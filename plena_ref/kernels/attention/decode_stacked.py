@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from plena_ref.kernels.attention.decode_steps import ROWS_AT_ONCE, DecodeSteps
 from plena_ref.kernels.attention.stacking import Stacking
-from plena_ref.kernels.linear import HBM_QUEUE
 from plena_ref.kernels.program import GP0, Register
+from plena_ref.machine.hardware import HBM_QUEUE
 
 #: Tiles of V that are asked for between the maxima and the weights of some rows.
 TILES_BESIDE_ROWS = 2

@@ -32,12 +32,11 @@ from plena_ref.kernels.rms_norm import NormOperands, RmsNormKernel
 from plena_ref.kernels.rope import RopeKernel, RopeShape
 from plena_ref.kernels.rules import KernelError
 from plena_ref.kernels.swiglu import SwigluKernel
+from plena_ref.machine.hardware import HBM_QUEUE
 from plena_ref.machine.regions import Region
 
 #: Key tiles that attention keeps in MSRAM at most, K and V each; a longer cache takes turns.
 KEY_TILES = 4
-#: Tiles of weights that are asked for before an operator that does without: what the HBM unit's queue holds.
-AHEAD = 4
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,7 @@ class DecoderLayers:
     def norm(self, layer: int | None, which: str, weight: VramTensor) -> None:
         """normed = RMSNorm of x."""
         memory, name = self.memory, f"{which} norm"
-        self.stream.fetch_ahead(AHEAD)
+        self.stream.fetch_ahead(HBM_QUEUE)
         with memory.room.scratch():
             x, y = self.active(memory.x), self.active(memory.normed)
             norm = RmsNormKernel(self.hw, NormOperands(x, weight, y, memory.norm_constants), memory.room)
@@ -269,7 +268,7 @@ class DecoderLayers:
                     store = CacheStore(self.hw, rows, *place, memory.room)
                     self.run(LayerStep(index, name, head, 1), store, f"layer {index}")
         for head in range(config.kv_heads):
-            self.stream.fetch_ahead(AHEAD)
+            self.stream.fetch_ahead(HBM_QUEUE)
             with memory.room.scratch():
                 attention = self._attention(layer, head)
                 step = LayerStep(index, "attention", head, 1)
