@@ -11,6 +11,9 @@ import sys
 from tb.bench import command, keys, options
 from tb.engine import environment, paths, processes, registry
 
+#: Seconds that one simulation may take: nobody waits for a night, and its host may have other work.
+_TIME_LIMIT = 3600
+
 
 def plan(arguments: list[str]) -> list[dict[str, str]]:
     """The environment of each pass.
@@ -37,12 +40,13 @@ def main(arguments: list[str]) -> int:
     except options.UsageError as error:
         return options.fail(error)
     failed = []
-    line = [sys.executable, "-m", "pytest", "-v", "-n", "2", "--durations=10"]
-    line += ["-m", "not not_nightly", "tb/system"]
+    line = [sys.executable, "-m", "pytest", "-v", "-n", "2", "--dist", "worksteal"]
+    line += ["--durations=10", "-m", "not not_nightly", "tb/system"]
     for settings in passes:
         title = " ".join(f"{name}={value}" for name, value in settings.items())
         print(f"== {title}", flush=True)
-        if processes.run(line, paths.REPO, environment.of_tests(paths.REPO, settings), sys.stdout.buffer):
+        made = environment.of_tests(paths.REPO, settings | {"SIM_TIMEOUT": str(_TIME_LIMIT)})
+        if processes.run(line, paths.REPO, made, sys.stdout.buffer):
             failed.append(title)
     print("\n".join(f"FAIL: {title}" for title in failed) or "PASS")
     return 1 if failed else 0

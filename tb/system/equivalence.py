@@ -17,7 +17,7 @@ from plena_ref.machine.reference import Machine, StopReport
 from plena_ref.machine.state import MemoryImages, Registers
 from tb.bench import harness
 from tb.bench.harness import Job, JobResult
-from tb.engine import simulate
+from tb.engine import registry, simulate
 from tb.fuzz.memories import random_bf16
 
 #: The machine of the directed tests: four mini-arrays, two lanes, memories small enough to dump often.
@@ -145,6 +145,12 @@ def random_images(hw: Hardware, seed: int, special_share: float = 0.01) -> Memor
     return images
 
 
-def repetitions(default: int) -> int:
-    """How many random programs a test runs: `default`, or what the environment variable PLENA_FUZZ says."""
-    return int(os.environ.get("PLENA_FUZZ") or default)
+def repetitions(default: int, further: int | None = None) -> int:
+    """How many random programs a test runs: `default`, or what the environment variable PLENA_FUZZ says.
+
+    Args:
+        default: on the default simulator.
+        further: on the further ones, which are slower; None: as many.
+    """
+    first = simulate.default_simulator() == next(iter(registry.SIMULATORS))
+    return int(os.environ.get("PLENA_FUZZ") or (default if first or further is None else further))

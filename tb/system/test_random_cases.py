@@ -53,7 +53,7 @@ def test_random_cases_are_bit_exact(hw: Hardware) -> None:
     """All in one simulation, each with its own memory latency and back-pressure."""
     simulate.require(simulate.default_simulator())
     rng = np.random.default_rng(hw.mlen)
-    drawn = draw(hw, repetitions(24))
+    drawn = draw(hw, repetitions(24, further=6))
     workloads = [build(case) for case in drawn]
     timing = [(int(rng.choice([1, 40, 100])), int(rng.choice([0, 60]))) for _ in drawn]
     jobs = [
