@@ -312,11 +312,18 @@ module plena_tb #(
     over   = running && waited > 1 && (irq || refused || waited > timeout || (abort_at != 0 && waited >= abort_at));
   end
 
-  // Seen from outside since the job began: a second opinion on the core's counters. Data beats, and while a program runs
-  // instruction lines, writes that VRAM withholds, and cycles in which a burst of data is unanswered.
+  // Seen from outside since the job began, or since its reset, before which a bus says nothing: a second opinion on the
+  // core's counters. Data beats, and while a program runs instruction lines, writes that VRAM withholds, and cycles in
+  // which a burst of data is unanswered.
   longint read_beats, write_beats, fetch_lines, open_cycles;
   longint withheld[0:2];
   int open;
+
+  task automatic forget_seen;
+    {read_beats, write_beats, fetch_lines, open_cycles} = '0;
+    for (int k = 0; k < 3; k++) withheld[k] = 0;
+  endtask
+
   always @(posedge clk) begin
     if (m_rvalid && m_rready && m_rid[1:0] != 2'd0) read_beats = read_beats + 1;
     if (m_wvalid && m_wready) write_beats = write_beats + 1;
@@ -326,8 +333,10 @@ module plena_tb #(
       for (int k = 0; k < 3; k++)
       if (u_core.u_vram.wr_req[k] && !u_core.u_vram.wr_gnt[k]) withheld[k] = withheld[k] + 1;
     end
-    if (rst) open = 0;
-    else
+    if (rst) begin
+      open = 0;
+      forget_seen();
+    end else
       open = open + int'(m_arvalid && m_arready && m_arid[1:0] != 2'd0) + int'(m_awvalid && m_awready) -
           int'(m_rvalid && m_rready && m_rlast && m_rid[1:0] != 2'd0) - int'(m_bvalid && m_bready);
   end
@@ -336,8 +345,7 @@ module plena_tb #(
     int file;
     logic [31:0] value;
     done = 1'b0;
-    {read_beats, write_beats, fetch_lines, open_cycles} = '0;
-    for (int k = 0; k < 3; k++) withheld[k] = 0;
+    forget_seen();
     read_settings();
     if (do_trace) u_trace.u_file.open(job, "trace.out");
     if (do_activity) u_activity.u_file.open(job, "activity.out");
