@@ -248,6 +248,8 @@ module plena_tb #(
 
   activity_file u_activity ();
 
+  outside_counts u_outside ();
+
   memory_files #(
       .MLEN(MLEN),
       .VRAM_ELEMS(VRAM_ELEMS),
@@ -312,40 +314,11 @@ module plena_tb #(
     over   = running && waited > 1 && (irq || refused || waited > timeout || (abort_at != 0 && waited >= abort_at));
   end
 
-  // Seen from outside since the job began, or since its reset, before which a bus says nothing: a second opinion on the
-  // core's counters. Data beats, and while a program runs instruction lines, writes that VRAM withholds, and cycles in
-  // which a burst of data is unanswered.
-  longint read_beats, write_beats, fetch_lines, open_cycles;
-  longint withheld[0:2];
-  int open;
-
-  task automatic forget_seen;
-    {read_beats, write_beats, fetch_lines, open_cycles} = '0;
-    for (int k = 0; k < 3; k++) withheld[k] = 0;
-  endtask
-
-  always @(posedge clk) begin
-    if (m_rvalid && m_rready && m_rid[1:0] != 2'd0) read_beats = read_beats + 1;
-    if (m_wvalid && m_wready) write_beats = write_beats + 1;
-    if (u_core.running) begin
-      if (m_rvalid && m_rready && m_rid[1:0] == 2'd0) fetch_lines = fetch_lines + 1;
-      if (open != 0) open_cycles = open_cycles + 1;
-      for (int k = 0; k < 3; k++)
-      if (u_core.u_vram.wr_req[k] && !u_core.u_vram.wr_gnt[k]) withheld[k] = withheld[k] + 1;
-    end
-    if (rst) begin
-      open = 0;
-      forget_seen();
-    end else
-      open = open + int'(m_arvalid && m_arready && m_arid[1:0] != 2'd0) + int'(m_awvalid && m_awready) -
-          int'(m_rvalid && m_rready && m_rlast && m_rid[1:0] != 2'd0) - int'(m_bvalid && m_bready);
-  end
-
   always @(posedge go) begin : run_job
     int file;
     logic [31:0] value;
     done = 1'b0;
-    forget_seen();
+    u_outside.clear();
     read_settings();
     if (do_trace) u_trace.u_file.open(job, "trace.out");
     if (do_activity) u_activity.u_file.open(job, "activity.out");
@@ -387,8 +360,7 @@ module plena_tb #(
     if (do_activity) u_activity.u_file.close();
     file = $fopen($sformatf("job%0d/registers", job), "w");
     $fwrite(file, "%h\n%h\n%h\n%h\n", !irq, low_water, high_water, protocol_errors);
-    $fwrite(file, "%h\n%h\n%h\n%h\n", read_beats, write_beats, fetch_lines, open_cycles);
-    $fwrite(file, "%h\n%h\n%h\n", withheld[0], withheld[1], withheld[2]);
+    u_outside.write(file);
     u_host.read_all(job, file);
     $fclose(file);
     u_host.write(plena_pkg::CSR_IRQ_STATUS, 32'd3);
