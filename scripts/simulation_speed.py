@@ -77,19 +77,31 @@ def _run(tree: Path, environ: dict[str, str], program: str) -> float:
     return float(result["cycles"] / result["sim_seconds"])
 
 
+def _other_tree(place: Path, commit: str) -> Path:
+    """The tree of a commit, in a folder of `place`.
+
+    Raises:
+        SpeedError: there is no such commit, no repository, or no git.
+    """
+    made, tree = environment.made(), place / "then"
+    wanted = ("git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
+    status, printed = processes.captured(wanted, paths.REPO, made)
+    if status != 0:
+        raise SpeedError(f"COMMIT={commit}: no commit of a git repository in {paths.REPO}")
+    _call(place, made, "git", "clone", "--quiet", "--no-checkout", str(paths.REPO), str(tree))
+    _call(tree, made, "git", "checkout", "--quiet", "--detach", printed.strip())
+    return tree
+
+
 def measure(commit: str = COMMIT, rounds: int = ROUNDS) -> list[Speed]:
     """Run all programs on both trees in turn, `rounds` times.
 
     Raises:
-        SpeedError: see there.
+        SpeedError: there is no such commit, or a run did not pass.
     """
     speeds = [Speed(program) for program in PROGRAMS]
     with scratch.folder(paths.BUILD, "speed") as place:
-        tree = place / "then"
-        _call(
-            place, environment.made(), "git", "clone", "--quiet", "--no-checkout", str(paths.REPO), str(tree)
-        )
-        _call(tree, environment.made(), "git", "checkout", "--quiet", "--detach", commit)
+        tree = _other_tree(place, commit)
         then = environment.of_command(tree, {"PLENA_BUILD": str(tree / "build")})
         now = environment.of_command(paths.REPO)
         for _ in range(rounds):

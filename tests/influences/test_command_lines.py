@@ -26,6 +26,7 @@ from scripts import (
     nightly,
     open_waves,
     pass_cycles,
+    simulation_speed,
     site,
     synth,
 )
@@ -153,6 +154,9 @@ COMMANDS = {
     "lint": Command(lint.main, (), ("",), ((processes, "captured"),)),
     "element_formats": Command(
         element_formats.main, (), ("MODEL=",), ((element_formats, "_normal"), (element_formats, "load"))
+    ),
+    "simulation_speed": Command(
+        simulation_speed.main, (), ("COMMIT=", "ROUNDS="), ((simulation_speed, "measure"),)
     ),
     "pass_cycles": Command(
         pass_cycles.main, (), ("ROWS=", "POSITION=", "MODEL="), ((pass_cycles, "run_pass"),)
