@@ -7,10 +7,12 @@
 //   `PLENA_ASSERT_WHEN(name, when, condition, "...")
 //   `PLENA_ASSERT_STANDS(name, valid, ready, payload, "what is wrong when an offer goes or changes before it is taken")
 //   `PLENA_ASSERT_HERE(name, condition, "...")      a statement, in an always block of `clk` and not in its reset
+//   `PLENA_ASSERT_ALSO(when)                        in the test of a branch of registers: simulations take it then too
 //
 // _WHEN evaluates its condition only in a cycle in which `when` is not 0, which costs a simulation little. Several _HERE
 // in one branch cost less, with one test for all, and least in a branch that the module has anyway. The branch must be
-// taken too when what it tests is unknown: write `!==`.
+// taken too when what it tests is unknown: write `!==`. What only a contract has to see there is no gate of the branch:
+// _ALSO keeps it from synthesis.
 // Nothing is checked while the reset lasts, nor, where registers begin unknown, before its first cycle; Verilator knows
 // no X, and its benches begin in reset. A condition that is unknown is broken. The test of the reset stands innermost:
 // it is made only when a contract is broken.
@@ -24,6 +26,7 @@
 `define PLENA_ASSERT_WHEN(NAME, WHEN, CONDITION, MESSAGE)
 `define PLENA_ASSERT_STANDS(NAME, VALID, READY, PAYLOAD, MESSAGE)
 `define PLENA_ASSERT_HERE(NAME, CONDITION, MESSAGE)
+`define PLENA_ASSERT_ALSO(WHEN) 1'b0
 `else
 `ifdef VERILATOR
 `define PLENA_ASSERT_RESET(RESET) \
@@ -54,6 +57,7 @@
     if ((CONDITION) !== 1'b1) \
       `PLENA_ASSERT_BROKEN(NAME, MESSAGE) \
   end
+`define PLENA_ASSERT_ALSO(WHEN) (WHEN)
 `define PLENA_ASSERT_STANDS(NAME, VALID, READY, PAYLOAD, MESSAGE) \
   always @(posedge clk) begin : NAME \
     reg waited; \

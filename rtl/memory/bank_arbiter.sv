@@ -29,7 +29,7 @@ module bank_arbiter #(
   // Not always_ff, in which Icarus warns of the assertion.
   always @(posedge clk) begin
     if (rst) losses_q <= '0;
-    else if ((req | gnt) !== '0 || losses_q !== '0) begin
+    else if (req !== '0 || losses_q !== '0 || `PLENA_ASSERT_ALSO(gnt !== '0)) begin
       `PLENA_ASSERT_HERE(arbiter_grants,
                          (req | gnt) == '0 || (gnt != '0 && (gnt & ((gnt - 1'b1) | ~req)) == '0),
                          "not exactly one of the ports that ask is granted")
