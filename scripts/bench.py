@@ -285,6 +285,8 @@ def main(arguments: Sequence[str]) -> int:
     if unknown:
         return options.fail(f"unknown part {unknown[0]}; there are {', '.join(PARTS)}")
     try:
+        if "speed" in (arguments or PARTS):
+            simulation_speed.find()  # before minutes go into the other parts
         figures = [figure for name in arguments or PARTS for figure in PARTS[name]()]
     except (RuntimeError, ModelFileError, cycles.CyclesError) as error:
         return options.fail(error)

@@ -77,19 +77,24 @@ def _run(tree: Path, environ: dict[str, str], program: str) -> float:
     return float(result["cycles"] / result["sim_seconds"])
 
 
-def _other_tree(place: Path, commit: str) -> Path:
-    """The tree of a commit, in a folder of `place`.
+def find(commit: str = COMMIT) -> str:
+    """The whole name of a commit.
 
     Raises:
         SpeedError: there is no such commit, no repository, or no git.
     """
-    made, tree = environment.made(), place / "then"
-    wanted = ("git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
-    status, printed = processes.captured(wanted, paths.REPO, made)
+    line = ("git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
+    status, printed = processes.captured(line, paths.REPO, environment.made())
     if status != 0:
-        raise SpeedError(f"COMMIT={commit}: no commit of a git repository in {paths.REPO}")
+        raise SpeedError(f"COMMIT={commit}: {paths.REPO} is no git repository that has this commit")
+    return printed.strip()
+
+
+def _other_tree(place: Path, commit: str) -> Path:
+    """The tree of a commit, in a folder of `place`; errors as in :func:`find`."""
+    made, tree, wanted = environment.made(), place / "then", find(commit)
     _call(place, made, "git", "clone", "--quiet", "--no-checkout", str(paths.REPO), str(tree))
-    _call(tree, made, "git", "checkout", "--quiet", "--detach", printed.strip())
+    _call(tree, made, "git", "checkout", "--quiet", "--detach", wanted)
     return tree
 
 

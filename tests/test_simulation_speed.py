@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import simulation_speed
+from scripts import bench, simulation_speed
 from tb.engine import paths
 
 
@@ -47,3 +47,20 @@ def test_a_commit_that_is_none(commit: str, build: Path, capsys: pytest.CaptureF
 def test_a_program_that_does_not_pass(build: Path) -> None:
     with pytest.raises(simulation_speed.SpeedError, match="TEST=nothing"):
         simulation_speed._run(paths.REPO, {}, "TEST=nothing")
+
+
+def test_a_bench_without_the_commit_says_so_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the minutes that the other parts take."""
+
+    def missing() -> str:
+        raise simulation_speed.SpeedError("COMMIT=8c97ea0: not here")
+
+    def machine() -> Iterator[bench.Figure]:
+        raise AssertionError("measured")
+
+    monkeypatch.setattr(simulation_speed, "find", missing)
+    monkeypatch.setitem(bench.PARTS, "machine", machine)
+    assert bench.main([]) == bench.main(["machine", "speed"]) == 2
+    assert capsys.readouterr().err.count("error: COMMIT=8c97ea0: not here") == 2
