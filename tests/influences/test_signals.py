@@ -44,6 +44,17 @@ def waited_for(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
     return True
 
 
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """What a test starts hears signals, also where nohup or a background job has the tests ignore them."""
+    ignored = [one for one in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(one) is signal.SIG_IGN]
+    for one in ignored:
+        signal.signal(one, signal.SIG_DFL)
+    yield
+    for one in ignored:
+        signal.signal(one, signal.SIG_IGN)
+
+
 @pytest.fixture
 def endless(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts a run of a program that does not stop, and waits until it is being simulated."""
