@@ -22,20 +22,14 @@ from tb.engine import environment, paths, processes, scratch
 _CASE = "TEST=mha_batch2"
 
 
-class StepError(RuntimeError):
-    """A step failed; the message holds what it printed."""
-
-
 def step(folder: Path, *line: str) -> float:
     """Run a command line in a folder; its wall-clock seconds.
 
     Raises:
-        StepError: it failed.
+        CommandError: it failed.
     """
     started = time.monotonic()
-    status, printed = processes.captured(line, folder, environment.made())
-    if status != 0:
-        raise StepError(f"{' '.join(line)} failed\n{printed}")
+    processes.output(line, folder, environment.made())
     return time.monotonic() - started
 
 
@@ -43,7 +37,7 @@ def measure(clone: Path) -> list[tuple[str, float]]:
     """The parts of the first command in a clone, and its time when it is typed again; seconds each.
 
     Raises:
-        StepError: a step failed.
+        CommandError: a step failed.
     """
     step(clone.parent, "git", "clone", "--quiet", str(paths.REPO), str(clone))
     interpreter = step(clone.parent, "python3", "-m", "venv", str(clone.parent / "venv"))
@@ -71,7 +65,7 @@ def main(arguments: list[str]) -> int:
     try:
         with scratch.folder(paths.BUILD, "first-command") as place:
             parts = measure(place / "clone")
-    except StepError as error:
+    except processes.CommandError as error:
         return options.fail(error)
     lines = [f"{cores} cores, load {os.getloadavg()[0]:.1f}", "", "| part | seconds |", "|---|---|"]
     lines += [f"| {name} | {seconds:.1f} |" for name, seconds in parts]

@@ -34,7 +34,7 @@ _FILES = re.compile(r"^files: (.*)$", re.MULTILINE)
 
 
 class SpeedError(RuntimeError):
-    """The other tree could not be had, or a run failed; the message holds what was printed."""
+    """The other tree could not be had, or a run does not say what it did."""
 
 
 @dataclass
@@ -51,26 +51,15 @@ class Speed:
         return self.now / self.then
 
 
-def _call(folder: Path, environ: dict[str, str], *line: str) -> str:
-    """What a command prints in a folder.
-
-    Raises:
-        SpeedError: it failed.
-    """
-    status, printed = processes.captured(line, folder, environ)
-    if status != 0:
-        raise SpeedError(f"{' '.join(line)} failed in {folder}\n{printed}")
-    return printed
-
-
 def _run(tree: Path, environ: dict[str, str], program: str) -> float:
     """Simulated cycles a second of a case that is run as one types it.
 
     Raises:
-        SpeedError: it did not pass.
+        CommandError: it did not pass.
+        SpeedError: it does not say where its files are.
     """
     line = (sys.executable, "-m", "scripts.run_case", *program.split(), "SIM=verilator")
-    found = _FILES.search(_call(tree, environ, *line))
+    found = _FILES.search(processes.output(line, tree, environ))
     if found is None:
         raise SpeedError(f"{' '.join(line)} in {tree} does not say where its files are")
     result = json.loads((tree / found[1] / "result.json").read_text())
@@ -93,8 +82,8 @@ def find(commit: str = COMMIT) -> str:
 def _other_tree(place: Path, commit: str) -> Path:
     """The tree of a commit, in a folder of `place`; errors as in :func:`find`."""
     made, tree, wanted = environment.made(), place / "then", find(commit)
-    _call(place, made, "git", "clone", "--quiet", "--no-checkout", str(paths.REPO), str(tree))
-    _call(tree, made, "git", "checkout", "--quiet", "--detach", wanted)
+    processes.output(["git", "clone", "--quiet", "--no-checkout", str(paths.REPO), str(tree)], place, made)
+    processes.output(["git", "checkout", "--quiet", "--detach", wanted], tree, made)
     return tree
 
 
@@ -102,7 +91,8 @@ def measure(commit: str = COMMIT, rounds: int = ROUNDS) -> list[Speed]:
     """Run all programs on both trees in turn, `rounds` times.
 
     Raises:
-        SpeedError: there is no such commit, or a run did not pass.
+        SpeedError: there is no such commit.
+        CommandError: a run did not pass.
     """
     speeds = [Speed(program) for program in PROGRAMS]
     with scratch.folder(paths.BUILD, "speed") as place:
@@ -125,7 +115,7 @@ def main(arguments: Sequence[str]) -> int:
         if given:
             raise options.UsageError(f"unknown option {next(iter(given))}; there are COMMIT, ROUNDS")
         speeds = measure(commit, rounds)
-    except (options.UsageError, SpeedError) as error:
+    except (options.UsageError, SpeedError, processes.CommandError) as error:
         return options.fail(error)
     lines = [f"| program | {commit}, cycles/s | now | ratio |", "|---|---|---|---|"]
     lines += [f"| `{s.program}` | {s.then:,.0f} | {s.now:,.0f} | {s.ratio:.2f} |" for s in speeds]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts import bench, simulation_speed
-from tb.engine import paths
+from tb.engine import paths, processes
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_commit_that_is_none(commit: str, build: Path, capsys: pytest.CaptureF
 
 
 def test_a_program_that_does_not_pass(build: Path) -> None:
-    with pytest.raises(simulation_speed.SpeedError, match="TEST=nothing"):
+    with pytest.raises(processes.CommandError, match="TEST=nothing"):
         simulation_speed._run(paths.REPO, {}, "TEST=nothing")
 
 

@@ -24,6 +24,10 @@ _lock = threading.Lock()
 _closed = threading.Event()
 
 
+class CommandError(RuntimeError):
+    """A command failed; the message holds what it printed."""
+
+
 def run(
     command: Sequence[str],
     folder: Path,
@@ -79,6 +83,18 @@ def captured(
         status = run(command, folder, environment, output, timeout)
         output.seek(0)
         return status, output.read().decode(errors="replace")
+
+
+def output(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> str:
+    """Run a command as :func:`run` does; all that it printed.
+
+    Raises:
+        CommandError: its exit status is not 0.
+    """
+    status, printed = captured(command, folder, environment)
+    if status != 0:
+        raise CommandError(f"{' '.join(command)} failed in {folder}\n{printed}")
+    return printed
 
 
 def reopen() -> None:
